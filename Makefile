@@ -1,0 +1,71 @@
+# make demo: everything from an empty environment to report.html.  make test: the test suite.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+# An editable install knows its Python files by name: a new one asks for a new install.
+STAMP  := $(VENV)/.installed-$(shell find src -name '*.py' | sort | cksum | cut -d ' ' -f 1)
+C_FILES := $(shell find native src/signbin/native -name '*.c' -o -name '*.h' -o -name '*.def' -o -name '*.cpp')
+BUILD_FILES := pyproject.toml constraints.txt CMakeLists.txt $(C_FILES)
+DEMO   ?= demo
+PYTEST_FLAGS ?= -n 2 --dist loadfile
+
+.PHONY: help install demo test check lint types format bench tables docs ci-tools clean
+
+help:
+	@echo "make install   make $(VENV) with signbin (editable) and everything it is developed with"
+	@echo "make demo      train, compile, check and report a signed-binary network: report.html"
+	@echo "make test      run the test suite"
+	@echo "make check     lint, types, C formatting and tests: what must pass before a change lands"
+	@echo "make docs      build the documentation into docs/_build"
+	@echo "make bench     time the kernels on this machine"
+	@echo "make tables    write the tables of the documentation from benchmarks/results"
+	@echo "make ci-tools  apt packages a bare Debian lacks (needs root)"
+
+install: $(STAMP)
+
+$(STAMP): $(BUILD_FILES)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "error: $(PYTHON) cannot make an environment; run 'make ci-tools' as root" >&2; rm -rf $(VENV); exit 1; }
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt \
+	  -C cmake.define.SIGNBIN_WERROR=ON -e '.[dev,docs]'
+	@rm -f $(VENV)/.installed-*
+	@touch $@
+
+demo: install
+	sh examples/demo.sh $(BIN) $(DEMO)
+
+test: install
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+check: install lint types test
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $(filter-out %.def,$(C_FILES))
+
+types: install
+	$(BIN)/mypy
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(filter-out %.def,$(C_FILES))
+
+docs: install
+	$(BIN)/python -m sphinx -q -W -b html docs docs/_build
+
+bench: install
+	$(BIN)/python benchmarks/kernels.py
+	$(BIN)/python benchmarks/tables.py
+
+tables: install
+	$(BIN)/python benchmarks/tables.py
+
+ci-tools:
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends build-essential python3-dev python3-venv
+
+clean:
+	rm -rf build $(DEMO) docs/_build $(VENV)/.installed-*

@@ -1,0 +1,92 @@
+"""The exception tree. Everything signbin raises on purpose is a SignbinError.
+
+    SignbinError
+    ├── SpecError        a configuration, recipe or argument is not one we allow
+    ├── CaptureError     a model cannot be turned into a graph (names the module and the remedy)
+    ├── VerifyError      a graph breaks the rules of the IR
+    ├── PlanError        no strategy, or a forced strategy, cannot serve a layer
+    ├── FormatError      a file is not a well-formed .sbn, checkpoint, image or recipe
+    └── ExecutionError   an input, or the machine, does not fit the compiled program
+
+A message says what is wrong, the offending value, why (where another error is the reason), what is
+allowed and what to do.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "CaptureError",
+    "ExecutionError",
+    "FormatError",
+    "PlanError",
+    "SignbinError",
+    "SpecError",
+    "VerifyError",
+]
+
+_UNSET: Final = object()
+_LONGEST_VALUE: Final = 200
+
+
+class SignbinError(Exception):
+    """Base of the tree: ``SignbinError(what, value=..., reason=..., allowed=..., remedy=...)``.
+
+    reason: the words of the error underneath, as those of the operating system or of a parser.
+
+    >>> print(SpecError("density", value=1.5, allowed="0 < density <= 1", remedy="pass --density"))
+    density: got 1.5; allowed: 0 < density <= 1; pass --density
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        value: object = _UNSET,
+        reason: str = "",
+        allowed: str = "",
+        remedy: str = "",
+    ) -> None:
+        self.what = what
+        self.allowed = allowed
+        self.remedy = remedy
+        parts = []
+        if value is not _UNSET:
+            parts.append(f"got {_shortened(value)}")
+        if reason:
+            parts.append(" ".join(reason.split()))
+        if allowed:
+            parts.append(f"allowed: {allowed}")
+        if remedy:
+            parts.append(remedy)
+        super().__init__(f"{what}: {'; '.join(parts)}" if parts else what)
+
+
+class SpecError(SignbinError, ValueError):
+    """A configuration, recipe or argument outside what is allowed."""
+
+
+class CaptureError(SignbinError):
+    """A model that cannot be turned into a graph."""
+
+
+class VerifyError(SignbinError):
+    """A graph that breaks the rules of the IR."""
+
+
+class PlanError(SignbinError):
+    """No strategy can serve a layer, or the forced one cannot."""
+
+
+class FormatError(SignbinError):
+    """A file that is not what its name says."""
+
+
+class ExecutionError(SignbinError):
+    """An input or a machine that does not fit the compiled program."""
+
+
+def _shortened(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."

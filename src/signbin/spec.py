@@ -1,0 +1,252 @@
+"""The vocabulary every room shares: value sets, low-bit weights, activations, preprocessing.
+
+Nothing here imports torch or the native library.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbin.errors import SpecError
+
+__all__ = [
+    "Activation",
+    "ActivationKind",
+    "Granularity",
+    "Kernel",
+    "LowBitWeight",
+    "Preprocessing",
+    "ScaleKind",
+    "ValueSet",
+]
+
+
+class ValueSet(enum.Enum):
+    """Which values the codes of a weight tensor take.
+
+    ``binary`` is {-1, +1}; ``ternary`` is {-1, 0, +1}; ``signed_binary`` is {0, +1} or {0, -1}
+    per region (Brevitas calls {-1, +1} "SignedBinary": that one is ``binary`` here).
+    """
+
+    FLOAT = "float"
+    BINARY = "binary"
+    TERNARY = "ternary"
+    SIGNED_BINARY = "signed_binary"
+
+    @property
+    def values(self) -> str:
+        """The set as people write it: printed wherever the name is."""
+        return {
+            ValueSet.FLOAT: "R",
+            ValueSet.BINARY: "{-1,+1}",
+            ValueSet.TERNARY: "{-1,0,+1}",
+            ValueSet.SIGNED_BINARY: "{0,+1} or {0,-1} per region",
+        }[self]
+
+
+class Granularity(enum.Enum):
+    """Over which weights one threshold or one scale is computed."""
+
+    FILTER = "filter"
+    LAYER = "layer"
+
+
+class ScaleKind(enum.Enum):
+    """How the real factor in front of the codes of a filter is obtained."""
+
+    NONE = "none"
+    MEAN = "mean"
+    LEARNED = "learned"
+
+
+class ActivationKind(enum.Enum):
+    """Elementwise functions a layer's epilogue can apply."""
+
+    NONE = "none"
+    RELU = "relu"
+    LEAKY_RELU = "leaky_relu"
+    PRELU = "prelu"
+    CLAMP = "clamp"
+
+
+@dataclasses.dataclass(frozen=True)
+class Activation:
+    """An elementwise function with its parameters.
+
+    relu: max(x, 0). leaky_relu: x if x > 0 else slope*x. prelu: the same with one slope per
+    channel, read from a constant. clamp: min(max(x, low), high). NaN propagates through all.
+    """
+
+    kind: ActivationKind = ActivationKind.NONE
+    slope: float = 0.0
+    low: float = float("-inf")
+    high: float = float("inf")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LowBitWeight:
+    """A weight tensor with two or three values per filter, in logical form.
+
+    w[k, ...] = scale[k] * codes[k, ...] + offset[k]
+
+    codes:  int8, (K, C, R, S) for a convolution, (K, C) for a linear layer, values -1, 0, +1.
+    scale:  float32, (K,), any sign, finite.
+    offset: float32, (K,), or None where every filter's offset is zero. Non-zero for centred
+            filters (design: out = scale * sum_S x + offset * sum_window x).
+    """
+
+    codes: NDArray[np.int8]
+    scale: NDArray[np.float32]
+    offset: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        if self.codes.dtype != np.int8 or self.codes.ndim not in (2, 4) or not self.codes.size:
+            raise SpecError(
+                "codes of a low-bit weight",
+                value=(str(self.codes.dtype), self.codes.shape),
+                allowed="int8 of shape (K, C, R, S) or (K, C), not empty",
+            )
+        if np.any((self.codes < -1) | (self.codes > 1)):
+            raise SpecError("codes of a low-bit weight", allowed="-1, 0 and +1")
+        for name, vector in (("scale", self.scale), ("offset", self.offset)):
+            if vector is None:
+                continue
+            if vector.dtype != np.float32 or vector.shape != self.codes.shape[:1]:
+                raise SpecError(
+                    f"{name} of a low-bit weight",
+                    value=(str(vector.dtype), vector.shape),
+                    allowed=f"float32 of shape {self.codes.shape[:1]}",
+                )
+            if not np.all(np.isfinite(vector)):
+                raise SpecError(f"{name} of a low-bit weight", allowed="finite numbers")
+        for array in (self.codes, self.scale, self.offset):
+            if array is not None:
+                array.setflags(write=False)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the weight tensor."""
+        return tuple(int(extent) for extent in self.codes.shape)
+
+    @property
+    def density(self) -> float:
+        """Non-zero codes / codes."""
+        return float(np.count_nonzero(self.codes)) / self.codes.size
+
+    @property
+    def value_set(self) -> ValueSet:
+        """The narrowest set that holds all codes.
+
+        Signed-binary if no *filter* mixes signs (all an engine that applies one sign per filter
+        needs), else binary if no code is zero, else ternary. Weights that are signed-binary over
+        regions smaller than a filter are therefore ternary here.
+        """
+        flat = self.codes.reshape(self.codes.shape[0], -1)
+        mixed = (flat.min(axis=1) < 0) & (flat.max(axis=1) > 0)
+        if not mixed.any():
+            return ValueSet.SIGNED_BINARY
+        return ValueSet.TERNARY if np.any(flat == 0) else ValueSet.BINARY
+
+    def dequantized(self) -> NDArray[np.float32]:
+        """The float32 weight tensor: scale[k] * codes[k] + offset[k]."""
+        per_filter = (-1,) + (1,) * (self.codes.ndim - 1)
+        weight = self.codes.astype(np.float32) * self.scale.reshape(per_filter)
+        if self.offset is not None:
+            weight = weight + self.offset.reshape(per_filter)
+        return weight.astype(np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Kernel:
+    """One row of native/src/kernels.def, as the planner sees it.
+
+    name: symbol of the C function, e.g. ``sb_f32_bucket_conv2d_f8v1__portable``.
+    strategy, op: what it serves (``bucket``, ``conv2d``). isa: ``scalar``, ``portable``, ...
+    usable: whether the CPU that answered can run it. filters: filters walked together (F);
+    vectors: vectors of output pixels held at once (V); both 0 where they mean nothing.
+    """
+
+    name: str
+    strategy: str
+    op: str
+    isa: str
+    usable: bool
+    filters: int = 0
+    vectors: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Preprocessing:
+    """From an image file to the network's input: decode, resize, crop, scale, normalise.
+
+    x[c] = (pixel[c] / pixel_max - mean[c]) / std[c], pixels after decoding in [0, 255]
+    rescaled to [0, 1] first (pixel_max = 255).
+
+    channels: 1 (grey, ITU-R 601 luma) or 3 (RGB). height, width: the network's input.
+    resize: shorter side is resized to this (bilinear), then the centre is cropped; None resizes
+    straight to (height, width).
+    """
+
+    channels: int
+    height: int
+    width: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    resize: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.channels not in (1, 3):
+            raise SpecError("preprocessing channels", value=self.channels, allowed="1 or 3")
+        for name in ("height", "width", "resize"):
+            extent = getattr(self, name)
+            if extent is not None and not 1 <= extent <= 65535:
+                raise SpecError(f"preprocessing {name}", value=extent, allowed="1..65535")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) != self.channels or not np.all(np.isfinite(values)):
+                raise SpecError(
+                    f"preprocessing {name}", value=values, allowed=f"{self.channels} finite numbers"
+                )
+        if min(self.std) <= 0:
+            raise SpecError("preprocessing std", value=self.std, allowed="positive numbers")
+        if self.resize is not None and self.resize < max(self.height, self.width):
+            raise SpecError(
+                "preprocessing resize",
+                value=self.resize,
+                allowed=f"at least the crop, {max(self.height, self.width)}",
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object that :meth:`from_json` reads back to an equal value."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Preprocessing:
+        """Read what :meth:`to_json` wrote; anything else is a SpecError."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        if set(document) - known or known - {"resize"} - set(document):
+            raise SpecError(
+                "preprocessing keys", value=sorted(document), allowed=str(sorted(known))
+            )
+        values = dict(document)
+        try:
+            for name in ("channels", "height", "width"):
+                values[name] = _whole(values[name])
+            if values.get("resize") is not None:
+                values["resize"] = _whole(values["resize"])
+            for name in ("mean", "std"):
+                values[name] = tuple(float(number) for number in values[name])
+        except (TypeError, ValueError) as error:
+            raise SpecError("preprocessing", value=dict(document), allowed="numbers") from error
+        return cls(**values)
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"not a whole number: {value!r}")
+    return value

@@ -1,0 +1,66 @@
+"""Options of the whole suite."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+_NOBODY = 65534
+
+# The same examples in every run, so that a change is judged by what it changed;
+# --hypothesis-profile=explore draws new ones.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("explore", deadline=None)
+hypothesis.settings.load_profile("repeatable")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--no-skips",
+        action="store_true",
+        help="a skipped test fails: where every capability must be present",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and item.config.getoption("--no-skips"):
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{item.nodeid} was skipped, and --no-skips allows none: {report.longrepr}"
+        )
+    return report
+
+
+@contextlib.contextmanager
+def _file_permissions_apply() -> Iterator[None]:
+    """Root is above file permissions: run as nobody for a while."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(_NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def read_only_folder() -> Iterator[Path]:
+    """An empty folder that this process may read and may not write, whoever runs it."""
+    folder = Path(tempfile.mkdtemp())  # not tmp_path: its parents are closed to other users
+    folder.chmod(0o555)
+    try:
+        with _file_permissions_apply():
+            assert not os.access(folder, os.W_OK, effective_ids=True)
+            yield folder
+        assert not list(folder.iterdir())
+    finally:
+        folder.chmod(0o755)
+        shutil.rmtree(folder)

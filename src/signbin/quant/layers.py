@@ -1,0 +1,312 @@
+"""Quantised layers: real nn.Conv2d and nn.Linear subclasses that quantise at every forward.
+
+State-dict keys are those of the float layer. What a quantiser adds (``weight_sign`` for regions
+smaller than a filter, ``weight_scale`` for a learned scale) takes its default where a checkpoint
+does not have it, so float checkpoints load with strict=True.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from signbin.errors import SpecError
+from signbin.quant.config import QuantConfig
+from signbin.spec import LowBitWeight
+
+__all__ = ["LAYER_TYPES", "QConv2d", "QLinear", "QuantizedLayer", "obstacle"]
+
+_Module = TypeVar("_Module", bound=nn.Module)
+
+_PROGRESS = "estimator_progress"
+# Registries of a module that the converted layer changes, and must not share with the original.
+_REGISTRIES = ("_parameters", "_buffers", "_non_persistent_buffers_set", "_modules")
+
+
+class QuantizedLayer(nn.Module):
+    """What QConv2d and QLinear share. ``config`` says how the weight is quantised."""
+
+    float_type: ClassVar[type[nn.Module]]
+    config: QuantConfig
+    weight: Tensor
+    _state_names: tuple[str, ...]
+
+    def quantized_weight(self) -> Tensor:
+        """The dequantised weight, shape and dtype of the latent one.
+
+        Differentiable: the gradient reaches the latent weight through the estimator, and a
+        learned scale. NaN where the latent weight is not finite.
+        """
+        weight = self.weight
+        progress: Tensor = getattr(self, _PROGRESS)
+
+        def attach(codes: Tensor, threshold: Tensor) -> Tensor:
+            return self.config.estimator.attach(codes, weight, threshold, progress)
+
+        return self.config.weight.quantize(weight, self.quantizer_state(), attach)
+
+    def quantizer_state(self) -> dict[str, Tensor]:
+        """The tensors the quantiser keeps in this layer, by name."""
+        return {name: getattr(self, name) for name in self._state_names}
+
+    def codes(self) -> Tensor:
+        """The codes, int8, of the shape of the weight."""
+        with torch.no_grad():
+            return self.config.weight.parts(self.weight, self.quantizer_state()).codes.char()
+
+    @property
+    def density(self) -> float:
+        """Non-zero codes / codes."""
+        codes = self.codes()
+        return int(codes.count_nonzero()) / codes.numel()
+
+    def low_bit(self) -> LowBitWeight:
+        """The weight in logical form, on the CPU.
+
+        ``low_bit().dequantized()`` equals :meth:`quantized_weight` bit for bit in float32.
+        Raises SpecError where a latent weight or a learned scale is not finite.
+        """
+        self._check_finite()
+        with torch.no_grad():
+            parts = self.config.weight.parts(self.weight, self.quantizer_state())
+            offset = parts.offset(parts.codes) if parts.centred else None
+            scale = parts.scale
+        codes = parts.codes.char().cpu().numpy()
+        return LowBitWeight(codes, _vector(scale), None if offset is None else _vector(offset))
+
+    def set_progress(self, progress: float) -> None:
+        """Tell the estimator the share of training that is done, 0 <= progress <= 1."""
+        if not 0.0 <= progress <= 1.0:
+            raise SpecError("training progress", value=progress, allowed="0 <= progress <= 1")
+        getattr(self, _PROGRESS).fill_(progress)
+
+    def extra_repr(self) -> str:
+        """The float layer's options, then quantiser, value set, granularity and density."""
+        quantizer = self.config.weight
+        measurable = self.weight.device.type != "meta"
+        density = f"{self.density:.3f}" if measurable else "unknown (no data)"
+        return (
+            f"{super().extra_repr()}, weight={quantizer.kind} {quantizer.value_set.values}, "
+            f"granularity={quantizer.granularity}, density={density}"
+        )
+
+    def _start(self, config: QuantConfig) -> None:
+        """Register the quantiser's tensors; everything else is already in place."""
+        _check_config(config)
+        self.config = config
+        states = config.weight.initial_state(self.weight.detach())
+        self._state_names = tuple(states)
+        for name, state in states.items():
+            if state.learned:
+                trainable = self.weight.requires_grad
+                self.register_parameter(name, nn.Parameter(state.value, requires_grad=trainable))
+            else:
+                self.register_buffer(name, state.value, persistent=state.persistent)
+        progress = torch.zeros((), device=self.weight.device)
+        self.register_buffer(_PROGRESS, progress, persistent=False)
+
+    @classmethod
+    def _adopt(cls, module: nn.Module, config: QuantConfig) -> Self:
+        _check_config(config)
+        reason = obstacle(module)
+        if reason is not None or type(module) is not cls.float_type:
+            raise SpecError(
+                f"{cls.__name__}.from_float",
+                value=f"{type(module).__name__} ({reason or 'another layer type'})",
+                allowed=f"exactly nn.{cls.float_type.__name__}, not a subclass",
+            )
+        layer = _copied(module, cls)
+        layer._start(config)
+        return layer
+
+    def _to_float(self) -> nn.Module:
+        self._check_finite()
+        module = _copied(self, self.float_type)
+        for name in (*self._state_names, _PROGRESS):
+            module._parameters.pop(name, None)
+            module._buffers.pop(name, None)
+            module._non_persistent_buffers_set.discard(name)
+        for name in ("config", "_state_names"):
+            del module.__dict__[name]
+        weight = self.quantized_weight().detach().clone()
+        trainable = self.weight.requires_grad
+        module._parameters["weight"] = nn.Parameter(weight, requires_grad=trainable)
+        return module
+
+    def _check_finite(self) -> None:
+        tensors = (self.weight, *self.quantizer_state().values())
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors):
+            raise SpecError(
+                "latent weights or scales of a quantised layer",
+                value=repr(self),
+                allowed="finite numbers",
+                remedy="training has diverged: load an earlier checkpoint",
+            )
+
+    def _load_from_state_dict(  # noqa: PLR0913, PLR0917  # the signature is torch's
+        self,
+        state_dict: Mapping[str, Any],
+        prefix: str,
+        local_metadata: Mapping[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
+        absent = [name for name in self._state_names if prefix + name not in state_dict]
+        missing_keys[:] = [key for key in missing_keys if key not in _prefixed(prefix, absent)]
+        if prefix + "weight" not in state_dict:
+            return
+        self._reset(absent)
+        if self.weight.is_meta:
+            return
+        try:
+            self.config.weight.check_state(self.quantizer_state())
+        except SpecError as error:
+            error_msgs.append(f"{prefix.rstrip('.') or type(self).__name__}: {error}")
+
+    def _reset(self, names: list[str]) -> None:
+        """Give these tensors the value a new layer with the present weight would have."""
+        with torch.no_grad():
+            states = self.config.weight.initial_state(self.weight.detach())
+            for name in names:
+                current, value = getattr(self, name), states[name].value
+                if current.device == value.device:
+                    current.copy_(value)
+                elif states[name].learned:
+                    setattr(self, name, nn.Parameter(value, current.requires_grad))
+                else:
+                    setattr(self, name, value)
+        progress: Tensor = getattr(self, _PROGRESS)
+        if progress.device != self.weight.device:
+            setattr(self, _PROGRESS, torch.zeros((), device=self.weight.device))
+
+
+class QConv2d(QuantizedLayer, nn.Conv2d):
+    """nn.Conv2d whose weight (K, C/groups, R, S) is quantised at every forward.
+
+    QConv2d(in_channels, out_channels, kernel_size, ..., config=QuantConfig()) takes the
+    arguments of nn.Conv2d; bias and activations stay float.
+    """
+
+    float_type = nn.Conv2d
+
+    def __init__(self, *args: Any, config: QuantConfig | None = None, **kwargs: Any) -> None:
+        nn.Conv2d.__init__(self, *args, **kwargs)
+        self._start(QuantConfig() if config is None else config)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolution with the quantised weight, (N, C, H, W) -> (N, K, H', W')."""
+        output: Tensor = self._conv_forward(input, self.quantized_weight(), self.bias)
+        return output
+
+    @classmethod
+    def from_float(cls, module: nn.Conv2d, config: QuantConfig) -> QConv2d:
+        """The quantised layer in place of ``module``.
+
+        It holds the same Parameter objects (an optimiser made before stays valid), device,
+        dtype, hooks with their handles, and training flag. Raises SpecError where ``module`` is
+        not exactly an nn.Conv2d with a plain weight, or the options do not fit its shape.
+        """
+        return cls._adopt(module, config)
+
+    def to_float(self) -> nn.Conv2d:
+        """A new nn.Conv2d with the dequantised weight; bias, hooks and flags are kept.
+
+        Raises SpecError where a latent weight or a learned scale is not finite.
+        """
+        module = self._to_float()
+        assert isinstance(module, nn.Conv2d)
+        return module
+
+
+class QLinear(QuantizedLayer, nn.Linear):
+    """nn.Linear whose weight (K, C), read as (K, C, 1, 1), is quantised at every forward.
+
+    QLinear(in_features, out_features, ..., config=QuantConfig()) takes the arguments of
+    nn.Linear; bias and activations stay float. A filter is the row of one output feature.
+    """
+
+    float_type = nn.Linear
+
+    def __init__(self, *args: Any, config: QuantConfig | None = None, **kwargs: Any) -> None:
+        nn.Linear.__init__(self, *args, **kwargs)
+        self._start(QuantConfig() if config is None else config)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Product with the quantised weight, (..., C) -> (..., K)."""
+        return F.linear(input, self.quantized_weight(), self.bias)
+
+    @classmethod
+    def from_float(cls, module: nn.Linear, config: QuantConfig) -> QLinear:
+        """The quantised layer in place of ``module``, as :meth:`QConv2d.from_float`."""
+        return cls._adopt(module, config)
+
+    def to_float(self) -> nn.Linear:
+        """A new nn.Linear with the dequantised weight, as :meth:`QConv2d.to_float`."""
+        module = self._to_float()
+        assert isinstance(module, nn.Linear)
+        return module
+
+
+LAYER_TYPES: tuple[type[QConv2d], type[QLinear]] = (QConv2d, QLinear)
+
+
+def obstacle(module: nn.Module) -> str | None:
+    """Why this layer cannot be quantised in place, or None.
+
+    Subclasses and changed layers compute something else than their type says; swapping them for
+    a quantised layer would silently drop that.
+    """
+    if isinstance(module, QuantizedLayer):
+        return "already quantised"
+    if not any(type(module) is layer.float_type for layer in LAYER_TYPES):
+        return "neither exactly nn.Conv2d nor exactly nn.Linear"
+    if "forward" in module.__dict__:
+        return "its forward was replaced"
+    return _weight_obstacle(module._parameters.get("weight"))
+
+
+def _weight_obstacle(weight: Tensor | None) -> str | None:
+    if weight is None:
+        return "its weight is not a plain parameter"
+    if not weight.is_floating_point():
+        return f"its weight is {weight.dtype}"
+    return None if weight.numel() else "its weight is empty"
+
+
+def _copied(module: nn.Module, layer_type: type[_Module]) -> _Module:
+    """A module of another type with the attributes of this one.
+
+    Parameters and hook registries are shared on purpose: optimisers and hook handles that the
+    caller holds keep working on the new module.
+    """
+    layer = layer_type.__new__(layer_type)
+    layer.__dict__.update(module.__dict__)
+    for registry in _REGISTRIES:
+        layer.__dict__[registry] = module.__dict__[registry].copy()
+    # A forward compiled for the old module would go on computing the old weights.
+    layer.__dict__.pop("_compiled_call_impl", None)
+    return layer
+
+
+def _vector(scale: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
+    vector: np.ndarray[Any, np.dtype[np.float32]] = scale.detach().reshape(-1).float().cpu().numpy()
+    return vector.copy()
+
+
+def _check_config(config: object) -> None:
+    if not isinstance(config, QuantConfig):
+        raise SpecError("configuration of a layer", value=config, allowed="a QuantConfig")
+
+
+def _prefixed(prefix: str, names: list[str]) -> set[str]:
+    return {prefix + name for name in names}

@@ -1,0 +1,115 @@
+"""Frozen dataclasses that become JSON objects and come back unchanged.
+
+The base of every configuration of this room. Reading is strict: an unknown key, a wrong type or
+a value outside its range is a SpecError that names the key and what is allowed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import typing
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self, TypeVar
+
+from signbin.errors import SpecError
+
+__all__ = ["Record", "check_choice", "check_flag", "check_number", "check_whole", "read_listed"]
+
+_Listed = TypeVar("_Listed", bound="Record")
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """A named configuration: ``kind`` says which class, the fields say the rest.
+
+    ``from_json(to_json(x)) == x``. Keys that are absent take the field's default.
+    """
+
+    kind: ClassVar[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object {"kind": ..., field: value, ...}; enums are written by value."""
+        document: dict[str, Any] = {"kind": self.kind}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            document[field.name] = value.value if isinstance(value, enum.Enum) else value
+        return document
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Read what :meth:`to_json` wrote.
+
+        Raises SpecError for another kind, an unknown key or a value that is not allowed.
+        """
+        values = _checked_mapping(document, cls.kind)
+        kind = values.pop("kind", cls.kind)
+        if kind != cls.kind:
+            raise SpecError("kind", value=kind, allowed=repr(cls.kind))
+        types = typing.get_type_hints(cls)
+        known = [field.name for field in dataclasses.fields(cls)]
+        for name, value in values.items():
+            if name not in known:
+                allowed = ", ".join(known) or "none"
+                raise SpecError(f"option of {cls.kind}", value=name, allowed=allowed)
+            values[name] = _enum_member(f"{cls.kind}.{name}", value, types[name])
+        return cls(**values)
+
+
+def read_listed(
+    what: str, document: Mapping[str, Any], listed: Mapping[str, type[_Listed]]
+) -> _Listed:
+    """Read the JSON object of one of the listed classes, chosen by its "kind".
+
+    Raises SpecError where the kind is absent or not listed.
+    """
+    kind = _checked_mapping(document, what).get("kind")
+    if not isinstance(kind, str) or kind not in listed:
+        raise SpecError(f"kind of {what}", value=kind, allowed=", ".join(listed))
+    return listed[kind].from_json(document)
+
+
+def check_number(
+    what: str, value: object, *, low: float, high: float, includes_low: bool = False
+) -> None:
+    """SpecError unless value is a real number in (low, high], or [low, high]."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if number and low <= value <= high and (includes_low or value != low):  # type: ignore[operator]  # narrowed by `number`
+        return
+    sign = "<=" if includes_low else "<"
+    raise SpecError(what, value=value, allowed=f"a number, {low:g} {sign} value <= {high:g}")
+
+
+def check_whole(what: str, value: object, *, least: int, most: int = 2**63 - 1) -> None:
+    """SpecError unless value is a whole number with least <= value <= most."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise SpecError(what, value=value, allowed=f"a whole number, {least} <= value <= {most}")
+
+
+def check_flag(what: str, value: object) -> None:
+    """SpecError unless value is True or False."""
+    if not isinstance(value, bool):
+        raise SpecError(what, value=value, allowed="True or False")
+
+
+def check_choice(what: str, value: object, choices: tuple[enum.Enum, ...]) -> None:
+    """SpecError unless value is one of the enum members."""
+    if value not in choices:
+        raise SpecError(what, value=value, allowed=", ".join(str(choice) for choice in choices))
+
+
+def _checked_mapping(document: Mapping[str, Any], what: str) -> dict[str, Any]:
+    if not isinstance(document, Mapping) or not all(isinstance(key, str) for key in document):
+        raise SpecError(f"configuration of {what}", value=document, allowed="a JSON object")
+    return dict(document)
+
+
+def _enum_member(what: str, value: object, annotation: object) -> object:
+    """The enum member with this JSON value where the field is an enum, else the value itself."""
+    if not (isinstance(annotation, type) and issubclass(annotation, enum.Enum)):
+        return value
+    try:
+        return annotation(value)
+    except ValueError as error:
+        allowed = ", ".join(str(member.value) for member in annotation)
+        raise SpecError(what, value=value, allowed=allowed) from error

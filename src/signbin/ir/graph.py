@@ -1,0 +1,144 @@
+"""The intermediate representation: an immutable graph of named tensor operations.
+
+A Graph is a tuple of nodes in execution order. A node reads values by name, holds its
+parameters in ``attributes`` and refers to constants (weights, biases) by name through
+ConstRef. Nothing is mutated: passes build new graphs with :func:`dataclasses.replace`.
+
+Shapes are per image batch: the first extent is always the batch, written ``N`` and held as 0,
+because every program accepts any batch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbin.spec import LowBitWeight
+
+__all__ = [
+    "BATCH",
+    "AttributeValue",
+    "ConstRef",
+    "Constant",
+    "Graph",
+    "Node",
+    "TensorType",
+    "Value",
+    "is_name",
+]
+
+BATCH: Final = 0
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,254}\Z")
+
+
+def is_name(text: str) -> bool:
+    """Whether text may name a value, a constant or a graph: letters, digits, '_' and '.'."""
+    return bool(_NAME.match(text))
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorType:
+    """dtype (only ``f32`` today) and shape; shape[0] is BATCH.
+
+    >>> print(TensorType("f32", (BATCH, 3, 32, 32)))
+    f32[N,3,32,32]
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+
+    def __str__(self) -> str:
+        extents = ",".join("N" if extent == BATCH else str(extent) for extent in self.shape)
+        return f"{self.dtype}[{extents}]"
+
+
+@dataclasses.dataclass(frozen=True)
+class Value:
+    """A named graph input."""
+
+    name: str
+    type: TensorType
+
+
+@dataclasses.dataclass(frozen=True)
+class ConstRef:
+    """A reference to an entry of Graph.constants; printed ``@name``."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"@{self.name}"
+
+
+AttributeValue: TypeAlias = bool | int | float | str | tuple[int, ...] | ConstRef
+Constant: TypeAlias = NDArray[np.float32] | LowBitWeight
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """One operation: ``%name = op(%inputs...) {attributes} : type``.
+
+    name: also the name of its only result. source: the fully qualified name of the module it
+    came from ("" where there is none); passes that fuse keep the last module's.
+    """
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    attributes: Mapping[str, AttributeValue]
+    type: TensorType
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
+
+    def constant_names(self) -> Iterator[str]:
+        """Names of the constants this node refers to."""
+        for value in self.attributes.values():
+            if isinstance(value, ConstRef):
+                yield value.name
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Graph:
+    """Inputs, nodes in execution order, outputs by name, and the constants they refer to."""
+
+    name: str
+    inputs: tuple[Value, ...]
+    nodes: tuple[Node, ...]
+    outputs: tuple[str, ...]
+    constants: Mapping[str, Constant]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "constants", MappingProxyType(dict(self.constants)))
+
+    def type_of(self, name: str) -> TensorType:
+        """Type of a value by name; KeyError where there is none."""
+        for value in self.inputs:
+            if value.name == name:
+                return value.type
+        return self.node(name).type
+
+    def node(self, name: str) -> Node:
+        """The node that produces the value ``name``; KeyError where there is none."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(name)
+
+    def consumers(self, name: str) -> tuple[Node, ...]:
+        """Nodes that read the value ``name``, in execution order."""
+        return tuple(node for node in self.nodes if name in node.inputs)
+
+    def array(self, reference: AttributeValue) -> NDArray[np.float32]:
+        """The float32 array a ConstRef names, dequantised where it is a low-bit weight."""
+        if not isinstance(reference, ConstRef):
+            raise KeyError(f"not a constant reference: {reference!r}")
+        constant = self.constants[reference.name]
+        return constant.dequantized() if isinstance(constant, LowBitWeight) else constant

@@ -1,0 +1,170 @@
+"""THE op table: every operation of the IR, one row each.
+
+A row states the attributes (type, default or required, bounds, shape of constants), how many
+values it reads, the shape rule and the numpy reference. The verifier, the text form and the
+interpreter read this table; a new op is one row and one test.
+
+Convolution and linear carry the epilogue that passes fuse into them:
+
+    y = activation(sum + bias [+ residual]) + post_bias
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from signbin.ir import reference, shape_rules
+from signbin.ir.graph import AttributeValue, Node
+from signbin.ir.schema import MAX_WINDOW, Attribute, AttributeKind, Op
+from signbin.spec import ActivationKind
+
+__all__ = ["OPS", "resolve"]
+
+
+def _pair(minimum: int, default: tuple[int, int] | None = None) -> Attribute:
+    return Attribute(AttributeKind.PAIR, default, minimum=minimum, maximum=MAX_WINDOW)
+
+
+def _integer(minimum: int, default: int | None = None) -> Attribute:
+    return Attribute(AttributeKind.INT, default, minimum=minimum, maximum=MAX_WINDOW)
+
+
+_CHANNEL_VECTOR: Final = Attribute(AttributeKind.CONSTANT, shape=shape_rules.per_channel)
+_FILTER_VECTOR: Final = Attribute(
+    AttributeKind.CONSTANT, optional=True, shape=shape_rules.per_filter
+)
+_LOW: Final = Attribute(AttributeKind.FLOAT, float("-inf"), infinite=True)
+_HIGH: Final = Attribute(AttributeKind.FLOAT, float("inf"), infinite=True)
+_WINDOW: Final = {"kernel": _pair(1), "stride": _pair(1), "padding": _pair(0)}
+_EPILOGUE: Final = {
+    "activation": Attribute(
+        AttributeKind.WORD,
+        ActivationKind.NONE.value,
+        words=tuple(kind.value for kind in ActivationKind),
+    ),
+    "slope": Attribute(AttributeKind.FLOAT, 0.0),
+    "low": _LOW,
+    "high": _HIGH,
+    "prelu": _FILTER_VECTOR,
+    "post_bias": _FILTER_VECTOR,
+}
+
+_ROWS: Final = (
+    Op(
+        "conv2d",
+        "y = act(weight * x + bias [+ residual]) + post_bias, x zero outside the image",
+        {
+            "weight": Attribute(
+                AttributeKind.CONSTANT, shape=shape_rules.weight_of_conv2d, low_bit=True
+            ),
+            "bias": _FILTER_VECTOR,
+            "stride": _pair(1, (1, 1)),
+            "padding": _pair(0, (0, 0)),
+            "dilation": _pair(1, (1, 1)),
+            "groups": _integer(1, 1),
+            **_EPILOGUE,
+        },
+        shape_rules.conv2d,
+        reference.conv2d,
+        most_inputs=2,
+    ),
+    Op(
+        "linear",
+        "y = act(weight x + bias [+ residual]) + post_bias",
+        {
+            "weight": Attribute(
+                AttributeKind.CONSTANT, shape=shape_rules.weight_of_linear, low_bit=True
+            ),
+            "bias": _FILTER_VECTOR,
+            **_EPILOGUE,
+        },
+        shape_rules.linear,
+        reference.linear,
+        most_inputs=2,
+    ),
+    Op(
+        "batch_norm",
+        "y = (x - mean) / sqrt(variance + epsilon) * scale + bias, per channel",
+        {
+            "scale": _CHANNEL_VECTOR,
+            "bias": _CHANNEL_VECTOR,
+            "mean": _CHANNEL_VECTOR,
+            "variance": _CHANNEL_VECTOR,
+            "epsilon": Attribute(AttributeKind.FLOAT, minimum=0.0),
+        },
+        shape_rules.batch_norm,
+        reference.batch_norm,
+    ),
+    Op("relu", "y = max(x, 0)", {}, shape_rules.elementwise, reference.relu),
+    Op(
+        "leaky_relu",
+        "y = x if x > 0 else slope * x",
+        {"slope": Attribute(AttributeKind.FLOAT)},
+        shape_rules.elementwise,
+        reference.leaky_relu,
+    ),
+    Op(
+        "prelu",
+        "y = x if x > 0 else slope[c] * x",
+        {"slope": _CHANNEL_VECTOR},
+        shape_rules.elementwise,
+        reference.prelu,
+    ),
+    Op(
+        "clamp",
+        "y = min(max(x, low), high)",
+        {"low": _LOW, "high": _HIGH},
+        shape_rules.clamp,
+        reference.clamp,
+    ),
+    Op("add", "z = x + y", {}, shape_rules.add, reference.add, least_inputs=2, most_inputs=2),
+    Op(
+        "channel_bias",
+        "y = x + bias[c]",
+        {"bias": _CHANNEL_VECTOR},
+        shape_rules.elementwise,
+        reference.channel_bias,
+    ),
+    Op(
+        "max_pool2d",
+        "y = largest of each window, padding counts as -inf",
+        {**_WINDOW, "dilation": _pair(1, (1, 1))},
+        shape_rules.max_pool2d,
+        reference.max_pool2d,
+    ),
+    Op(
+        "avg_pool2d",
+        "y = sum of each window / its taps (those inside the image without count_include_pad)",
+        {**_WINDOW, "count_include_pad": Attribute(AttributeKind.BOOL, True)},
+        shape_rules.avg_pool2d,
+        reference.avg_pool2d,
+    ),
+    Op(
+        "global_avg_pool",
+        "y[c] = mean of channel c",
+        {},
+        shape_rules.global_avg_pool,
+        reference.global_avg_pool,
+    ),
+    Op("flatten", "y = x as [N, C*H*W]", {}, shape_rules.flatten, reference.flatten),
+    Op(
+        "subsample_pad",
+        "y = x[:, :, ::stride, ::stride] between channels of zeros",
+        {
+            "stride": _pair(1, (2, 2)),
+            "channels_before": _integer(0),
+            "channels_after": _integer(0),
+        },
+        shape_rules.subsample_pad,
+        reference.subsample_pad,
+    ),
+)
+
+OPS: Final[Mapping[str, Op]] = MappingProxyType({row.name: row for row in _ROWS})
+
+
+def resolve(node: Node) -> dict[str, AttributeValue | None]:
+    """A node's attributes with the table's defaults; None for an optional constant not stated."""
+    return OPS[node.op].resolve(node)

@@ -1,0 +1,164 @@
+"""What a row of the op table is made of: attributes, the op itself, and what its rules see."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbin.errors import VerifyError
+from signbin.ir.graph import AttributeValue, Constant, ConstRef, Node, TensorType
+from signbin.spec import LowBitWeight
+
+__all__ = [
+    "MAX_ELEMENTS",
+    "MAX_WINDOW",
+    "Arguments",
+    "Array",
+    "Attribute",
+    "AttributeKind",
+    "Op",
+]
+
+MAX_WINDOW: Final = 2**16
+"""Largest whole-number attribute: kernel, stride, padding, dilation, groups, channels."""
+MAX_ELEMENTS: Final = 2**28
+"""Most elements of one value per image, of a padded input, or of one constant (1 GiB of f32)."""
+
+Array: TypeAlias = NDArray[np.float64]
+
+
+class AttributeKind(enum.Enum):
+    """Types an attribute can have; the value is how an error message names them."""
+
+    BOOL = "true or false"
+    INT = "a whole number"
+    FLOAT = "a real number"
+    WORD = "a word"
+    PAIR = "two whole numbers"
+    CONSTANT = "a reference to a constant"
+
+
+@dataclasses.dataclass(frozen=True)
+class Attribute:
+    """One attribute of an op.
+
+    default: the value when a node does not state it; None for an attribute that must be stated,
+    or, with optional (constants only), may be absent. minimum, maximum: inclusive bounds of
+    numbers, of both members of a pair. infinite: whether -inf and inf are allowed.
+    words: the values of a WORD. shape: expected shape of a constant, None for a free extent.
+    low_bit: whether a constant may be a LowBitWeight.
+    """
+
+    kind: AttributeKind
+    default: AttributeValue | None = None
+    optional: bool = False
+    minimum: float = -np.inf
+    maximum: float = np.inf
+    infinite: bool = False
+    words: tuple[str, ...] = ()
+    shape: Callable[[Arguments], tuple[int | None, ...]] | None = None
+    low_bit: bool = False
+
+    @property
+    def required(self) -> bool:
+        """Whether every node of the op must state it."""
+        return self.default is None and not self.optional
+
+
+@dataclasses.dataclass(frozen=True)
+class Op:
+    """One row of the op table.
+
+    formula: what it computes, for people. least_inputs, most_inputs: how many values it reads.
+    shape_rule: type of the result; raises VerifyError where the inputs do not fit.
+    reference: the numpy definition; reads float32 inputs, accumulates in float64, and its
+    result is rounded to float32 once.
+    """
+
+    name: str
+    formula: str
+    attributes: Mapping[str, Attribute]
+    shape_rule: Callable[[Arguments], TensorType]
+    reference: Callable[[Arguments, tuple[Array, ...]], Array]
+    least_inputs: int = 1
+    most_inputs: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
+
+    def resolve(self, node: Node) -> dict[str, AttributeValue | None]:
+        """The node's attributes in table order, defaults filled in, None for absent constants."""
+        return {
+            name: node.attributes.get(name, attribute.default)
+            for name, attribute in self.attributes.items()
+        }
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Arguments:
+    """What a shape rule or a reference sees of one node.
+
+    inputs: types of the values it reads. attributes: resolved by :meth:`Op.resolve`.
+    constants: the graph's.
+    """
+
+    node: Node
+    inputs: tuple[TensorType, ...]
+    attributes: Mapping[str, AttributeValue | None]
+    constants: Mapping[str, Constant]
+
+    def refusal(
+        self, what: str, *, value: object, allowed: str, remedy: str = "change the node"
+    ) -> VerifyError:
+        """An error that names the node; the caller raises it."""
+        return VerifyError(
+            f"node %{self.node.name} ({self.node.op}): {what}",
+            value=value,
+            allowed=allowed,
+            remedy=remedy,
+        )
+
+    @property
+    def channels(self) -> int:
+        """Channels of the first input: its second extent."""
+        return self.inputs[0].shape[1]
+
+    def pair(self, name: str) -> tuple[int, int]:
+        """A PAIR attribute: (vertical, horizontal)."""
+        return cast(tuple[int, int], self.attributes[name])
+
+    def integer(self, name: str) -> int:
+        """An INT attribute."""
+        return cast(int, self.attributes[name])
+
+    def real(self, name: str) -> float:
+        """A FLOAT attribute."""
+        return cast(float, self.attributes[name])
+
+    def flag(self, name: str) -> bool:
+        """A BOOL attribute."""
+        return cast(bool, self.attributes[name])
+
+    def word(self, name: str) -> str:
+        """A WORD attribute."""
+        return cast(str, self.attributes[name])
+
+    def has(self, name: str) -> bool:
+        """Whether an optional constant is stated."""
+        return self.attributes[name] is not None
+
+    def constant_shape(self, name: str) -> tuple[int, ...]:
+        """Shape of the constant an attribute refers to."""
+        return tuple(self.constants[cast(ConstRef, self.attributes[name]).name].shape)
+
+    def array(self, name: str) -> Array:
+        """The constant an attribute refers to, dequantised where it is low-bit, as float64."""
+        constant = self.constants[cast(ConstRef, self.attributes[name]).name]
+        dense = constant.dequantized() if isinstance(constant, LowBitWeight) else constant
+        return dense.astype(np.float64)

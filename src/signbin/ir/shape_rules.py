@@ -1,0 +1,224 @@
+"""Shape rules of the op table: what a node's inputs must look like and what comes out.
+
+Alphabet: N images, C channels, H x W pixels in, K filters of R x S taps. Values are [N,C] or
+[N,C,H,W]. Arithmetic is on Python integers, so that no size can overflow.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from signbin.ir.graph import BATCH, TensorType
+from signbin.ir.schema import MAX_ELEMENTS, Arguments
+
+__all__ = [
+    "add",
+    "avg_pool2d",
+    "batch_norm",
+    "clamp",
+    "conv2d",
+    "elementwise",
+    "flatten",
+    "global_avg_pool",
+    "linear",
+    "max_pool2d",
+    "per_channel",
+    "per_filter",
+    "subsample_pad",
+    "weight_of_conv2d",
+    "weight_of_linear",
+]
+
+
+def per_channel(arguments: Arguments) -> tuple[int | None, ...]:
+    """Shape of a constant with one number per input channel: (C,)."""
+    return (arguments.channels,)
+
+
+def per_filter(arguments: Arguments) -> tuple[int | None, ...]:
+    """Shape of a constant with one number per filter: (K,)."""
+    return (arguments.constant_shape("weight")[0],)
+
+
+def weight_of_conv2d(arguments: Arguments) -> tuple[int | None, ...]:
+    """Shape of a convolution's weight: (K, C/groups, R, S) with K, R, S free."""
+    _expect_rank(arguments, 4)
+    groups = arguments.integer("groups")
+    if arguments.channels % groups:
+        raise arguments.refusal(
+            "groups", value=groups, allowed=f"a divisor of the {arguments.channels} input channels"
+        )
+    return (None, arguments.channels // groups, None, None)
+
+
+def weight_of_linear(arguments: Arguments) -> tuple[int | None, ...]:
+    """Shape of a linear layer's weight: (K, C) with K free."""
+    _expect_rank(arguments, 2)
+    return (None, arguments.channels)
+
+
+def elementwise(arguments: Arguments) -> TensorType:
+    """The type of the first input."""
+    return arguments.inputs[0]
+
+
+def batch_norm(arguments: Arguments) -> TensorType:
+    """The type of the input; variance >= 0 and variance + epsilon > 0."""
+    variance = arguments.array("variance")
+    if variance.min() < 0 or variance.min() + arguments.real("epsilon") <= 0:
+        raise arguments.refusal(
+            "variance + epsilon",
+            value=float(variance.min()) + arguments.real("epsilon"),
+            allowed="positive, and no negative variance",
+            remedy="re-estimate the statistics or set epsilon",
+        )
+    return arguments.inputs[0]
+
+
+def clamp(arguments: Arguments) -> TensorType:
+    """The type of the input; low <= high."""
+    _expect_ordered_bounds(arguments)
+    return arguments.inputs[0]
+
+
+def add(arguments: Arguments) -> TensorType:
+    """The type of both inputs, which must be equal: no broadcasting."""
+    first, second = arguments.inputs
+    if first != second:
+        raise arguments.refusal(
+            "second input", value=str(second), allowed=f"{first}, the type of the first"
+        )
+    return first
+
+
+def conv2d(arguments: Arguments) -> TensorType:
+    """[N,K,P,Q] with P = (H + 2*padding - dilation*(R-1) - 1) // stride + 1, Q alike."""
+    filters, _, rows, columns = arguments.constant_shape("weight")
+    groups = arguments.integer("groups")
+    if filters % groups:
+        raise arguments.refusal(
+            "groups", value=groups, allowed=f"a divisor of the {filters} filters"
+        )
+    height, width = _windows(arguments, (rows, columns), arguments.pair("dilation"))
+    result = TensorType("f32", (BATCH, filters, height, width))
+    _expect_epilogue(arguments, result)
+    return result
+
+
+def linear(arguments: Arguments) -> TensorType:
+    """[N,K]."""
+    result = TensorType("f32", (BATCH, arguments.constant_shape("weight")[0]))
+    _expect_epilogue(arguments, result)
+    return result
+
+
+def max_pool2d(arguments: Arguments) -> TensorType:
+    """[N,C,P,Q], extents as conv2d; padding at most half of the dilated kernel."""
+    return _pooled(arguments, arguments.pair("dilation"))
+
+
+def avg_pool2d(arguments: Arguments) -> TensorType:
+    """[N,C,P,Q], extents as conv2d; padding at most half of the kernel."""
+    return _pooled(arguments, (1, 1))
+
+
+def global_avg_pool(arguments: Arguments) -> TensorType:
+    """[N,C,1,1]."""
+    _expect_rank(arguments, 4)
+    return TensorType("f32", (BATCH, arguments.channels, 1, 1))
+
+
+def flatten(arguments: Arguments) -> TensorType:
+    """[N, C*H*W]."""
+    return TensorType("f32", (BATCH, math.prod(arguments.inputs[0].shape[1:])))
+
+
+def subsample_pad(arguments: Arguments) -> TensorType:
+    """[N, channels_before + C + channels_after, ceil(H/stride), ceil(W/stride)]."""
+    _expect_rank(arguments, 4)
+    channels = (
+        arguments.integer("channels_before")
+        + arguments.channels
+        + arguments.integer("channels_after")
+    )
+    extents = (
+        -(-extent // step)
+        for extent, step in zip(
+            arguments.inputs[0].shape[2:], arguments.pair("stride"), strict=True
+        )
+    )
+    return TensorType("f32", (BATCH, channels, *extents))
+
+
+def _pooled(arguments: Arguments, dilation: tuple[int, int]) -> TensorType:
+    _expect_rank(arguments, 4)
+    kernel, padding = arguments.pair("kernel"), arguments.pair("padding")
+    for taps, step, pad in zip(kernel, dilation, padding, strict=True):
+        reach = (taps - 1) * step + 1
+        if pad > reach // 2:
+            raise arguments.refusal(
+                "padding", value=padding, allowed=f"at most half of the window: {reach // 2}"
+            )
+    height, width = _windows(arguments, kernel, dilation)
+    return TensorType("f32", (BATCH, arguments.channels, height, width))
+
+
+def _windows(
+    arguments: Arguments, kernel: tuple[int, int], dilation: tuple[int, int]
+) -> tuple[int, int]:
+    """How many windows fit vertically and horizontally."""
+    counts = []
+    padded_elements = arguments.channels
+    for axis in range(2):
+        extent = arguments.inputs[0].shape[2 + axis]
+        padded = extent + 2 * arguments.pair("padding")[axis]
+        reach = (kernel[axis] - 1) * dilation[axis] + 1
+        if reach > padded:
+            raise arguments.refusal(
+                f"{'height' if axis == 0 else 'width'} of the dilated kernel",
+                value=reach,
+                allowed=f"at most the padded input, {padded}",
+            )
+        padded_elements *= padded
+        counts.append((padded - reach) // arguments.pair("stride")[axis] + 1)
+    if padded_elements > MAX_ELEMENTS:
+        raise arguments.refusal(
+            "elements of the padded input", value=padded_elements, allowed=f"<= {MAX_ELEMENTS}"
+        )
+    return counts[0], counts[1]
+
+
+def _expect_rank(arguments: Arguments, rank: int) -> None:
+    if len(arguments.inputs[0].shape) != rank:
+        raise arguments.refusal(
+            "first input",
+            value=str(arguments.inputs[0]),
+            allowed="f32[N,C,H,W]" if rank == 4 else "f32[N,C]",
+            remedy="flatten it first" if rank == 2 else "keep the image axes",
+        )
+
+
+def _expect_epilogue(arguments: Arguments, result: TensorType) -> None:
+    """Parameters of the activation are stated exactly where it uses them; residual fits."""
+    activation = arguments.word("activation")
+    users = {"slope": "leaky_relu", "low": "clamp", "high": "clamp", "prelu": "prelu"}
+    for name, user in users.items():
+        if name in arguments.node.attributes and activation != user:
+            raise arguments.refusal(
+                f"attribute {name}", value=activation, allowed=f'only with activation="{user}"'
+            )
+    if activation == "prelu" and not arguments.has("prelu"):
+        raise arguments.refusal("attribute prelu", value=None, allowed="a constant of slopes (K,)")
+    _expect_ordered_bounds(arguments)
+    if len(arguments.inputs) == 2 and arguments.inputs[1] != result:
+        raise arguments.refusal(
+            "residual input", value=str(arguments.inputs[1]), allowed=f"{result}, the result's type"
+        )
+
+
+def _expect_ordered_bounds(arguments: Arguments) -> None:
+    low, high = arguments.real("low"), arguments.real("high")
+    if not low <= high or low == np.inf or high == -np.inf:
+        raise arguments.refusal("bounds low, high", value=(low, high), allowed="low <= high")

@@ -1,0 +1,229 @@
+"""Every op computes what PyTorch computes, or its formula where PyTorch has no such op."""
+
+import inspect
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from signbin.errors import VerifyError
+from signbin.ir import OPS, interpret, reference, shape_rules
+from signbin.spec import LowBitWeight
+
+torch = pytest.importorskip("torch", reason="the PyTorch oracle needs torch")
+torch.set_num_threads(1)
+RNG = np.random.default_rng(7)
+
+
+def normal(*shape):
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+def agree(ours, theirs, scale=1.0):
+    theirs = np.asarray(theirs)
+    assert ours.shape == theirs.shape
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5 * scale)
+
+
+def run(graph_builder, op, *inputs, constants=None, **attributes):
+    """One node on the given inputs; its shape is the shape rule's."""
+    builder = graph_builder()
+    names = [builder.input(*x.shape[1:], name=f"x{i}") for i, x in enumerate(inputs)]
+    references = {name: builder.const(value, name) for name, value in (constants or {}).items()}
+    result = builder.add(op, *names, **references, **attributes)
+    values = interpret(builder.graph(result), dict(zip(names, inputs, strict=True)))
+    assert values[result].shape[1:] == builder.type_of(result).shape[1:]
+    assert values[result].dtype == np.float32
+    return values[result]
+
+
+PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
+CONVOLUTIONS = st.fixed_dictionaries(
+    {
+        "kernel": st.sampled_from([(1, 1), (3, 3), (5, 5), (7, 7), (1, 3), (4, 2)]),
+        "stride": PAIRS,
+        "padding": st.tuples(st.integers(0, 3), st.integers(0, 3)),
+        "dilation": PAIRS,
+        "groups": st.integers(1, 3),
+        "depth": st.integers(1, 3),
+        "per_group": st.integers(1, 3),
+        "extent": st.sampled_from([(1, 1), (13, 17), (4, 4), (8, 1)]),
+        "images": st.integers(1, 3),
+        "bias": st.booleans(),
+    }
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(case=CONVOLUTIONS)
+def test_conv2d_is_torch_conv2d(graph_builder, case):
+    for axis in range(2):
+        reach = (case["kernel"][axis] - 1) * case["dilation"][axis] + 1
+        assume(reach <= case["extent"][axis] + 2 * case["padding"][axis])
+    groups, filters = case["groups"], case["groups"] * case["per_group"]
+    x = normal(case["images"], groups * case["depth"], *case["extent"])
+    weight = normal(filters, case["depth"], *case["kernel"])
+    constants = {"weight": weight}
+    if case["bias"]:
+        constants["bias"] = normal(filters)
+    window = {name: case[name] for name in ("stride", "padding", "dilation")}
+    ours = run(graph_builder, "conv2d", x, constants=constants, groups=groups, **window)
+    bias = torch.tensor(constants["bias"]) if case["bias"] else None
+    theirs = torch.conv2d(torch.tensor(x), torch.tensor(weight), bias, groups=groups, **window)
+    agree(ours, theirs, scale=10)
+
+
+@pytest.mark.parametrize("op", ["conv2d", "linear"])
+def test_a_low_bit_weight_computes_as_its_dequantised_tensor(graph_builder, op):
+    shape = (6, 4, 3, 3) if op == "conv2d" else (6, 4)
+    codes = RNG.integers(-1, 2, shape).astype(np.int8)
+    weight = LowBitWeight(codes, normal(6), normal(6))
+    x = normal(2, 4, 5, 5) if op == "conv2d" else normal(2, 4)
+    low_bit = run(graph_builder, op, x, constants={"weight": weight})
+    per_filter = (6,) + (1,) * (len(shape) - 1)
+    dense = weight.scale.reshape(per_filter) * codes + weight.offset.reshape(per_filter)
+    agree(low_bit, run(graph_builder, op, x, constants={"weight": dense}))
+
+
+def test_linear_is_torch_linear(graph_builder):
+    x, weight, bias = normal(3, 5), normal(7, 5), normal(7)
+    ours = run(graph_builder, "linear", x, constants={"weight": weight, "bias": bias})
+    agree(ours, torch.nn.functional.linear(*map(torch.tensor, (x, weight, bias))))
+
+
+@pytest.mark.parametrize(
+    ("activation", "parameters", "function"),
+    [
+        ("none", {}, lambda x: x),
+        ("relu", {}, lambda x: np.maximum(x, 0)),
+        ("leaky_relu", {"slope": -0.5}, lambda x: np.where(x > 0, x, -0.5 * x)),
+        ("clamp", {"low": -0.5, "high": 0.25}, lambda x: np.clip(x, -0.5, 0.25)),
+        ("clamp", {"high": 0.25}, lambda x: np.minimum(x, 0.25)),
+        ("prelu", {}, lambda x: np.where(x > 0, x, np.float32([[-1], [0.5], [2]])[..., None] * x)),
+    ],
+)
+def test_the_epilogue_is_activation_of_sum_bias_and_residual_then_post_bias(
+    graph_builder, activation, parameters, function
+):
+    x, residual = normal(2, 4, 3, 5), normal(2, 3, 3, 5)
+    constants = {"weight": normal(3, 4, 1, 1), "bias": normal(3), "post_bias": normal(3)}
+    if activation == "prelu":
+        constants["prelu"] = np.float32([-1, 0.5, 2])
+    ours = run(
+        graph_builder,
+        "conv2d",
+        x,
+        residual,
+        constants=constants,
+        activation=activation,
+        **parameters,
+    )
+    total = np.einsum("nchw,kc->nkhw", x, constants["weight"][:, :, 0, 0])
+    total = total + constants["bias"][:, None, None] + residual
+    agree(ours, function(total) + constants["post_bias"][:, None, None])
+
+
+@pytest.mark.parametrize("extents", [(5,), (5, 3, 4)])
+def test_per_channel_ops_are_torch_ops_on_features_and_images(graph_builder, extents):
+    x = normal(3, *extents)
+    scale, bias, mean, slope = (normal(5) for _ in range(4))
+    variance = np.abs(normal(5))
+    constants = {"scale": scale, "bias": bias, "mean": mean, "variance": variance}
+    ours = run(graph_builder, "batch_norm", x, constants=constants, epsilon=0.001)
+    tensors = map(torch.tensor, (x, mean, variance, scale, bias))
+    agree(ours, torch.nn.functional.batch_norm(*tensors, eps=0.001), scale=10)
+    ours = run(graph_builder, "prelu", x, constants={"slope": slope})
+    agree(ours, torch.nn.functional.prelu(torch.tensor(x), torch.tensor(slope)))
+    ours = run(graph_builder, "channel_bias", x, constants={"bias": bias})
+    agree(ours, x + bias.reshape(5, *(1,) * (len(extents) - 1)))
+
+
+def test_elementwise_ops_are_torch_ops_and_let_nan_through(graph_builder):
+    x = normal(2, 3, 4, 4)
+    x[0, 0, 0] = [np.nan, np.inf, -np.inf, -0.0]
+    agree(run(graph_builder, "relu", x), torch.relu(torch.tensor(x)))
+    ours = run(graph_builder, "leaky_relu", x, slope=0.2)
+    agree(ours, torch.nn.functional.leaky_relu(torch.tensor(x), 0.2))
+    ours = run(graph_builder, "clamp", x, low=-0.5, high=0.75)
+    agree(ours, torch.clamp(torch.tensor(x), -0.5, 0.75))
+    y = normal(2, 3, 4, 4)
+    agree(run(graph_builder, "add", x, y), x + y)
+
+
+POOLS = st.fixed_dictionaries(
+    {
+        "kernel": st.tuples(st.integers(1, 4), st.integers(1, 4)),
+        "stride": PAIRS,
+        "half": st.tuples(st.booleans(), st.booleans()),
+        "dilation": PAIRS,
+        "include": st.booleans(),
+    }
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(case=POOLS)
+def test_pools_are_torch_pools(graph_builder, case):
+    x = -np.abs(normal(2, 3, 11, 13))
+    padding = tuple(
+        k // 2 if half else 0 for k, half in zip(case["kernel"], case["half"], strict=True)
+    )
+    window = {"kernel": case["kernel"], "stride": case["stride"], "padding": padding}
+    ours = run(graph_builder, "max_pool2d", x, **window, dilation=case["dilation"])
+    tensor, rest = torch.tensor(x), (case["kernel"], case["stride"], padding)
+    agree(ours, torch.nn.functional.max_pool2d(tensor, *rest, dilation=case["dilation"]))
+    ours = run(graph_builder, "avg_pool2d", x, **window, count_include_pad=case["include"])
+    theirs = torch.nn.functional.avg_pool2d(tensor, *rest, count_include_pad=case["include"])
+    agree(ours, theirs)
+
+
+def test_global_avg_pool_is_the_mean_of_each_channel(graph_builder):
+    x = normal(2, 3, 5, 7)
+    agree(run(graph_builder, "global_avg_pool", x), x.mean((2, 3), keepdims=True))
+
+
+def test_flatten_numbers_features_in_nchw_order(graph_builder):
+    x = np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4)
+    assert np.array_equal(run(graph_builder, "flatten", x), np.arange(24)[None])
+
+
+def test_subsample_pad_is_the_option_a_shortcut(graph_builder):
+    x = normal(2, 3, 5, 4)
+    ours = run(graph_builder, "subsample_pad", x, channels_before=1, channels_after=2)
+    padded = torch.nn.functional.pad(torch.tensor(x)[:, :, ::2, ::2], (0, 0, 0, 0, 1, 2))
+    assert np.array_equal(ours, padded)
+    ours = run(
+        graph_builder, "subsample_pad", x, stride=(3, 1), channels_before=0, channels_after=0
+    )
+    assert np.array_equal(ours, x[:, :, ::3])
+
+
+def test_sums_accumulate_in_float64(graph_builder):
+    x = np.float32([[1e8, 1.0, -1e8]])
+    weight = np.ones((1, 3), np.float32)
+    assert run(graph_builder, "linear", x, constants={"weight": weight}) == 1.0
+    image, kernel = x.reshape(1, 3, 1, 1), weight.reshape(1, 3, 1, 1)
+    assert run(graph_builder, "conv2d", image, constants={"weight": kernel}).item() == 1.0
+
+
+def test_every_row_has_its_own_reference_and_documented_attributes():
+    assert set(OPS) == set(reference.__all__)
+    for name, op in OPS.items():
+        assert op.name == name
+        assert op.reference is getattr(reference, name)
+        assert op.shape_rule in [getattr(shape_rules, rule) for rule in shape_rules.__all__]
+        assert op.formula
+        assert inspect.getdoc(op.reference)
+
+
+def test_a_window_larger_than_the_padded_input_is_refused(graph_builder):
+    with pytest.raises(VerifyError, match="width of the dilated kernel: got 7"):
+        run(
+            graph_builder,
+            "conv2d",
+            normal(1, 1, 4, 4),
+            constants={"weight": normal(1, 1, 1, 4)},
+            dilation=(1, 2),
+            padding=(0, 1),
+        )

@@ -1,0 +1,221 @@
+"""What a row of the operator table sees of one fx node, and what it may answer."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from signbin.capture.low_bit import recognize
+from signbin.ir import BATCH, AttributeValue, Constant, ConstRef, Node, TensorType
+
+__all__ = [
+    "Builder",
+    "Call",
+    "Drafted",
+    "Entry",
+    "Folded",
+    "Symbolic",
+    "Unsupported",
+    "Variable",
+    "elements",
+    "legal_name",
+    "shown",
+]
+
+
+_LONGEST_NAME: Final = 200
+
+
+class Unsupported(Exception):
+    """Why one node has no counterpart in the IR; becomes a line of the CaptureError."""
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.remedy = remedy
+
+
+@dataclasses.dataclass(frozen=True)
+class Variable:
+    """A tensor that depends on the inputs: the value ``name`` of the graph, seen as ``shape``.
+
+    shape[0] is BATCH. shape differs from stored (the value's shape in the graph) after a reshape
+    that the IR has no op for; the order of the elements is always the same.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    stored: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Folded:
+    """A result that depends on parameters only, computed at capture.
+
+    origin: fully qualified name of the parameter it is, "" where it was computed from several.
+    """
+
+    result: Any
+    origin: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Symbolic:
+    """A number that depends on the batch; shapes are read from the results instead."""
+
+
+Entry: TypeAlias = Variable | Folded | Symbolic
+
+
+@dataclasses.dataclass
+class Drafted:
+    """The graph under construction: nodes in order and constants by name."""
+
+    nodes: list[Node] = dataclasses.field(default_factory=list)
+    constants: dict[str, Constant] = dataclasses.field(default_factory=dict)
+
+    def node(self, name: str) -> Node | None:
+        """The node drafted under a name; None for graph inputs."""
+        return next((node for node in reversed(self.nodes) if node.name == name), None)
+
+    def constant(self, name: str, constant: Constant) -> ConstRef:
+        """A reference to a constant; one name never stands for two different constants."""
+        free, number = name, 0
+        while free in self.constants and not _same(self.constants[free], constant):
+            number += 1
+            free = f"{name}.{number}"
+        self.constants.setdefault(free, constant)
+        return ConstRef(free)
+
+
+def _same(first: Constant, second: Constant) -> bool:
+    if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
+        return np.array_equal(first, second)
+    if isinstance(first, np.ndarray) or isinstance(second, np.ndarray):
+        return False
+    return np.array_equal(first.dequantized(), second.dequantized())
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Call:
+    """One operator call: arguments by the names of its schema, defaults filled in.
+
+    name: the value it will define. source: the module it came from. shape: of its
+    result, or of the first of several; None where that is not a tensor.
+    """
+
+    name: str
+    source: str
+    arguments: Mapping[str, Any]
+    shape: tuple[int, ...] | None
+    drafted: Drafted
+
+    def get(self, argument: str) -> Any:
+        """A plain argument, as it is."""
+        return self.arguments[argument]
+
+    def expect(self, argument: str, wanted: object, remedy: str = "") -> None:
+        """Refuse any other value of an argument."""
+        if self.arguments.get(argument, wanted) != wanted:
+            raise Unsupported(
+                f"{argument}={self.arguments[argument]} is not supported, only {wanted}", remedy
+            )
+
+    def variable(self, argument: str, rank: int | None = None) -> Variable:
+        """An argument that must be a value of the graph, of the given rank."""
+        entry = self.arguments[argument]
+        if not isinstance(entry, Variable):
+            raise Unsupported(
+                f"{argument} does not depend on the model's input",
+                "compute it once, outside forward",
+            )
+        if entry.shape != entry.stored:
+            raise Unsupported(
+                f"{argument} was reshaped to {shown(entry.shape)}",
+                "reshape only to [N, C*H*W], with torch.flatten(x, 1)",
+            )
+        if rank is not None and len(entry.shape) != rank:
+            raise Unsupported(
+                f"{argument} has shape {shown(entry.shape)}, only rank {rank} is supported"
+            )
+        return entry
+
+    def array(self, argument: str) -> NDArray[np.float32]:
+        """An argument that must be known at capture: a parameter, or computed from some."""
+        return self._folded(argument).detach().numpy()
+
+    def _folded(self, argument: str) -> Tensor:
+        entry = self.arguments[argument]
+        if not isinstance(entry, Folded) or not isinstance(entry.result, Tensor):
+            raise Unsupported(
+                f"{argument} depends on the model's input",
+                "only parameters and what is computed from them can be used there",
+            )
+        if not bool(torch.isfinite(entry.result).all()):
+            raise Unsupported(f"{argument} has NaN or infinite values")
+        return entry.result.to(torch.float32).contiguous()
+
+    def constant(self, argument: str, array: NDArray[np.float32] | None = None) -> ConstRef:
+        """A reference to an argument's array, or to what was derived from it."""
+        array = self.array(argument) if array is None else array
+        held = np.array(array, dtype=np.float32)  # a copy: graphs share no memory with models
+        held.setflags(write=False)
+        return self.drafted.constant(self._constant_name(argument), held)
+
+    def weight(self, argument: str, array: NDArray[np.float32] | None = None) -> ConstRef:
+        """Like constant, in logical form where the values are low-bit."""
+        array = self.array(argument) if array is None else array
+        low_bit = recognize(np.ascontiguousarray(array))
+        if low_bit is None:
+            return self.constant(argument, array)
+        return self.drafted.constant(self._constant_name(argument), low_bit)
+
+    def _constant_name(self, argument: str) -> str:
+        entry = self.arguments.get(argument)
+        origin = entry.origin if isinstance(entry, Folded) else ""
+        return legal_name(origin or f"{self.name}.{argument}")
+
+    def emit(
+        self,
+        op: str,
+        inputs: tuple[Variable, ...],
+        attributes: Mapping[str, AttributeValue],
+        shape: tuple[int, ...] | None = None,
+        suffix: str = "",
+    ) -> Variable:
+        """Add a node; without shape it has the shape of the call's result."""
+        shape = shape or self.shape
+        if shape is None:
+            raise Unsupported("its result is not one tensor")
+        name = self.name + suffix
+        names = tuple(variable.name for variable in inputs)
+        kind = TensorType("f32", shape)
+        self.drafted.nodes.append(Node(name, op, names, attributes, kind, self.source))
+        return Variable(name, shape, shape)
+
+
+Builder: TypeAlias = Callable[[Call], Entry]
+
+
+def legal_name(text: str) -> str:
+    """The text as a name of the IR: other characters become '_', a leading digit gets one."""
+    name = re.sub(r"[^A-Za-z0-9_.]", "_", text)[:_LONGEST_NAME]
+    return name if name[:1].isalpha() or name[:1] == "_" else f"_{name}"
+
+
+def shown(shape: tuple[int, ...]) -> str:
+    """A shape as people write it: ``[N, 8, 4, 4]``."""
+    return "[" + ", ".join("N" if extent == BATCH else str(extent) for extent in shape) + "]"
+
+
+def elements(shape: tuple[int, ...]) -> int:
+    """Elements of one image."""
+    return math.prod(shape[1:])

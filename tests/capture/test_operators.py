@@ -1,0 +1,175 @@
+"""Every row of the operator table: what is captured computes what PyTorch computes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from signbin.capture.operators import OPERATORS
+
+
+class Calls(nn.Module):
+    """A forward given as a function."""
+
+    def __init__(self, function, **parameters):
+        super().__init__()
+        self.function = function
+        for name, value in parameters.items():
+            setattr(self, name, value)
+
+    def forward(self, *inputs):
+        return self.function(self, *inputs)
+
+
+IMAGE = (3, 6, 9, 8)
+LAYERS = {
+    "conv": (nn.Conv2d(6, 5, 3), ["conv2d"]),
+    "conv without bias": (nn.Conv2d(6, 5, 3, bias=False), ["conv2d"]),
+    "conv stride and padding": (nn.Conv2d(6, 5, (3, 5), (2, 1), (1, 2)), ["conv2d"]),
+    "conv dilated": (nn.Conv2d(6, 5, 3, dilation=(2, 1), padding=(2, 1)), ["conv2d"]),
+    "conv grouped": (nn.Conv2d(6, 4, 3, groups=2), ["conv2d"]),
+    "conv depthwise": (nn.Conv2d(6, 12, 3, groups=6), ["conv2d"]),
+    "conv same": (nn.Conv2d(6, 5, (3, 5), padding="same", dilation=(2, 1)), ["conv2d"]),
+    "conv valid": (nn.Conv2d(6, 5, 3, padding="valid"), ["conv2d"]),
+    "conv even same": (nn.Conv2d(6, 5, 2, padding="same", dilation=2), ["conv2d"]),
+    "batch norm": (nn.BatchNorm2d(6, eps=0.01), ["batch_norm"]),
+    "batch norm without affine": (nn.BatchNorm2d(6, affine=False), ["batch_norm"]),
+    "relu": (nn.ReLU(), ["relu"]),
+    "leaky relu": (nn.LeakyReLU(0.3), ["leaky_relu"]),
+    "leaky relu default": (nn.LeakyReLU(), ["leaky_relu"]),
+    "prelu shared": (nn.PReLU(init=-0.4), ["prelu"]),
+    "hardtanh": (nn.Hardtanh(-0.5, 0.25), ["clamp"]),
+    "relu6": (nn.ReLU6(), ["clamp"]),
+    "max pool": (nn.MaxPool2d(3, 2, 1), ["max_pool2d"]),
+    "max pool dilated": (nn.MaxPool2d((2, 3), dilation=2), ["max_pool2d"]),
+    "avg pool": (nn.AvgPool2d((2, 3)), ["avg_pool2d"]),
+    "avg pool padded": (nn.AvgPool2d(3, 2, 1), ["avg_pool2d"]),
+    "avg pool exclusive": (nn.AvgPool2d(3, 2, 1, count_include_pad=False), ["avg_pool2d"]),
+    "global pool": (nn.AdaptiveAvgPool2d(1), ["global_avg_pool"]),
+    "adaptive pool": (nn.AdaptiveAvgPool2d((3, 2)), ["avg_pool2d"]),
+    "flatten": (nn.Flatten(), ["flatten"]),
+}
+
+
+@pytest.mark.parametrize("case", LAYERS)
+def test_a_layer_captures_to_the_expected_ops_with_pytorchs_values(case, captured_like_pytorch):
+    layer, ops = LAYERS[case]
+    graph = captured_like_pytorch(layer, torch.randn(IMAGE))
+    assert [node.op for node in graph.nodes] == ops
+
+
+def _prelu_per_channel(self, x):
+    return F.prelu(x, self.slope)
+
+
+FUNCTIONS = {
+    "prelu per channel": (_prelu_per_channel, {"slope": torch.linspace(-1, 1, 6)}, ["prelu"]),
+    "clamp": (lambda self, x: x.clamp(-0.5, 0.5), {}, ["clamp"]),
+    "clamp from below": (lambda self, x: x.clamp(min=-0.5), {}, ["clamp"]),
+    "clamp from above": (lambda self, x: torch.clamp_max(x, 0.5), {}, ["clamp"]),
+    "clamp at zero is relu": (lambda self, x: x.clamp_min(0), {}, ["relu"]),
+    "add": (lambda self, x: x + F.relu(x), {}, ["relu", "add"]),
+    "add (1,C,1,1)": (
+        lambda self, x: x + self.b,
+        {"b": nn.Parameter(torch.linspace(0, 1, 6).reshape(1, 6, 1, 1))},
+        ["channel_bias"],
+    ),
+    "add (C,1,1) from the left": (
+        lambda self, x: self.b + x,
+        {"b": torch.linspace(0, 1, 6).reshape(6, 1, 1)},
+        ["channel_bias"],
+    ),
+    "add an expanded parameter": (
+        lambda self, x: x + self.b.expand_as(x),
+        {"b": nn.Parameter(torch.linspace(0, 1, 6).reshape(1, 6, 1, 1))},
+        ["channel_bias"],
+    ),
+    "add a number": (lambda self, x: x + 1.5, {}, ["channel_bias"]),
+    "mean": (lambda self, x: x.mean((2, 3)), {}, ["global_avg_pool", "flatten"]),
+    "mean kept": (lambda self, x: x.mean((-1, -2), keepdim=True), {}, ["global_avg_pool"]),
+    "view": (lambda self, x: x.view(x.size(0), -1), {}, ["flatten"]),
+    "reshape": (lambda self, x: x.reshape(x.shape[0], 432), {}, ["flatten"]),
+    "squeeze": (
+        lambda self, x: F.adaptive_avg_pool2d(x, 1).squeeze(-1).squeeze(-1),
+        {},
+        ["global_avg_pool", "flatten"],
+    ),
+    "option A": (
+        lambda self, x: F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 2, 1)),
+        {},
+        ["subsample_pad"],
+    ),
+    "subsampled unequally": (lambda self, x: x[:, :, ::3, ::2], {}, ["subsample_pad"]),
+    "rows subsampled twice": (lambda self, x: x[:, :, ::2][:, :, ::2], {}, ["subsample_pad"]),
+    "channels padded": (
+        lambda self, x: F.pad(x, (0, 0, 0, 0, 0, 3)).relu(),
+        {},
+        ["subsample_pad", "relu"],
+    ),
+    "dropped": (
+        lambda self, x: F.dropout(x.detach().contiguous(), 0.5, False).relu(),
+        {},
+        ["relu"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FUNCTIONS)
+def test_a_function_captures_to_the_expected_ops_with_pytorchs_values(case, captured_like_pytorch):
+    function, parameters, ops = FUNCTIONS[case]
+    graph = captured_like_pytorch(Calls(function, **parameters), torch.randn(IMAGE))
+    assert [node.op for node in graph.nodes] == ops
+
+
+MATRIX_FUNCTIONS = {
+    "linear": lambda self, x: F.linear(x, self.w, self.b),
+    "linear without bias": lambda self, x: F.linear(x, self.w),
+    "addmm": lambda self, x: torch.addmm(self.b, x, self.w.t()),
+    "mm": lambda self, x: x.mm(self.w.t()),
+    "matmul": lambda self, x: x @ self.w.t(),
+}
+
+
+@pytest.mark.parametrize("case", MATRIX_FUNCTIONS)
+def test_every_form_of_a_matrix_product_becomes_linear(case, captured_like_pytorch):
+    parameters = {"w": nn.Parameter(torch.randn(4, 7)), "b": nn.Parameter(torch.randn(4))}
+    graph = captured_like_pytorch(Calls(MATRIX_FUNCTIONS[case], **parameters), torch.randn(3, 7))
+    assert [node.op for node in graph.nodes] == ["linear"]
+
+
+def test_batch_norm_after_linear_works_on_features(captured_like_pytorch):
+    model = nn.Sequential(nn.Linear(7, 5), nn.BatchNorm1d(5), nn.PReLU(5), nn.Linear(5, 2))
+    graph = captured_like_pytorch(model, torch.randn(4, 7))
+    assert [node.op for node in graph.nodes] == ["linear", "batch_norm", "prelu", "linear"]
+
+
+DECOMPOSED = {
+    "convolution": lambda self, x: torch.ops.aten.convolution(
+        x, self.w, None, [1, 1], [1, 1], [1, 1], False, [0, 0], 1
+    ),
+    "max_pool2d_with_indices": lambda self, x: torch.ops.aten.max_pool2d_with_indices(
+        x, [2, 2], [2, 2]
+    )[0],
+    "_native_batch_norm_legit_no_training": lambda self, x: (
+        torch.ops.aten._native_batch_norm_legit_no_training(
+            x, None, None, self.v, self.v, 0.1, 1e-5
+        )[0]
+    ),
+    "constant_pad_nd": lambda self, x: torch.ops.aten.constant_pad_nd(x, [0, 0, 0, 0, 1, 1]),
+}
+
+
+@pytest.mark.parametrize("case", DECOMPOSED)
+def test_decomposed_forms_are_captured_too(case, captured_like_pytorch):
+    parameters = {"w": torch.randn(4, 6, 3, 3), "v": torch.rand(6) + 0.5}
+    graph = captured_like_pytorch(Calls(DECOMPOSED[case], **parameters), torch.randn(IMAGE))
+    assert len(graph.nodes) == 1
+
+
+def test_rows_name_operators_that_exist():
+    for name in OPERATORS:
+        if name != "getitem":
+            _, operator, overload = name.split(".")
+            assert hasattr(getattr(torch.ops.aten, operator), overload), name

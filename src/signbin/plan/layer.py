@@ -1,0 +1,120 @@
+"""What the planner needs to know about one node with weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+
+from signbin.errors import PlanError
+from signbin.ir.graph import Constant, ConstRef, Graph, Node
+from signbin.plan.stats import has_binary_filter, walk_radix
+from signbin.spec import LowBitWeight, ValueSet
+
+__all__ = ["WEIGHTED_OPS", "Layer", "weighted_layers"]
+
+WEIGHTED_OPS = ("conv2d", "linear")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Layer:
+    """A conv2d or linear node: its weights and how many pixels they are applied to.
+
+    weight: (K, C/groups, R, S) or (K, C). output: height and width of the output image, (1, 1)
+    for a linear layer. images: images per call.
+    """
+
+    name: str
+    op: str
+    weight: Constant
+    groups: int
+    stride: int
+    output: tuple[int, int]
+    images: int
+
+    @property
+    def filters(self) -> int:
+        """K: output channels."""
+        return int(self.weight.shape[0])
+
+    @property
+    def channels(self) -> int:
+        """Input channels that one filter reads: C / groups."""
+        return int(self.weight.shape[1])
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """(R, S); (1, 1) for a linear layer."""
+        return (int(self.weight.shape[2]), int(self.weight.shape[3])) if self._spatial else (1, 1)
+
+    @property
+    def inputs(self) -> int:
+        """M: weights of one filter, C/groups * R * S."""
+        return math.prod(self.weight.shape[1:])
+
+    @property
+    def multiply_adds(self) -> int:
+        """Dense multiply-adds per output position, for all filters: M * K."""
+        return self.inputs * self.filters
+
+    @property
+    def macs(self) -> int:
+        """Dense multiply-accumulates per image."""
+        return self.multiply_adds * math.prod(self.output)
+
+    @functools.cached_property
+    def value_set(self) -> ValueSet:
+        """Value set of the codes; FLOAT where the weights are not low-bit."""
+        return self.weight.value_set if isinstance(self.weight, LowBitWeight) else ValueSet.FLOAT
+
+    @functools.cached_property
+    def density(self) -> float:
+        """Non-zero codes / codes; 1.0 for float weights."""
+        return self.weight.density if isinstance(self.weight, LowBitWeight) else 1.0
+
+    @functools.cached_property
+    def radix(self) -> int:
+        """Values a digit of a bucket pattern takes, 2 or 3; see stats.walk_radix."""
+        return walk_radix(self.weight) if isinstance(self.weight, LowBitWeight) else 2
+
+    @functools.cached_property
+    def needs_window_total(self) -> bool:
+        """Whether a bucket walk also needs the sum of all inputs of the window."""
+        weight = self.weight
+        if not isinstance(weight, LowBitWeight):
+            return False
+        return weight.offset is not None or (self.radix == 2 and has_binary_filter(weight))
+
+    @property
+    def _spatial(self) -> bool:
+        return len(self.weight.shape) == 4
+
+
+def weighted_layers(graph: Graph, images: int) -> tuple[Layer, ...]:
+    """Every conv2d and linear of the graph, in execution order, for calls of ``images`` images.
+
+    PlanError where a node's weight is not a constant of the graph.
+    """
+    return tuple(_layer(graph, node, images) for node in graph.nodes if node.op in WEIGHTED_OPS)
+
+
+def _layer(graph: Graph, node: Node, images: int) -> Layer:
+    reference = node.attributes.get("weight")
+    if not isinstance(reference, ConstRef) or reference.name not in graph.constants:
+        raise PlanError(
+            f"weight of {node.op} {node.name}",
+            value=reference,
+            allowed="a constant of the graph",
+            remedy="verify the graph before planning it",
+        )
+    shape = node.type.shape
+    groups, stride = node.attributes.get("groups", 1), node.attributes.get("stride", (1, 1))
+    return Layer(
+        name=node.name,
+        op=node.op,
+        weight=graph.constants[reference.name],
+        groups=groups if isinstance(groups, int) else 1,
+        stride=max(stride) if isinstance(stride, tuple) else 1,
+        output=(shape[2], shape[3]) if len(shape) == 4 else (1, 1),
+        images=images,
+    )

@@ -1,0 +1,152 @@
+"""Choose a strategy and a tile for every layer with weights, and say why."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from signbin.errors import PlanError
+from signbin.ir.graph import Graph
+from signbin.plan.layer import Layer, weighted_layers
+from signbin.plan.plan import Candidate, LayerPlan, Plan, Strategy
+from signbin.plan.strategies import STRATEGIES, Option, StrategyRule
+from signbin.plan.target import Target
+from signbin.spec import Kernel
+
+__all__ = ["make_plan"]
+
+
+def make_plan(
+    graph: Graph,
+    kernels: Sequence[Kernel],
+    target: Target,
+    force: Strategy | None = None,
+    *,
+    images: int = 1,
+) -> Plan:
+    """The cheapest strategy, by prediction, for every conv2d and linear of a lowered graph.
+
+    kernels: what exists; of each strategy and op, the kernels of the first instruction set in
+    Target.isas that has any compete. Dense competes everywhere, so that no layer is predicted to
+    be slower than dense. Equal costs: the earlier entry of STRATEGIES, then the earlier kernel.
+    force: the strategy for every layer it can serve; the others are dense, with the reason.
+    images: images per call the plan is made for; a linear layer has one output pixel per image.
+
+    PlanError: no kernel for a layer; a forced strategy that is none, or serves no layer at all.
+    """
+    if isinstance(images, bool) or not isinstance(images, int) or images < 1:
+        raise PlanError("images per call", value=images, allowed="a positive whole number")
+    if force is not None and not isinstance(force, Strategy):
+        raise PlanError(
+            "forced strategy",
+            value=force,
+            allowed=", ".join(str(strategy) for strategy in Strategy),
+            remedy="import it: from signbin.plan import Strategy",
+        )
+    layers = weighted_layers(graph, images)
+    chosen = tuple(_plan_layer(layer, kernels, target, force) for layer in layers)
+    if force is not None and not any(layer.strategy is force for layer in chosen):
+        reasons = "; ".join(f"{layer.layer}: {_reason(layer, force)}" for layer in chosen[:4])
+        raise PlanError(
+            f"strategy {force.value} forced on {graph.name}",
+            allowed=f"a graph with a layer it can serve; {reasons or 'no layer has weights'}",
+            remedy="plan without forcing a strategy",
+        )
+    return Plan(str(target), chosen)
+
+
+def _plan_layer(
+    layer: Layer, kernels: Sequence[Kernel], target: Target, force: Strategy | None
+) -> LayerPlan:
+    options: list[tuple[Strategy, Option]] = []
+    refused: list[tuple[Strategy, str]] = []
+    for rule in STRATEGIES:
+        reason, found = _consider(rule, layer, kernels, target)
+        options += [(rule.strategy, option) for option in found]
+        if reason is not None:
+            refused.append((rule.strategy, reason))
+    allowed = [entry for entry in options if force in (None, entry[0])]
+    if not allowed:
+        allowed = [entry for entry in options if entry[0] is Strategy.DENSE]
+    if not allowed:
+        raise PlanError(
+            f"{layer.op} {layer.name}",
+            value=target.isa,
+            allowed="; ".join(f"{strategy.value}: {reason}" for strategy, reason in refused),
+            remedy="choose another instruction set or strategy",
+        )
+    best = min(allowed, key=lambda entry: entry[1].cost)
+    candidates = [_candidate(entry, best, force) for entry in options]
+    candidates += [
+        Candidate(strategy, {}, math.inf, f"rejected: {reason}") for strategy, reason in refused
+    ]
+    return LayerPlan(
+        layer=layer.name,
+        op=layer.op,
+        value_set=layer.value_set.value,
+        density=layer.density,
+        macs=layer.macs,
+        strategy=best[0],
+        parameters=best[1].parameters,
+        why=_why(best, refused, options, force),
+        candidates=tuple(candidates),
+    )
+
+
+def _consider(
+    rule: StrategyRule, layer: Layer, kernels: Sequence[Kernel], target: Target
+) -> tuple[str | None, list[Option]]:
+    """The strategy's options for the layer, or the reason why it has none."""
+    reason = rule.applies(layer)
+    if reason is not None:
+        return reason, []
+    name = rule.strategy.value
+    for isa in target.isas:
+        serving = [
+            kernel
+            for kernel in kernels
+            if (kernel.strategy, kernel.op, kernel.isa) == (name, layer.op, isa)
+            and (kernel.usable or not target.host)
+        ]
+        found = list(rule.options(layer, serving, target))
+        if found:
+            return None, found
+    value_set = layer.value_set.value
+    return f"no {name} kernel for {layer.op} with {value_set} weights on {target.isa}", []
+
+
+def _candidate(
+    entry: tuple[Strategy, Option], best: tuple[Strategy, Option], force: Strategy | None
+) -> Candidate:
+    strategy, option = entry
+    if entry is best:
+        verdict = f"chosen: {option.summary}"
+    elif force is not None and best[0] is force and strategy is not force:
+        verdict = f"rejected: {force.value} is forced; {option.summary}"
+    else:
+        ratio = option.cost / best[1].cost
+        verdict = f"rejected: {ratio:.2f}x the predicted cost of the choice; {option.summary}"
+    return Candidate(strategy, option.parameters, option.cost, verdict)
+
+
+def _why(
+    best: tuple[Strategy, Option],
+    refused: Sequence[tuple[Strategy, str]],
+    options: Sequence[tuple[Strategy, Option]],
+    force: Strategy | None,
+) -> str:
+    parts = [best[1].summary]
+    if force is best[0]:
+        parts.append("forced")
+    parts += [f"not {strategy.value}: {reason}" for strategy, reason in refused]
+    others = [option for strategy, option in options if strategy is not best[0]]
+    if others and force is not best[0]:
+        runner_up = min(others, key=lambda option: option.cost)
+        ratio = runner_up.cost / best[1].cost
+        parts.append(f"predicted {ratio:.2f}x cheaper than {runner_up.summary.split(':')[0]}")
+    return "; ".join(parts)
+
+
+def _reason(layer: LayerPlan, force: Strategy) -> str:
+    reasons = [candidate.why for candidate in layer.candidates if candidate.strategy is force]
+    return reasons[0].removeprefix("rejected: ") if reasons else "not considered"

@@ -1,0 +1,128 @@
+"""THE list of strategies. A new one is one class and one entry of STRATEGIES."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Protocol
+
+from signbin.plan.cost import Tile, dense_cost, walk_cost, walk_counts
+from signbin.plan.layer import Layer
+from signbin.plan.plan import Strategy
+from signbin.plan.stats import PatternStats, largest_group, pattern_stats
+from signbin.plan.target import Target
+from signbin.spec import Kernel, LowBitWeight
+
+__all__ = ["STRATEGIES", "Bucket", "Dense", "Option", "StrategyRule"]
+
+_SMALLEST_CHUNK: Final = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """One way a strategy could run a layer: its tile and predicted cost.
+
+    cost: predicted vector operations of the target per vector of output pixels, see cost.py.
+    summary: the numbers behind it, for the plan's ``why``.
+    """
+
+    parameters: Mapping[str, int]
+    cost: float
+    summary: str
+
+
+class StrategyRule(Protocol):
+    """What the planner asks of a strategy."""
+
+    @property
+    def strategy(self) -> Strategy:
+        """The name in plans and in Kernel.strategy."""
+
+    def applies(self, layer: Layer) -> str | None:
+        """None where the strategy can compute the layer, else the reason why not."""
+
+    def options(self, layer: Layer, kernels: Sequence[Kernel], target: Target) -> Iterator[Option]:
+        """The tiles worth comparing; ``kernels`` serve this strategy, op and target."""
+
+
+class Dense:
+    """Every weight multiplies its input: any weights, low-bit ones dequantised."""
+
+    strategy: Final = Strategy.DENSE
+
+    def applies(self, layer: Layer) -> str | None:
+        """Always."""
+        del layer
+        return None
+
+    def options(self, layer: Layer, kernels: Sequence[Kernel], target: Target) -> Iterator[Option]:
+        """M * K multiply-adds per vector of output pixels."""
+        summary = f"dense: {layer.multiply_adds:,} multiply-adds per output vector"
+        for kernel in kernels:
+            cost = dense_cost(layer, kernel.vectors, target.running(kernel.isa))
+            yield Option({}, _in_units_of(target, kernel, cost), summary)
+
+
+class Bucket:
+    """The bucket walk in Gray-code order over F filters at once: additions only.
+
+    Serves weights with two or three values per filter; F never spans convolution groups, whose
+    filters read different inputs.
+    """
+
+    strategy: Final = Strategy.BUCKET
+
+    def applies(self, layer: Layer) -> str | None:
+        """Low-bit weights."""
+        if isinstance(layer.weight, LowBitWeight):
+            return None
+        return "the weights are float, not of two or three values per filter"
+
+    def options(self, layer: Layer, kernels: Sequence[Kernel], target: Target) -> Iterator[Option]:
+        """For every F the kernel (V) and chunk of least cost; ternary takes at most 4 filters.
+
+        Kernel.filters is the largest F a kernel walks.
+        """
+        weight = layer.weight
+        if not isinstance(weight, LowBitWeight):
+            return
+        largest = min(largest_group(weight), layer.filters // layer.groups)
+        for filters in range(1, largest + 1):
+            serving = [kernel for kernel in kernels if kernel.filters >= filters]
+            if serving:
+                stats = pattern_stats(weight, filters, convolution_groups=layer.groups)
+                tiles = [_tile_option(layer, stats, kernel, target) for kernel in serving]
+                yield min(tiles, key=lambda option: option.cost)
+
+
+STRATEGIES: Final[tuple[StrategyRule, ...]] = (Dense(), Bucket())
+
+
+def _tile_option(layer: Layer, stats: PatternStats, kernel: Kernel, target: Target) -> Option:
+    machine = target.running(kernel.isa)
+    vectors = max(kernel.vectors, 1)
+    priced = []
+    for chunk in _chunks(layer.channels):
+        tile = Tile(stats.filters, vectors, chunk)
+        counts = walk_counts(layer, stats, chunk)
+        priced.append((walk_cost(layer, counts, tile, machine), tile, counts))
+    cost, tile, counts = min(priced, key=lambda entry: entry[0])
+    summary = (
+        f"bucket F={tile.filters}: {counts.additions:,} adds against {layer.multiply_adds:,} "
+        f"multiply-adds per output vector (density {layer.density:.2f}, p0 {stats.zero_share:.2f})"
+    )
+    return Option(dataclasses.asdict(tile), _in_units_of(target, kernel, cost), summary)
+
+
+def _chunks(channels: int) -> Iterator[int]:
+    """All channels at once, then halves, down to the smallest chunk worth its boundaries."""
+    yield channels
+    while channels >= 2 * _SMALLEST_CHUNK:
+        channels = -(-channels // 2)
+        yield channels
+
+
+def _in_units_of(target: Target, kernel: Kernel, cost: float) -> float:
+    """A cost of the kernel's own vectors and additions in those of the target."""
+    machine = target.running(kernel.isa)
+    return cost / machine.add_per_cycle * target.add_per_cycle * target.lanes / machine.lanes

@@ -1,0 +1,123 @@
+"""The machine a plan is made for: one frozen description, so that x86 can plan for ARM."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from signbin.errors import PlanError
+
+__all__ = ["Target"]
+
+_LARGEST_CACHE: Final = 2**40
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """Instruction set, vector width, caches and the rates that the cost model uses.
+
+    isa: name of the instruction set, as in Kernel.isa. lanes: fp32 numbers per vector.
+    l1_bytes, l2_bytes, l3_bytes: data caches one thread sees. fma_per_cycle: vector
+    multiply-adds that a dense kernel sustains. add_per_cycle, load_per_cycle: vector additions
+    and loads. add_latency: cycles until a sum can be added to again. offset_cycles: to read
+    where one input lies. bucket_cycles: to enter and leave one bucket (its length, its loop,
+    its share of mispredicted exits). registers: vector registers. host: whether the CPU that
+    reported the kernels is this target; where it is not, Kernel.usable says nothing about this
+    target and is ignored.
+    """
+
+    isa: str
+    lanes: int
+    fma_per_cycle: float
+    add_per_cycle: float
+    load_per_cycle: float
+    add_latency: float
+    offset_cycles: float
+    bucket_cycles: float
+    registers: int = 16
+    l1_bytes: int = 32 * 1024
+    l2_bytes: int = 512 * 1024
+    l3_bytes: int = 8 * 1024 * 1024
+    host: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.isa:
+            raise PlanError("target isa", value=self.isa, allowed="a name")
+        for name in ("lanes", "registers", "l1_bytes", "l2_bytes", "l3_bytes"):
+            extent = getattr(self, name)
+            if isinstance(extent, bool) or not isinstance(extent, int) or extent < 1:
+                raise PlanError(f"target {name}", value=extent, allowed="a positive whole number")
+        for name in ("fma_per_cycle", "add_per_cycle", "load_per_cycle"):
+            rate = getattr(self, name)
+            if not math.isfinite(rate) or rate <= 0:
+                raise PlanError(f"target {name}", value=rate, allowed="a positive number")
+        for name in ("add_latency", "offset_cycles", "bucket_cycles"):
+            cycles = getattr(self, name)
+            if not math.isfinite(cycles) or cycles < 0:
+                raise PlanError(f"target {name}", value=cycles, allowed="a number >= 0")
+
+    @classmethod
+    def portable(cls) -> Target:
+        """Any 64-bit CPU: the kernels in plain C, 8 lanes in two 16-byte registers."""
+        return _INSTRUCTION_SETS["portable"]
+
+    @classmethod
+    def for_isa(cls, isa: str, *, host: bool = True) -> Target:
+        """The default description of an instruction set; PlanError for one we do not know."""
+        if not isinstance(isa, str) or isa not in _INSTRUCTION_SETS:
+            raise PlanError("target isa", value=isa, allowed=", ".join(_INSTRUCTION_SETS))
+        return dataclasses.replace(_INSTRUCTION_SETS[isa], host=host)
+
+    @classmethod
+    def from_cpu(cls, cpu: Mapping[str, Any], isa: str = "auto") -> Target:
+        """The machine at hand, driven with ``isa``: its caches from what the CPU reports.
+
+        cpu: a mapping with ``isa`` (what ``auto`` stands for; portable where absent) and
+        ``l1_bytes``, ``l2_bytes``, ``l3_bytes``; a size that is absent, zero or None is unknown
+        and keeps the default. PlanError for anything else.
+        """
+        if isa == "auto":
+            isa = cpu.get("isa", "portable")
+        known: dict[str, Any] = {}
+        for name in ("l1_bytes", "l2_bytes", "l3_bytes"):
+            size = cpu.get(name)
+            if size is None or size == 0:
+                continue
+            if isinstance(size, bool) or not isinstance(size, int) or not 0 < size < _LARGEST_CACHE:
+                raise PlanError(f"cpu {name}", value=size, allowed="a size in bytes, or 0")
+            known[name] = size
+        return dataclasses.replace(cls.for_isa(isa), **known)
+
+    @property
+    def isas(self) -> tuple[str, ...]:
+        """Instruction sets whose kernels serve this target, the preferred one first.
+
+        The scalar kernels are the reference: a target forced to them uses nothing else.
+        """
+        order = (self.isa, "portable", "scalar")
+        return order[:1] if self.isa == "scalar" else tuple(dict.fromkeys(order))
+
+    def running(self, isa: str) -> Target:
+        """This machine while it runs a kernel of ``isa``: that width and rate, these caches."""
+        if isa == self.isa:
+            return self
+        caches = {name: getattr(self, name) for name in ("l1_bytes", "l2_bytes", "l3_bytes")}
+        return dataclasses.replace(self.for_isa(isa), host=self.host, **caches)
+
+    def __str__(self) -> str:
+        return f"{self.isa} ({self.lanes} lanes, L1 {self.l1_bytes // 1024} KiB)"
+
+
+# Rates per cycle as one core sustains them in our kernels, not the peaks of the data sheets. Those
+# of avx2 were fitted to measured tiles of ResNet-18's layers on a Zen 4; the others are estimates.
+_INSTRUCTION_SETS: Final = {
+    target.isa: target
+    for target in (
+        Target("scalar", 1, 1.0, 1.0, 2.0, 4.0, 0.5, 1.0),
+        Target("portable", 4, 1.0, 2.0, 1.5, 4.0, 0.5, 1.0),
+        Target("avx2", 8, 1.6, 2.0, 2.0, 4.0, 1.0, 1.0),
+        Target("neon", 4, 2.0, 2.0, 2.0, 4.0, 0.5, 1.0),
+    )
+}

@@ -1,0 +1,109 @@
+import dataclasses
+
+import pytest
+
+from signbin.plan import Target
+from signbin.plan.cost import Tile, buckets, dense_cost, lane_waste, walk_cost, walk_counts
+from signbin.plan.layer import weighted_layers
+from signbin.plan.stats import pattern_stats
+
+
+@pytest.fixture
+def layer_of(make_graph, make_weight):
+    def build(kind, shape=(16, 32, 3, 3), size=16, images=1, groups=1, **options):
+        graph = make_graph(make_weight(kind, shape, **options), size=size, groups=groups)
+        return weighted_layers(graph, images)[0]
+
+    return build
+
+
+def counts_of(layer, filters, chunk=None):
+    stats = pattern_stats(layer.weight, filters, convolution_groups=layer.groups)
+    return walk_counts(layer, stats, chunk or layer.channels)
+
+
+def test_signed_binary_pays_load_adds_and_boundaries_only(layer_of):
+    layer = layer_of("signed_binary")
+    counts = counts_of(layer, 8, chunk=8)
+    stats = pattern_stats(layer.weight, 8)
+    assert counts.load_adds == round(2 * layer.inputs * (1 - stats.zero_share))
+    assert counts.boundaries == 2 * 4 * 256
+    assert counts.window_total == 0
+    assert counts.merges == 16 * 4
+    assert counts.additions == counts.load_adds + counts.boundaries + counts.merges
+
+
+@pytest.mark.parametrize("options", [{"kind": "binary"}, {"kind": "signed_binary", "offset": True}])
+def test_binary_and_centred_weights_pay_the_shared_window_total_once(layer_of, options):
+    assert counts_of(layer_of(**options), 8).window_total == 32 + 9
+
+
+def test_groups_share_the_filters_out_evenly(layer_of):
+    assert counts_of(layer_of("signed_binary", (10, 8, 3, 3)), 4).boundaries == 16 + 8 + 8
+    grouped = layer_of("signed_binary", (10, 8, 3, 3), groups=2)
+    assert counts_of(grouped, 4).boundaries == 2 * (8 + 4)
+
+
+def test_ternary_patterns_are_counted_modulo_sign():
+    assert [buckets(3, filters) for filters in (1, 2, 3, 4)] == [1, 4, 13, 40]
+    assert [buckets(2, filters) for filters in (1, 4, 8)] == [2, 16, 256]
+
+
+def test_sparser_weights_cost_less_and_ternary_costs_most(layer_of):
+    target = Target.portable()
+
+    def cost(kind, filters, density=0.35):
+        layer = layer_of(kind, (64, 64, 3, 3), density=density)
+        return walk_cost(layer, counts_of(layer, filters), Tile(filters, 2, 32), target)
+
+    assert cost("signed_binary", 4, 0.1) < cost("signed_binary", 4) < cost("binary", 4)
+    assert cost("binary", 4) < cost("ternary", 4, 0.71)
+
+
+@pytest.mark.parametrize(
+    ("size", "waste"), [(56, 1.0), (28, 1.0), (14, 8 * 28 / 196), (7, 8 * 7 / 49), (1, 8.0)]
+)
+def test_images_that_do_not_fill_the_lanes_waste_some(layer_of, size, waste):
+    layer = layer_of("signed_binary", (4, 4, 3, 3), size=size)
+    assert lane_waste(layer, 1, 8) == pytest.approx(waste)
+
+
+def test_more_vectors_than_pixels_per_lane_are_wasted(layer_of):
+    layer = layer_of("signed_binary", (4, 4, 3, 3), size=8)
+    assert lane_waste(layer, 8, 8) == 1.0
+    assert lane_waste(layer, 16, 8) == 2.0
+
+
+def test_a_linear_layer_fills_its_lanes_with_images(layer_of):
+    assert lane_waste(layer_of("binary", (8, 32)), 1, 8) == 8
+    assert lane_waste(layer_of("binary", (8, 32), images=16), 2, 8) == 1
+
+
+def test_dense_costs_every_multiply_add_at_the_machines_rate(layer_of):
+    layer = layer_of("float", (16, 32, 3, 3))
+    target = Target.portable()
+    adds = target.add_per_cycle
+    expected = 16 * 32 * 9 / target.fma_per_cycle * adds
+    assert dense_cost(layer, 1, target) == pytest.approx(expected)
+    fast = dataclasses.replace(target, fma_per_cycle=4 * target.fma_per_cycle)
+    assert dense_cost(layer, 1, fast) == pytest.approx(expected / 4)
+
+
+def test_a_tile_that_leaves_the_first_cache_costs_more(layer_of):
+    layer = layer_of("signed_binary", (16, 64, 3, 3))
+    counts, tile = counts_of(layer, 4), Tile(4, 4, 64)
+    target = Target.portable()
+    small = dataclasses.replace(target, l1_bytes=4096)
+    tiny = dataclasses.replace(small, l2_bytes=8192)
+    costs = [walk_cost(layer, counts, tile, machine) for machine in (target, small, tiny)]
+    large = dataclasses.replace(target, l1_bytes=2**20)
+    assert walk_cost(layer, counts, tile, large) < costs[1] < costs[2]
+
+
+def test_vectors_that_leave_no_registers_for_outputs_cost_more_at_boundaries(layer_of):
+    layer = layer_of("signed_binary", (16, 8, 3, 3))
+    counts, target = counts_of(layer, 4), Target.for_isa("avx2")
+    roomy = dataclasses.replace(target, registers=64)
+    kept, spilled = Tile(4, 4, 8), Tile(4, 8, 8)
+    assert walk_cost(layer, counts, kept, target) == walk_cost(layer, counts, kept, roomy)
+    assert walk_cost(layer, counts, spilled, target) > walk_cost(layer, counts, spilled, roomy)

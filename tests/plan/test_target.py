@@ -1,0 +1,36 @@
+import dataclasses
+
+import pytest
+
+from signbin.errors import PlanError
+from signbin.plan import Target
+
+
+def test_the_caches_of_the_cpu_replace_the_defaults_where_it_reports_them():
+    cpu = {"isa": "portable", "l1_bytes": 48 * 1024, "l2_bytes": 0, "vendor": "someone"}
+    target = Target.from_cpu(cpu)
+    assert target.isa == "portable"
+    assert target.l1_bytes == 48 * 1024
+    assert target.l2_bytes == Target.portable().l2_bytes
+    assert Target.from_cpu(cpu, "scalar").lanes == 1
+
+
+@pytest.mark.parametrize("cpu", [{"l1_bytes": -1}, {"l1_bytes": "32K"}, {"isa": "z80"}, {"isa": 3}])
+def test_a_cpu_that_makes_no_sense_is_refused(cpu):
+    with pytest.raises(PlanError):
+        Target.from_cpu(cpu)
+
+
+def test_kernels_of_the_target_come_first_and_scalar_stands_alone():
+    assert Target.for_isa("avx2").isas == ("avx2", "portable", "scalar")
+    assert Target.portable().isas == ("portable", "scalar")
+    assert Target.for_isa("scalar").isas == ("scalar",)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"lanes": 0}, {"lanes": True}, {"fma_per_cycle": 0.0}, {"bucket_cycles": -1.0}, {"isa": ""}],
+)
+def test_impossible_machines_are_refused(change):
+    with pytest.raises(PlanError):
+        dataclasses.replace(Target.portable(), **change)

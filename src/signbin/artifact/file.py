@@ -1,0 +1,82 @@
+"""Reading and writing .sbn files: atomically, and never more than the cap."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from signbin.artifact.artifact import Artifact
+from signbin.artifact.container import MOST_FILE_BYTES, decode, encode
+from signbin.errors import FormatError
+from signbin.files import write_whole
+
+__all__ = ["read", "write"]
+
+
+def write(path: str | os.PathLike[str], artifact: Artifact, *, overwrite: bool = False) -> None:
+    """Write a .sbn file: into a temporary file beside it, then renamed, so never half a file.
+
+    FormatError: something is at ``path`` and overwrite is False, it is a folder, the folder is
+    missing or read-only, the disk is full, or the artifact cannot be encoded. Nothing is left
+    behind then, and what was at ``path`` stays.
+    """
+    target = Path(path)
+    _check_free(target, overwrite)
+    data = encode(artifact)
+    try:
+        write_whole({target: data})
+    except (OSError, ValueError) as error:
+        raise FormatError(
+            f"writing {target}",
+            reason=str(error),
+            allowed="a folder that exists and can be written",
+            remedy="choose another output path, or make room and permit writing",
+        ) from error
+
+
+def read(path: str | os.PathLike[str]) -> Artifact:
+    """Read a .sbn file; FormatError names the path and what is wrong with it."""
+    target = Path(path)
+    try:
+        with open(target, "rb", opener=_without_waiting) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_FILE_BYTES:
+                raise FormatError(
+                    f"reading {target}",
+                    value=f"{stat.filemode(status.st_mode)}, {status.st_size} bytes",
+                    allowed=f"a file of at most {MOST_FILE_BYTES} bytes",
+                )
+            data = file.read(status.st_size + 1)
+    except (OSError, ValueError) as error:
+        raise FormatError(
+            f"reading {target}",
+            reason=str(error),
+            allowed="a .sbn file that can be read",
+            remedy="check the path; 'signbin compile' writes such a file",
+        ) from error
+    try:
+        return decode(data)
+    except FormatError as error:
+        raise FormatError(f"{target}: {error}") from error
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open as ``open`` does, but return at once where a pipe has no writer."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _check_free(target: Path, overwrite: bool) -> None:
+    try:
+        taken, folder = os.path.lexists(target), target.is_dir()
+    except (OSError, ValueError) as error:
+        raise FormatError("output path", value=str(target), allowed="a file name") from error
+    if folder or not target.name:
+        raise FormatError("output path", value=str(target), allowed="a file, not a folder")
+    if taken and not overwrite:
+        raise FormatError(
+            "output path",
+            value=str(target),
+            allowed="a path where nothing is",
+            remedy="choose another path, or overwrite it: --force, or overwrite=True",
+        )

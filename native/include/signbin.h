@@ -1,0 +1,300 @@
+/* signbin: run signed-binary, binary, ternary and float networks on ordinary CPUs.
+ *
+ * The C ABI. One alphabet for every shape:
+ *   N images   C,H,W input channels, height, width   K filters (output channels)
+ *   R,S kernel height, width   P,Q output height, width   G convolution groups
+ *   F filters walked together   V vectors of output pixels held at once   L lanes of a vector
+ * Tensors are float32, row-major NCHW; values of a program are [C][H][W] per image, the batch in
+ * front; [N][C] values have H = W = 1.
+ *
+ * Every function that can fail returns sb_status and leaves its outputs untouched on failure. The
+ * library never prints, exits or aborts. sb_builder is for one thread at a time; a finished
+ * sb_program is immutable, and any number of threads may run it at once.
+ */
+#ifndef SIGNBIN_H
+#define SIGNBIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define SB_API __attribute__((visibility("default")))
+#else
+#define SB_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- status ------------------------------------------------------------------------------- */
+
+typedef enum sb_status {
+    SB_OK = 0,
+    SB_INVALID_ARGUMENT, /* a pointer, shape, count or enumerator that is not allowed */
+    SB_UNKNOWN_ISA,      /* a name that is not in sb_isa_choices() */
+    SB_UNSUPPORTED_ISA,  /* a known ISA that this CPU lacks */
+    SB_UNSUPPORTED,      /* well-formed, but no kernel serves it */
+    SB_OVERFLOW,         /* a size does not fit the arithmetic of this machine */
+    SB_OUT_OF_MEMORY
+} sb_status;
+
+/* Name of a status ("SB_OK", ...); "SB_?" for a number that is none. */
+SB_API const char *sb_status_name(sb_status status);
+
+SB_API const char *sb_version(void);
+
+/* ---- instruction sets and kernels --------------------------------------------------------- */
+
+/* Ordered: a program built for one ISA takes, for every step, the last ISA up to it that has a
+ * kernel for the step. */
+typedef enum sb_isa {
+    SB_ISA_SCALAR = 0,
+    SB_ISA_PORTABLE = 1,
+    SB_ISA_AVX2 = 2, /* AVX2 and FMA, and an operating system that keeps their registers */
+    SB_ISA_COUNT
+} sb_isa;
+
+SB_API const char *sb_isa_name(sb_isa isa);
+
+/* What sb_isa_resolve accepts: "auto, scalar, portable, avx2". */
+SB_API const char *sb_isa_choices(void);
+
+/* "auto" is the last ISA this CPU runs. SB_UNKNOWN_ISA or SB_UNSUPPORTED_ISA otherwise. */
+SB_API sb_status sb_isa_resolve(const char *name, sb_isa *isa);
+
+/* Data caches as the system reports them; 0 where it does not say. */
+typedef struct sb_cpu_info {
+    size_t l1_bytes, l2_bytes, l3_bytes;
+} sb_cpu_info;
+
+SB_API sb_status sb_cpu_get(sb_cpu_info *info);
+
+/* One row of kernels.def. filters (F), vectors (V): 0 where they mean nothing. */
+typedef struct sb_kernel_info {
+    const char *name;
+    const char *strategy;
+    const char *op;
+    sb_isa isa;
+    bool usable;
+    int32_t filters;
+    int32_t vectors;
+    int32_t lanes;
+} sb_kernel_info;
+
+SB_API size_t sb_kernel_count(void);
+SB_API sb_status sb_kernel_get(size_t index, sb_kernel_info *info);
+
+/* ---- building a program ------------------------------------------------------------------- */
+
+typedef struct sb_builder sb_builder;
+typedef struct sb_program sb_program;
+
+/* Larger extents are refused, so that 64-bit products cannot wrap. */
+enum {
+    SB_MAX_ELEMENTS = 1 << 28, /* of one value, per image */
+    SB_MAX_WINDOW = 1 << 16,   /* kernel, stride, padding, dilation */
+    SB_MAX_FILTERS = 8,
+    SB_MAX_VECTORS = 8,
+    SB_MAX_THREADS = 64
+};
+
+#define SB_NO_VALUE UINT32_MAX
+
+/* Where a value lives while the program runs. Steps on images run image by image, so a value of the
+ * arena exists for one image at a time; what a linear layer reads or writes exists for the whole
+ * batch: the input, the output, or SB_PLACE_BATCH. */
+typedef enum sb_place {
+    SB_PLACE_ARENA = 0,
+    SB_PLACE_INPUT = 1,
+    SB_PLACE_OUTPUT = 2,
+    SB_PLACE_BATCH = 3
+} sb_place;
+
+/* How the pixels of one image lie. lanes 0: plain [C][H][W]. Otherwise lane-blocked, only for
+ * values of the arena, with lanes = sb_isa_lanes of the program: the image is cut into blocks_y x
+ * blocks_x = lanes blocks of block_height x block_width pixels that cover it; the value is an array
+ * [top + block_height + bottom][left + block_width + right][pitch][lanes], lane = block, pitch >= C
+ * vectors from pixel to pixel. Positions outside the image hold `fill`. Any layout is correct;
+ * a step whose operands do not suit it works on private copies. */
+typedef struct sb_layout_spec {
+    int32_t lanes, blocks_y, blocks_x, block_height, block_width;
+    int32_t top, bottom, left, right;
+    int32_t pitch;
+    float fill; /* 0 or -infinity */
+} sb_layout_spec;
+
+/* [C][H][W] per image. offset_bytes: where the value starts in the arena (a multiple of 64 where
+ * it is lane-blocked, else of 4). SB_PLACE_BATCH: where it starts for a batch of one, in memory of
+ * its own; for a batch of N both the offset and the size grow N-fold. */
+typedef struct sb_value_spec {
+    int32_t channels, height, width;
+    sb_place place;
+    size_t offset_bytes;
+    sb_layout_spec layout;
+} sb_value_spec;
+
+typedef struct sb_floats {
+    const float *data; /* NULL with count 0: absent */
+    size_t count;
+} sb_floats;
+
+typedef struct sb_codes {
+    const int8_t *data; /* -1, 0, +1 */
+    size_t count;
+} sb_codes;
+
+typedef enum sb_activation {
+    SB_ACTIVATION_NONE = 0,
+    SB_ACTIVATION_RELU,       /* x < 0 ? 0 : x */
+    SB_ACTIVATION_LEAKY_RELU, /* x > 0 ? x : slope * x; with prelu[k] given, slope = prelu[k] */
+    SB_ACTIVATION_CLAMP       /* min(max(x, low), high) */
+} sb_activation;
+
+/* y = act(x + bias[k] [+ residual]) + post_bias[k]; NaN propagates through every activation.
+ * residual: a value of the output's shape, or SB_NO_VALUE. bias, prelu, post_bias: K or absent. */
+typedef struct sb_epilogue_spec {
+    uint32_t residual;
+    sb_floats bias;
+    sb_activation activation;
+    float slope, low, high;
+    sb_floats prelu;
+    sb_floats post_bias;
+} sb_epilogue_spec;
+
+/* How a layer with weights runs. filters F 1..8 (1..4 where a filter mixes -1, 0 and +1),
+ * vectors V 1..8, chunk >= 1 input channels per chunk; chunk is an upper bound: it shrinks where
+ * 16-bit offsets would not reach. All three are ignored by the dense strategy. */
+typedef struct sb_tile_spec {
+    int32_t filters, vectors, chunk;
+} sb_tile_spec;
+
+/* Exactly one of values (dense, float) and codes (bucket walk) is given; both are row-major
+ * [K][C/G][R][S]. With codes: w[k] = scale[k] * codes[k] + offset[k], offset may be absent. */
+typedef struct sb_weight_spec {
+    sb_floats values;
+    sb_codes codes;
+    sb_floats scale;
+    sb_floats offset;
+    sb_tile_spec tile;
+} sb_weight_spec;
+
+/* Windows of convolution and pooling: P = (H + 2 padding - dilation (R - 1) - 1) / stride + 1. */
+typedef struct sb_window_spec {
+    int32_t kernel_height, kernel_width;
+    int32_t stride_height, stride_width;
+    int32_t padding_height, padding_width;
+    int32_t dilation_height, dilation_width;
+} sb_window_spec;
+
+typedef struct sb_conv2d_spec {
+    uint32_t input, output;
+    sb_window_spec window;
+    int32_t groups;
+    sb_weight_spec weight;
+    sb_epilogue_spec epilogue;
+} sb_conv2d_spec;
+
+/* [N][C] -> [N][K]; weights [K][C]. */
+typedef struct sb_linear_spec {
+    uint32_t input, output;
+    sb_weight_spec weight;
+    sb_epilogue_spec epilogue;
+} sb_linear_spec;
+
+typedef enum sb_pool { SB_POOL_MAX = 0, SB_POOL_AVERAGE = 1 } sb_pool;
+
+/* Maximum: padding counts as -infinity. Average: dilation must be 1; divided by R*S, or by the
+ * pixels inside the image where count_include_pad is false. Padding is less than the kernel. */
+typedef struct sb_pool_spec {
+    uint32_t input, output;
+    sb_pool kind;
+    sb_window_spec window;
+    bool count_include_pad;
+} sb_pool_spec;
+
+/* y = act(scale[c] * x + bias[c] [+ residual]) + post_bias[c]: batch norm, shortcuts, activations
+ * and channel bias. Input and output have as many elements; with per-channel arrays or a residual
+ * their shapes must be equal (without, the step copies: flatten). */
+typedef struct sb_elementwise_spec {
+    uint32_t input, output;
+    sb_floats scale;
+    sb_epilogue_spec epilogue;
+} sb_elementwise_spec;
+
+/* y[:, before:before+C] = x[:, :, ::stride_height, ::stride_width], other channels zero. */
+typedef struct sb_subsample_spec {
+    uint32_t input, output;
+    int32_t stride_height, stride_width;
+    int32_t channels_before;
+} sb_subsample_spec;
+
+/* Lanes of the vectors of an instruction set's kernels; 0 for a number that is none. */
+SB_API int32_t sb_isa_lanes(sb_isa isa);
+
+/* arena_bytes: of the arena that values of one image at a time live in. batch_bytes: per image, of
+ * the values of the whole batch. threads: 1..SB_MAX_THREADS that share the work of one call. */
+typedef struct sb_builder_spec {
+    sb_isa isa;
+    size_t arena_bytes, batch_bytes;
+    int32_t threads;
+} sb_builder_spec;
+
+SB_API sb_status sb_builder_create(const sb_builder_spec *spec, sb_builder **builder);
+SB_API void sb_builder_free(sb_builder *builder);
+
+/* What the last failing call on this builder complained of; "" if none has. */
+SB_API const char *sb_builder_message(const sb_builder *builder);
+
+/* Values are numbered from 0; a program has exactly one input and one output value. */
+SB_API sb_status sb_builder_add_value(sb_builder *builder, const sb_value_spec *spec,
+                                      uint32_t *value);
+
+/* Steps run in the order they are added. A step reads only the input and values written before,
+ * and writes a value nothing has written. Linear layers, and steps that read what one has written,
+ * run after all others, on the whole batch: they neither read nor write values of the arena. Arrays
+ * are copied or packed: the caller keeps his. */
+SB_API sb_status sb_builder_add_conv2d(sb_builder *builder, const sb_conv2d_spec *spec);
+SB_API sb_status sb_builder_add_linear(sb_builder *builder, const sb_linear_spec *spec);
+SB_API sb_status sb_builder_add_pool2d(sb_builder *builder, const sb_pool_spec *spec);
+SB_API sb_status sb_builder_add_elementwise(sb_builder *builder, const sb_elementwise_spec *spec);
+SB_API sb_status sb_builder_add_subsample_pad(sb_builder *builder, const sb_subsample_spec *spec);
+
+/* Seals the program. On success the builder is empty and only good for sb_builder_free. */
+SB_API sb_status sb_builder_finish(sb_builder *builder, sb_program **program);
+
+/* ---- running a program -------------------------------------------------------------------- */
+
+SB_API void sb_program_free(sb_program *program);
+
+SB_API size_t sb_program_step_count(const sb_program *program);
+
+/* Name of the kernel that step runs, as in kernels.def; NULL where there is no such step. */
+SB_API const char *sb_program_step_kernel(const sb_program *program, size_t step);
+
+/* Elements per image of a value; SB_INVALID_ARGUMENT where there is no such value. */
+SB_API sb_status sb_program_value_elements(const sb_program *program, uint32_t value,
+                                           size_t *elements);
+SB_API size_t sb_program_value_count(const sb_program *program);
+SB_API uint32_t sb_program_input(const sb_program *program);
+SB_API uint32_t sb_program_output(const sb_program *program);
+
+/* Bytes one call works in: values of one image, values of the batch, then the scratch of the
+ * hungriest step for every thread. */
+SB_API sb_status sb_program_arena_bytes(const sb_program *program, size_t batch, size_t *bytes);
+
+/* input, output: batch images, float32, plain, any alignment of 4; they must not overlap.
+ * copies: NULL, or one pointer per value: where it is not NULL the value (batch images, plain) is
+ * copied there as soon as it is written. step_ns: NULL, or one number per step, set to the
+ * nanoseconds the step took for all images. Any thread may call, at once with others: the first
+ * call takes the program's threads, the others meanwhile run on their callers' threads alone. The
+ * result has the same bits whatever the number of threads or the batch. */
+SB_API sb_status sb_program_run(const sb_program *program, const float *input, float *output,
+                                size_t batch, float *const *copies, double *step_ns);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,242 @@
+#include "program.h"
+
+#include "checked.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void sb_contents_free(sb_contents *contents) {
+    sb_memory_free(&contents->memory);
+    free(contents->values);
+    free(contents->steps);
+    memset(contents, 0, sizeof *contents);
+}
+
+sb_status sb_complain(sb_builder *builder, sb_status status, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(builder->message, sizeof builder->message, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+sb_status sb_builder_create(const sb_builder_spec *spec, sb_builder **builder) {
+    if (!builder || !spec || (unsigned)spec->isa >= SB_ISA_COUNT || spec->threads < 1 ||
+        spec->threads > SB_MAX_THREADS)
+        return SB_INVALID_ARGUMENT;
+    if (!sb_cpu_runs(spec->isa))
+        return SB_UNSUPPORTED_ISA;
+    sb_builder *created = calloc(1, sizeof *created);
+    if (!created)
+        return SB_OUT_OF_MEMORY;
+    created->isa = spec->isa;
+    created->lanes = sb_isa_lanes(spec->isa);
+    sb_contents *contents = &created->contents;
+    contents->arena_bytes = spec->arena_bytes;
+    contents->batch_bytes = spec->batch_bytes;
+    contents->threads = (size_t)spec->threads;
+    contents->input = contents->output = SB_NO_VALUE;
+    contents->stages =
+        (sb_stages){sb_registry_stage("relayout", spec->isa), sb_registry_stage("halo", spec->isa),
+                    sb_registry_stage("sum_channels", spec->isa)};
+    *builder = created;
+    return SB_OK;
+}
+
+void sb_builder_free(sb_builder *builder) {
+    if (builder)
+        sb_contents_free(&builder->contents);
+    free(builder);
+}
+
+const char *sb_builder_message(const sb_builder *builder) {
+    return builder ? builder->message : "";
+}
+
+/* Room for one more element: doubles the array. NULL leaves the array as it was. */
+static void *grown(void *array, size_t count, size_t *capacity, size_t size) {
+    if (count < *capacity)
+        return array;
+    const size_t more = *capacity ? *capacity * 2 : 16;
+    if (more > SIZE_MAX / size)
+        return NULL;
+    void *moved = realloc(array, more * size);
+    if (moved)
+        *capacity = more;
+    return moved;
+}
+
+static sb_status place_in_memory(sb_builder *builder, const sb_value *value) {
+    const sb_contents *contents = &builder->contents;
+    const bool batch = value->place == SB_PLACE_BATCH;
+    const size_t room = batch ? contents->batch_bytes : contents->arena_bytes;
+    const size_t alignment = value->view.lanes ? 64 : sizeof(float);
+    if (value->offset_bytes % alignment || value->bytes > room ||
+        value->offset_bytes > room - value->bytes)
+        return sb_complain(builder, SB_INVALID_ARGUMENT,
+                           "value %zu: %zu bytes at offset %zu; allowed: multiples of %zu within "
+                           "the %s of %zu bytes",
+                           contents->value_count, value->bytes, value->offset_bytes, alignment,
+                           batch ? "batch memory" : "arena", room);
+    return SB_OK;
+}
+
+static sb_status place_value(sb_builder *builder, const sb_value *value) {
+    const sb_contents *contents = &builder->contents;
+    if (value->place == SB_PLACE_ARENA || value->place == SB_PLACE_BATCH)
+        return place_in_memory(builder, value);
+    if (value->place != SB_PLACE_INPUT && value->place != SB_PLACE_OUTPUT)
+        return sb_complain(builder, SB_INVALID_ARGUMENT, "value %zu: place %d is none",
+                           contents->value_count, (int)value->place);
+    const uint32_t taken = value->place == SB_PLACE_INPUT ? contents->input : contents->output;
+    if (taken != SB_NO_VALUE)
+        return sb_complain(builder, SB_INVALID_ARGUMENT,
+                           "value %zu: a program has one input and one output, and value %u is it",
+                           contents->value_count, taken);
+    return SB_OK;
+}
+
+/* The value's view, checked; value->bytes. */
+static sb_status set_view(sb_builder *builder, const sb_layout_spec *layout, sb_value *value) {
+    const size_t index = builder->contents.value_count;
+    size_t floats;
+    value->view =
+        (sb_view){layout->lanes,       layout->blocks_y, layout->blocks_x, layout->block_height,
+                  layout->block_width, layout->top,      layout->bottom,   layout->left,
+                  layout->right,       layout->pitch,    layout->fill};
+    if (!layout->lanes)
+        value->view = (sb_view){0};
+    else if (value->place != SB_PLACE_ARENA || layout->lanes != builder->lanes ||
+             !sb_view_holds(&value->view, &value->extent) ||
+             !(layout->fill == 0.0f || layout->fill == -INFINITY))
+        return sb_complain(builder, SB_INVALID_ARGUMENT,
+                           "value %zu: a layout of %d x %d blocks of %d x %d pixels; allowed: in "
+                           "the arena, %d blocks that cover the image, pitch of at least the "
+                           "channels, no negative halo, fill 0 or -infinity",
+                           index, layout->blocks_y, layout->blocks_x, layout->block_height,
+                           layout->block_width, builder->lanes);
+    if (!sb_view_floats(&value->view, &value->extent, &floats))
+        return sb_complain(builder, SB_OVERFLOW, "value %zu: its layout does not fit memory",
+                           index);
+    value->bytes = floats * sizeof(float);
+    return SB_OK;
+}
+
+static bool count_elements(const sb_value_spec *spec, size_t *elements) {
+    const int32_t extents[] = {spec->channels, spec->height, spec->width};
+    size_t count = 1;
+    for (int i = 0; i < 3; ++i) {
+        if (extents[i] < 1 || extents[i] > SB_MAX_ELEMENTS)
+            return false;
+        count *= (size_t)extents[i];
+        if (count > SB_MAX_ELEMENTS)
+            return false;
+    }
+    *elements = count;
+    return true;
+}
+
+sb_status sb_builder_add_value(sb_builder *builder, const sb_value_spec *spec, uint32_t *value) {
+    if (!builder || !spec || !value)
+        return SB_INVALID_ARGUMENT;
+    sb_contents *contents = &builder->contents;
+    sb_value added = {.extent = {spec->channels, spec->height, spec->width},
+                      .place = spec->place,
+                      .offset_bytes = spec->offset_bytes};
+    if (!count_elements(spec, &added.elements))
+        return sb_complain(builder, SB_INVALID_ARGUMENT,
+                           "value %zu: shape %d x %d x %d; allowed: extents of at least 1 and at "
+                           "most %d elements",
+                           contents->value_count, spec->channels, spec->height, spec->width,
+                           SB_MAX_ELEMENTS);
+    sb_status status = set_view(builder, &spec->layout, &added);
+    if (status == SB_OK)
+        status = place_value(builder, &added);
+    if (status != SB_OK)
+        return status;
+    if (contents->value_count >= SB_NO_VALUE)
+        return sb_complain(builder, SB_OVERFLOW, "too many values");
+    sb_value *values =
+        grown(contents->values, contents->value_count, &contents->value_capacity, sizeof *values);
+    if (!values)
+        return sb_complain(builder, SB_OUT_OF_MEMORY, "no memory for another value");
+    contents->values = values;
+    *value = (uint32_t)contents->value_count++;
+    if (spec->place == SB_PLACE_INPUT)
+        contents->input = *value;
+    if (spec->place == SB_PLACE_OUTPUT)
+        contents->output = *value;
+    added.written = spec->place == SB_PLACE_INPUT;
+    values[*value] = added;
+    return SB_OK;
+}
+
+/* A step that reads what a late step wrote is late, and lives on values of the batch alone. */
+static sb_status order_step(sb_builder *builder, sb_step *step) {
+    const sb_value *values = builder->contents.values;
+    const bool follows =
+        values[step->input].late || (step->residual != SB_NO_VALUE && values[step->residual].late);
+    return follows && !step->late ? sb_place_batch(builder, step) : SB_OK;
+}
+
+static bool never_negative(const sb_epilogue *epilogue) {
+    const bool raised = epilogue->activation == SB_ACT_RELU ||
+                        (epilogue->activation == SB_ACT_CLAMP && epilogue->low >= 0.0f);
+    return raised && !epilogue->post_bias;
+}
+
+sb_status sb_append_step(sb_builder *builder, sb_step *step) {
+    sb_contents *contents = &builder->contents;
+    size_t scratch = step->share_scratch_floats;
+    const sb_status status = order_step(builder, step);
+    if (status != SB_OK)
+        return status;
+    if (!sb_checked_multiply(&scratch, contents->threads) ||
+        !sb_checked_add(&scratch, step->scratch_floats))
+        return sb_complain(builder, SB_OVERFLOW, "step %zu: its scratch does not fit memory",
+                           contents->step_count);
+    sb_step *steps =
+        grown(contents->steps, contents->step_count, &contents->step_capacity, sizeof *steps);
+    if (!steps)
+        return sb_complain(builder, SB_OUT_OF_MEMORY, "no memory for another step");
+    contents->steps = steps;
+    steps[contents->step_count++] = *step;
+    sb_value *output = &contents->values[step->output];
+    output->written = true;
+    output->late = step->late;
+    output->not_negative = never_negative(&step->layer.epilogue);
+    if (scratch > contents->scratch_floats)
+        contents->scratch_floats = scratch;
+    return SB_OK;
+}
+
+sb_status sb_builder_finish(sb_builder *builder, sb_program **program) {
+    if (!builder || !program)
+        return SB_INVALID_ARGUMENT;
+    sb_contents *contents = &builder->contents;
+    if (contents->input == SB_NO_VALUE || contents->output == SB_NO_VALUE)
+        return sb_complain(builder, SB_INVALID_ARGUMENT,
+                           "a program needs an input value and an output value");
+    if (!contents->values[contents->output].written)
+        return sb_complain(builder, SB_INVALID_ARGUMENT, "no step writes the output, value %u",
+                           contents->output);
+    sb_program *finished = calloc(1, sizeof *finished);
+    sb_arena_pool *arenas = sb_arena_pool_create();
+    sb_team *team = contents->threads > 1 ? sb_team_create(contents->threads) : NULL;
+    if (!finished || !arenas || (contents->threads > 1 && !team)) {
+        free(finished);
+        sb_arena_pool_free(arenas);
+        sb_team_free(team);
+        return sb_complain(builder, SB_OUT_OF_MEMORY, "no memory for the program, or no threads");
+    }
+    finished->team = team;
+    finished->contents = *contents;
+    finished->arenas = arenas;
+    memset(contents, 0, sizeof *contents);
+    contents->input = contents->output = SB_NO_VALUE;
+    *program = finished;
+    return SB_OK;
+}

@@ -1,0 +1,24 @@
+/* y = act(scale[c] * x + bias[c] [+ residual]) + post_bias[c]. */
+#ifndef SB_KERNELS_ELEMENTWISE_H
+#define SB_KERNELS_ELEMENTWISE_H
+
+#include "../lane/tile.h"
+
+static inline void sb_elementwise(const sb_layer *layer, const sb_operands *operands) {
+    const size_t channels = (size_t)layer->geometry.in_channels;
+    size_t begin, end;
+    sb_take_share(operands, sb_tile_count(&layer->output), &begin, &end);
+    sb_cursor cursor = sb_cursor_at(&layer->output, begin);
+    for (size_t t = begin; t < end; ++t) {
+        sb_tile tile;
+        sb_aim(layer, operands, 0, &cursor, &tile);
+        for (size_t c = 0; c < channels; ++c) {
+            sb_vector x[SB_VECTORS];
+            for (int v = 0; v < SB_VECTORS; ++v)
+                x[v] = SB_LOAD(tile.window[v] + c * SB_LANES);
+            sb_finish_tile(&layer->epilogue, c, c, &tile, x);
+        }
+    }
+}
+
+#endif

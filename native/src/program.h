@@ -1,0 +1,116 @@
+/* What a program is made of. Built by builder.c, steps.c and weights.c, run by executor.c. */
+#ifndef SB_PROGRAM_H
+#define SB_PROGRAM_H
+
+#include "kernels/kernel.h"
+#include "memory.h"
+#include "registry.h"
+#include "signbin.h"
+#include "threads.h"
+#include "view_plan.h"
+
+typedef struct sb_value {
+    sb_extent extent;
+    sb_place place;
+    size_t offset_bytes;
+    sb_view view;
+    size_t elements;   /* per image, plain */
+    size_t bytes;      /* per image, in its view */
+    bool written;      /* by a step, or the input */
+    bool late;         /* by a step that runs on the whole batch */
+    bool not_negative; /* NaN aside */
+} sb_value;
+
+/* A relayout between a value and a private copy of it in scratch. */
+typedef struct sb_copy {
+    bool needed;
+    size_t offset_floats; /* in the step's scratch */
+    sb_layer layer;
+} sb_copy;
+
+/* What a step does, stage by stage: copies in, channel totals, its kernel, copy out or halo. */
+typedef struct sb_step {
+    const sb_kernel_row *kernel;
+    sb_layer layer;
+    uint32_t input, residual, output;
+    sb_copy input_copy, residual_copy, output_copy;
+    bool late;    /* runs after all images */
+    bool batched; /* its kernel takes the whole batch at once */
+    bool relays;  /* nothing but a relayout of the input: input_copy straight into the output */
+    bool fills_halo;
+    bool needs_totals;
+    size_t totals_offset_floats;
+    size_t scratch_floats;       /* copies and totals */
+    size_t share_scratch_floats; /* of every share, behind them */
+} sb_step;
+
+/* The kernels behind the stages, of the program's instruction set. */
+typedef struct sb_stages {
+    const sb_kernel_row *relayout, *halo, *sum_channels;
+} sb_stages;
+
+/* The same contents grow in a builder and stand still in a program. */
+typedef struct sb_contents {
+    sb_memory memory; /* arrays the layers point into */
+    sb_value *values;
+    sb_step *steps;
+    size_t value_count, value_capacity, step_count, step_capacity;
+    size_t arena_bytes;    /* of one image */
+    size_t batch_bytes;    /* per image of the batch */
+    size_t scratch_floats; /* of the hungriest step, all shares together */
+    size_t threads;
+    sb_stages stages;
+    uint32_t input, output;
+} sb_contents;
+
+enum { SB_MESSAGE_BYTES = 256 };
+
+struct sb_builder {
+    sb_isa isa;
+    int32_t lanes;
+    sb_contents contents;
+    char message[SB_MESSAGE_BYTES];
+};
+
+struct sb_program {
+    sb_contents contents;
+    sb_arena_pool *arenas;
+    sb_team *team; /* NULL for one thread */
+};
+
+void sb_contents_free(sb_contents *contents);
+
+/* Records the message of a failing call and returns its status. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 3, 4)))
+#endif
+sb_status sb_complain(sb_builder *builder, sb_status status, const char *format, ...);
+
+/* Appends a step whose kernel, layer and values are complete. */
+sb_status sb_append_step(sb_builder *builder, sb_step *step);
+
+/* operands.c: decides which operands the step's kernel uses in place and which as private copies,
+ * and reserves scratch; kernel and geometry of step->layer are set. fill: what positions outside
+ * the image must hold. */
+sb_status sb_place_windows(sb_builder *builder, float fill, sb_step *step);
+sb_status sb_place_whole_image(sb_builder *builder, sb_step *step);
+sb_status sb_place_batch(sb_builder *builder, sb_step *step);
+sb_status sb_place_relay(sb_builder *builder, sb_step *step);
+
+/* operands.c: floats more of the step's scratch, 64-byte aligned. */
+sb_status sb_reserve(sb_builder *builder, sb_step *step, size_t floats, size_t *offset);
+
+/* weights.c: finds the step's kernel, packs its weights and epilogue factors, and places its
+ * operands. op is "conv2d" or "linear"; geometry and epilogue of step->layer are set. */
+sb_status sb_install_weights(sb_builder *builder, const sb_weight_spec *spec, const char *op,
+                             sb_step *step);
+
+/* weights.c: scale and bias of the epilogue where the caller gave none: 1 and 0. */
+sb_status sb_complete_epilogue(sb_builder *builder, size_t channels, sb_epilogue *epilogue);
+
+/* weights.c: a copy owned by the builder. *copy stays NULL where floats is absent. `what` names
+ * the array in messages; count is what it must hold; NaN and infinity are refused. */
+sb_status sb_copy_floats(sb_builder *builder, const sb_floats *floats, size_t count,
+                         const char *what, const float **copy);
+
+#endif

@@ -1,0 +1,30 @@
+/* Which kernels exist, and which one serves a step. */
+#ifndef SB_REGISTRY_H
+#define SB_REGISTRY_H
+
+#include "kernels/kernel.h"
+#include "signbin.h"
+
+typedef struct sb_kernel_row {
+    sb_kernel_info info; /* usable is filled in by sb_kernel_get */
+    sb_kernel_function run;
+} sb_kernel_row;
+
+/* What a step asks for. filters, vectors: the tile of the plan; 0 filters where any will do. */
+typedef struct sb_kernel_query {
+    const char *strategy, *op;
+    sb_isa isa;
+    int32_t filters, vectors;
+} sb_kernel_query;
+
+/* The kernel of the last ISA up to query.isa that has one: it walks at least query.filters; of
+ * those the most vectors up to query.vectors, then the fewest filters. NULL if there is none. */
+const sb_kernel_row *sb_registry_find(const sb_kernel_query *query);
+
+/* The kernel of a stage for an instruction set: "relayout", "halo", "sum_channels". */
+const sb_kernel_row *sb_registry_stage(const char *op, sb_isa isa);
+
+/* Whether this CPU runs code compiled for the ISA. */
+bool sb_cpu_runs(sb_isa isa);
+
+#endif

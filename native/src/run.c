@@ -1,0 +1,149 @@
+#include "run.h"
+
+#include <string.h>
+#include <time.h>
+
+/* What one share works on: one image, or for late steps one image or the whole batch. */
+typedef struct sb_turn {
+    const sb_call *call;
+    size_t share, image, images;
+} sb_turn;
+
+static void synchronize(const sb_turn *turn) {
+    if (turn->call->team)
+        sb_team_wait(turn->call->team);
+}
+
+/* Where the value of the turn's image lies. The input is only read. */
+static float *address_of(const sb_turn *turn, uint32_t index) {
+    const sb_call *call = turn->call;
+    const sb_value *value = &call->contents->values[index];
+    if (value->place == SB_PLACE_INPUT)
+        return (float *)(uintptr_t)(call->input + turn->image * value->elements);
+    if (value->place == SB_PLACE_OUTPUT)
+        return call->output + turn->image * value->elements;
+    if (value->place == SB_PLACE_BATCH)
+        return (float *)(void *)(call->batch_values + value->offset_bytes * call->batch) +
+               turn->image * value->elements;
+    return (float *)(void *)(call->arena + value->offset_bytes);
+}
+
+static void run_stage(const sb_turn *turn, const sb_kernel_row *kernel, const sb_layer *layer,
+                      sb_operands operands) {
+    operands.share = turn->share;
+    operands.shares = turn->call->shares;
+    operands.batch = turn->images;
+    kernel->run(layer, &operands);
+}
+
+/* Private copies of the input and the residual, and channel totals; *operands is aimed at them. */
+static void prepare(const sb_turn *turn, const sb_step *step, sb_operands *operands) {
+    const sb_stages *stages = &turn->call->contents->stages;
+    float *scratch = turn->call->scratch;
+    if (step->input_copy.needed) {
+        float *copy = scratch + step->input_copy.offset_floats;
+        run_stage(turn, stages->relayout, &step->input_copy.layer,
+                  (sb_operands){.input = operands->input, .output = copy});
+        operands->input = copy;
+    }
+    if (step->residual_copy.needed) {
+        float *copy = scratch + step->residual_copy.offset_floats;
+        run_stage(turn, stages->relayout, &step->residual_copy.layer,
+                  (sb_operands){.input = operands->residual, .output = copy});
+        operands->residual = copy;
+    }
+    if (step->input_copy.needed || step->residual_copy.needed)
+        synchronize(turn);
+    if (step->needs_totals) {
+        float *totals = scratch + step->totals_offset_floats;
+        run_stage(turn, stages->sum_channels, &step->layer,
+                  (sb_operands){.input = operands->input, .output = totals});
+        operands->totals = totals;
+        synchronize(turn);
+    }
+}
+
+static void run_step(const sb_turn *turn, const sb_step *step) {
+    const sb_stages *stages = &turn->call->contents->stages;
+    float *target = address_of(turn, step->output);
+    sb_operands operands = {.input = address_of(turn, step->input), .output = target};
+    if (step->relays) {
+        operands.output = target;
+        run_stage(turn, stages->relayout, &step->input_copy.layer, operands);
+        synchronize(turn);
+        return;
+    }
+    if (step->residual != SB_NO_VALUE)
+        operands.residual = address_of(turn, step->residual);
+    prepare(turn, step, &operands);
+    if (step->output_copy.needed)
+        operands.output = turn->call->scratch + step->output_copy.offset_floats;
+    operands.scratch =
+        turn->call->scratch + step->scratch_floats + turn->share * step->share_scratch_floats;
+    run_stage(turn, step->kernel, &step->layer, operands);
+    synchronize(turn);
+    if (step->output_copy.needed)
+        run_stage(turn, stages->relayout, &step->output_copy.layer,
+                  (sb_operands){.input = operands.output, .output = target});
+    else if (step->fills_halo)
+        run_stage(turn, stages->halo, &step->layer, (sb_operands){.output = target});
+    else
+        return;
+    synchronize(turn);
+}
+
+/* The caller's copy of a value, plain, for the turn's images. */
+static void copy_value(const sb_turn *turn, uint32_t index) {
+    const sb_value *value = &turn->call->contents->values[index];
+    float *const *copies = turn->call->copies;
+    sb_layer layer = {0};
+    if (!copies || !copies[index])
+        return;
+    layer.geometry.in_channels = value->extent.channels;
+    layer.geometry.in_height = value->extent.height;
+    layer.geometry.in_width = value->extent.width;
+    layer.input = value->view;
+    for (size_t image = 0; image < turn->images; ++image) {
+        const size_t offset = image * value->elements;
+        const sb_operands operands = {.input = address_of(turn, index) + offset,
+                                      .output =
+                                          copies[index] + turn->image * value->elements + offset};
+        run_stage(turn, turn->call->contents->stages.relayout, &layer, operands);
+    }
+    synchronize(turn);
+}
+
+static double nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+static void run_timed(const sb_turn *turn, size_t index) {
+    const sb_step *step = &turn->call->contents->steps[index];
+    const bool timed = turn->call->step_ns && turn->share == 0;
+    const double begin = timed ? nanoseconds() : 0.0;
+    run_step(turn, step);
+    if (timed)
+        turn->call->step_ns[index] += nanoseconds() - begin;
+    copy_value(turn, step->output);
+}
+
+void sb_call_run(void *argument, size_t share) {
+    const sb_call *call = argument;
+    const sb_contents *contents = call->contents;
+    sb_turn turn = {call, share, 0, 1};
+    for (; turn.image < call->batch; ++turn.image) {
+        copy_value(&turn, contents->input);
+        for (size_t i = 0; i < contents->step_count; ++i)
+            if (!contents->steps[i].late)
+                run_timed(&turn, i);
+    }
+    for (size_t i = 0; i < contents->step_count; ++i) {
+        if (!contents->steps[i].late)
+            continue;
+        turn.images = contents->steps[i].batched ? call->batch : 1;
+        for (turn.image = 0; turn.image < call->batch; turn.image += turn.images)
+            run_timed(&turn, i);
+    }
+}

@@ -1,0 +1,84 @@
+"""The compiled kernels: what they are, and the thin extension the runtime drives.
+
+The extension is loaded on first use, so that rooms which only plan or read files work without
+it.
+"""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from signbin.errors import ExecutionError
+from signbin.spec import Kernel
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = ["cpu", "extension", "isas", "kernels", "resolve_isa", "version"]
+
+
+def extension() -> ModuleType:
+    """The module signbin.native._signbin; ExecutionError where it has not been built."""
+    try:
+        from signbin.native import _signbin  # noqa: PLC0415 - loaded on first use
+    except ImportError as error:
+        raise ExecutionError(
+            f"the native library cannot be loaded ({error})",
+            remedy="install signbin with a C compiler at hand: pip install -e .",
+        ) from error
+    return _signbin
+
+
+def kernels() -> tuple[Kernel, ...]:
+    """Every row of native/src/kernels.def, in its order; ``usable`` is about this CPU."""
+    return tuple(Kernel(**row) for row in extension().kernels())
+
+
+def version() -> str:
+    """Version of libsignbin."""
+    return str(extension().version())
+
+
+def isas() -> tuple[str, ...]:
+    """Names that force an instruction set; the first, ``auto``, takes the best of this CPU."""
+    return tuple(str(extension().isa_choices()).split(", "))
+
+
+def resolve_isa(name: str) -> str:
+    """The instruction set that ``name`` stands for on this CPU.
+
+    ``auto`` is the best one. ExecutionError for a name that is none, or one this CPU lacks.
+    """
+    library = extension()
+    try:
+        return str(library.resolve_isa(name))
+    except (library.StatusError, TypeError) as error:
+        raise ExecutionError(
+            "instruction set", value=name, allowed=", ".join(isas()), remedy="choose one of them"
+        ) from error
+
+
+def cpu() -> dict[str, Any]:
+    """This CPU: ``name``, ``architecture``, ``isa`` (what ``auto`` means here), ``l1_bytes``,
+    ``l2_bytes`` and ``l3_bytes`` (data caches; 0 where the system does not say).
+    """
+    return {
+        "name": _cpu_name(),
+        "architecture": platform.machine(),
+        "isa": resolve_isa("auto"),
+        **extension().cpu(),
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() in ("model name", "Model"):
+            return value.strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,326 @@
+// The C ABI as Python sees it: arrays in, status out as StatusError. No logic.
+#include <signbin.h>
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace {
+
+using Floats = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Codes = nb::ndarray<const int8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Input = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
+using Output = nb::ndarray<float, nb::c_contig, nb::device::cpu>;
+using Times = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+struct StatusError : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+void check(sb_status status, const std::string &message) {
+    if (status != SB_OK)
+        throw StatusError(std::string(sb_status_name(status)) + ": " + message);
+}
+
+sb_floats view(const std::optional<Floats> &array) {
+    return array ? sb_floats{array->data(), array->size()} : sb_floats{nullptr, 0};
+}
+
+sb_isa resolve(const std::string &name) {
+    sb_isa isa;
+    check(sb_isa_resolve(name.c_str(), &isa), "isa '" + name + "'; allowed: " + sb_isa_choices());
+    return isa;
+}
+
+struct Weight {
+    std::optional<Floats> values;
+    std::optional<Codes> codes;
+    std::optional<Floats> scale, offset;
+    std::array<int32_t, 3> tile;
+
+    sb_weight_spec spec() const {
+        return {view(values),
+                codes ? sb_codes{codes->data(), codes->size()} : sb_codes{nullptr, 0},
+                view(scale),
+                view(offset),
+                {tile[0], tile[1], tile[2]}};
+    }
+};
+
+struct Epilogue {
+    std::optional<uint32_t> residual;
+    std::optional<Floats> bias;
+    sb_activation activation;
+    float slope, low, high;
+    std::optional<Floats> prelu, post_bias;
+
+    sb_epilogue_spec spec() const {
+        return {residual.value_or(SB_NO_VALUE),
+                view(bias),
+                activation,
+                slope,
+                low,
+                high,
+                view(prelu),
+                view(post_bias)};
+    }
+};
+
+using Window = std::array<int32_t, 8>;
+using Layout = std::array<int32_t, 10>;
+
+sb_window_spec window_spec(const Window &w) {
+    return {w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]};
+}
+
+struct FreeProgram {
+    void operator()(sb_program *program) const {
+        sb_program_free(program);
+    }
+};
+
+class Program {
+  public:
+    explicit Program(sb_program *program) : program_(program) {
+    }
+
+    size_t arena_bytes(size_t batch) const {
+        size_t bytes = 0;
+        check(sb_program_arena_bytes(program_.get(), batch, &bytes), "size of the arena");
+        return bytes;
+    }
+
+    std::vector<std::string> step_kernels() const {
+        std::vector<std::string> names;
+        for (size_t i = 0; i < sb_program_step_count(program_.get()); ++i)
+            names.emplace_back(sb_program_step_kernel(program_.get(), i));
+        return names;
+    }
+
+    void run(const Input &input, const Output &output, size_t batch,
+             const std::vector<std::optional<Output>> &copies,
+             const std::optional<Times> &step_ns) const {
+        std::vector<float *> targets(sb_program_value_count(program_.get()), nullptr);
+        expect(input.size(), sb_program_input(program_.get()), batch, "input");
+        expect(output.size(), sb_program_output(program_.get()), batch, "output");
+        if (copies.size() > targets.size())
+            throw StatusError("SB_INVALID_ARGUMENT: more copies than values");
+        for (size_t i = 0; i < copies.size(); ++i)
+            if (copies[i]) {
+                expect(copies[i]->size(), static_cast<uint32_t>(i), batch, "copy");
+                targets[i] = copies[i]->data();
+            }
+        if (step_ns && step_ns->size() != sb_program_step_count(program_.get()))
+            throw StatusError("SB_INVALID_ARGUMENT: step_ns needs one number per step");
+        double *times = step_ns ? step_ns->data() : nullptr;
+        const float *source = input.data();
+        float *target = output.data();
+        sb_status status;
+        {
+            nb::gil_scoped_release unlocked;
+            status = sb_program_run(program_.get(), source, target, batch, targets.data(), times);
+        }
+        check(status, "run of a batch of " + std::to_string(batch));
+    }
+
+  private:
+    void expect(size_t size, uint32_t value, size_t batch, const char *what) const {
+        size_t elements = 0;
+        check(sb_program_value_elements(program_.get(), value, &elements), what);
+        if (batch == 0 || size % batch || size / batch != elements)
+            throw StatusError("SB_INVALID_ARGUMENT: " + std::string(what) + " of " +
+                              std::to_string(size) +
+                              " numbers; allowed: " + std::to_string(elements) + " per image");
+    }
+
+    std::unique_ptr<sb_program, FreeProgram> program_;
+};
+
+struct FreeBuilder {
+    void operator()(sb_builder *builder) const {
+        sb_builder_free(builder);
+    }
+};
+
+class Builder {
+  public:
+    Builder(const std::string &isa, size_t arena_bytes, size_t batch_bytes, int32_t threads) {
+        const sb_builder_spec spec{resolve(isa), arena_bytes, batch_bytes, threads};
+        sb_builder *builder = nullptr;
+        check(sb_builder_create(&spec, &builder),
+              "builder for isa " + isa + " and " + std::to_string(threads) + " threads");
+        builder_.reset(builder);
+    }
+
+    uint32_t add_value(const std::array<int32_t, 3> &shape, sb_place place, size_t offset,
+                       const std::optional<Layout> &layout, float fill) {
+        sb_value_spec spec{shape[0], shape[1], shape[2], place, offset, {}};
+        if (layout) {
+            const Layout &l = *layout;
+            spec.layout = {l[0], l[1], l[2], l[3], l[4], l[5], l[6], l[7], l[8], l[9], fill};
+        }
+        uint32_t value = SB_NO_VALUE;
+        done(sb_builder_add_value(builder_.get(), &spec, &value));
+        return value;
+    }
+
+    void add_conv2d(uint32_t input, uint32_t output, const Window &window, int32_t groups,
+                    const Weight &weight, const Epilogue &epilogue) {
+        const sb_conv2d_spec spec{input,  output,        window_spec(window),
+                                  groups, weight.spec(), epilogue.spec()};
+        done(sb_builder_add_conv2d(builder_.get(), &spec));
+    }
+
+    void add_linear(uint32_t input, uint32_t output, const Weight &weight,
+                    const Epilogue &epilogue) {
+        const sb_linear_spec spec{input, output, weight.spec(), epilogue.spec()};
+        done(sb_builder_add_linear(builder_.get(), &spec));
+    }
+
+    void add_pool2d(uint32_t input, uint32_t output, sb_pool kind, const Window &window,
+                    bool count_include_pad) {
+        const sb_pool_spec spec{input, output, kind, window_spec(window), count_include_pad};
+        done(sb_builder_add_pool2d(builder_.get(), &spec));
+    }
+
+    void add_elementwise(uint32_t input, uint32_t output, const std::optional<Floats> &scale,
+                         const Epilogue &epilogue) {
+        const sb_elementwise_spec spec{input, output, view(scale), epilogue.spec()};
+        done(sb_builder_add_elementwise(builder_.get(), &spec));
+    }
+
+    void add_subsample_pad(uint32_t input, uint32_t output, const std::array<int32_t, 2> &stride,
+                           int32_t channels_before) {
+        const sb_subsample_spec spec{input, output, stride[0], stride[1], channels_before};
+        done(sb_builder_add_subsample_pad(builder_.get(), &spec));
+    }
+
+    Program finish() {
+        sb_program *program = nullptr;
+        done(sb_builder_finish(builder_.get(), &program));
+        return Program(program);
+    }
+
+  private:
+    void done(sb_status status) const {
+        check(status, sb_builder_message(builder_.get()));
+    }
+
+    std::unique_ptr<sb_builder, FreeBuilder> builder_;
+};
+
+nb::list kernels() {
+    nb::list rows;
+    for (size_t i = 0; i < sb_kernel_count(); ++i) {
+        sb_kernel_info info;
+        check(sb_kernel_get(i, &info), "kernel list");
+        nb::dict row;
+        row["name"] = info.name;
+        row["strategy"] = info.strategy;
+        row["op"] = info.op;
+        row["isa"] = sb_isa_name(info.isa);
+        row["usable"] = info.usable;
+        row["filters"] = info.filters;
+        row["vectors"] = info.vectors;
+        rows.append(row);
+    }
+    return rows;
+}
+
+nb::dict cpu() {
+    sb_cpu_info info;
+    check(sb_cpu_get(&info), "cpu");
+    nb::dict result;
+    result["l1_bytes"] = info.l1_bytes;
+    result["l2_bytes"] = info.l2_bytes;
+    result["l3_bytes"] = info.l3_bytes;
+    return result;
+}
+
+} // namespace
+
+NB_MODULE(_signbin, module) {
+    nb::exception<StatusError>(module, "StatusError", PyExc_RuntimeError);
+
+    module.def("version", &sb_version);
+    module.def("kernels", &kernels);
+    module.def("cpu", &cpu);
+    module.def("isa_choices", &sb_isa_choices);
+    module.def(
+        "isa_lanes", [](const std::string &name) { return sb_isa_lanes(resolve(name)); }, "name"_a);
+    module.attr("MAX_THREADS") = static_cast<int>(SB_MAX_THREADS);
+    module.def(
+        "resolve_isa", [](const std::string &name) { return sb_isa_name(resolve(name)); },
+        "name"_a);
+
+    nb::enum_<sb_place>(module, "Place")
+        .value("ARENA", SB_PLACE_ARENA)
+        .value("INPUT", SB_PLACE_INPUT)
+        .value("OUTPUT", SB_PLACE_OUTPUT)
+        .value("BATCH", SB_PLACE_BATCH);
+    nb::enum_<sb_activation>(module, "Activation")
+        .value("NONE", SB_ACTIVATION_NONE)
+        .value("RELU", SB_ACTIVATION_RELU)
+        .value("LEAKY_RELU", SB_ACTIVATION_LEAKY_RELU)
+        .value("CLAMP", SB_ACTIVATION_CLAMP);
+    nb::enum_<sb_pool>(module, "Pool").value("MAX", SB_POOL_MAX).value("AVERAGE", SB_POOL_AVERAGE);
+
+    nb::class_<Weight>(module, "Weight")
+        .def(
+            "__init__",
+            [](Weight *self, std::optional<Floats> values, std::optional<Codes> codes,
+               std::optional<Floats> scale, std::optional<Floats> offset,
+               std::array<int32_t, 3> tile) {
+                new (self) Weight{std::move(values), std::move(codes), std::move(scale),
+                                  std::move(offset), tile};
+            },
+            nb::kw_only(), "values"_a = nb::none(), "codes"_a = nb::none(), "scale"_a = nb::none(),
+            "offset"_a = nb::none(), "tile"_a);
+    nb::class_<Epilogue>(module, "Epilogue")
+        .def(
+            "__init__",
+            [](Epilogue *self, std::optional<uint32_t> residual, std::optional<Floats> bias,
+               sb_activation activation, float slope, float low, float high,
+               std::optional<Floats> prelu, std::optional<Floats> post_bias) {
+                new (self) Epilogue{residual, std::move(bias),  activation,          slope, low,
+                                    high,     std::move(prelu), std::move(post_bias)};
+            },
+            nb::kw_only(), "residual"_a = nb::none(), "bias"_a = nb::none(),
+            "activation"_a = SB_ACTIVATION_NONE, "slope"_a = 0.0f, "low"_a = 0.0f, "high"_a = 0.0f,
+            "prelu"_a = nb::none(), "post_bias"_a = nb::none());
+
+    nb::class_<Builder>(module, "Builder")
+        .def(nb::init<const std::string &, size_t, size_t, int32_t>(), "isa"_a, "arena_bytes"_a,
+             "batch_bytes"_a = 0, "threads"_a = 1)
+        .def("add_value", &Builder::add_value, "shape"_a, "place"_a, "offset"_a = 0,
+             "layout"_a = nb::none(), "fill"_a = 0.0f)
+        .def("add_conv2d", &Builder::add_conv2d, "input"_a, "output"_a, "window"_a, "groups"_a,
+             "weight"_a, "epilogue"_a)
+        .def("add_linear", &Builder::add_linear, "input"_a, "output"_a, "weight"_a, "epilogue"_a)
+        .def("add_pool2d", &Builder::add_pool2d, "input"_a, "output"_a, "kind"_a, "window"_a,
+             "count_include_pad"_a = true)
+        .def("add_elementwise", &Builder::add_elementwise, "input"_a, "output"_a,
+             "scale"_a = nb::none(), "epilogue"_a)
+        .def("add_subsample_pad", &Builder::add_subsample_pad, "input"_a, "output"_a, "stride"_a,
+             "channels_before"_a)
+        .def("finish", &Builder::finish);
+
+    nb::class_<Program>(module, "Program")
+        .def("arena_bytes", &Program::arena_bytes, "batch"_a)
+        .def("step_kernels", &Program::step_kernels)
+        .def("run", &Program::run, "input"_a, "output"_a.noconvert(), "batch"_a,
+             "copies"_a = std::vector<std::optional<Output>>{},
+             "step_ns"_a.noconvert() = nb::none());
+}

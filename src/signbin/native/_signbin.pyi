@@ -1,0 +1,115 @@
+"""Types of the extension module; _signbin.cpp is the code, native/include/signbin.h the text."""
+
+import enum
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_THREADS: int
+
+class StatusError(RuntimeError): ...
+
+class Place(enum.Enum):
+    ARENA = 0
+    INPUT = 1
+    OUTPUT = 2
+    BATCH = 3
+
+class Activation(enum.Enum):
+    NONE = 0
+    RELU = 1
+    LEAKY_RELU = 2
+    CLAMP = 3
+
+class Pool(enum.Enum):
+    MAX = 0
+    AVERAGE = 1
+
+class Weight:
+    def __init__(
+        self,
+        *,
+        values: NDArray[np.float32] | None = ...,
+        codes: NDArray[np.int8] | None = ...,
+        scale: NDArray[np.float32] | None = ...,
+        offset: NDArray[np.float32] | None = ...,
+        tile: tuple[int, int, int],
+    ) -> None: ...
+
+class Epilogue:
+    def __init__(
+        self,
+        *,
+        residual: int | None = ...,
+        bias: NDArray[np.float32] | None = ...,
+        activation: Activation = ...,
+        slope: float = ...,
+        low: float = ...,
+        high: float = ...,
+        prelu: NDArray[np.float32] | None = ...,
+        post_bias: NDArray[np.float32] | None = ...,
+    ) -> None: ...
+
+class Builder:
+    def __init__(
+        self, isa: str, arena_bytes: int, batch_bytes: int = ..., threads: int = ...
+    ) -> None: ...
+    def add_value(
+        self,
+        shape: Sequence[int],
+        place: Place,
+        offset: int = ...,
+        layout: Sequence[int] | None = ...,
+        fill: float = ...,
+    ) -> int: ...
+    def add_conv2d(
+        self,
+        input: int,
+        output: int,
+        window: Sequence[int],
+        groups: int,
+        weight: Weight,
+        epilogue: Epilogue,
+    ) -> None: ...
+    def add_linear(self, input: int, output: int, weight: Weight, epilogue: Epilogue) -> None: ...
+    def add_pool2d(
+        self,
+        input: int,
+        output: int,
+        kind: Pool,
+        window: Sequence[int],
+        count_include_pad: bool = ...,
+    ) -> None: ...
+    def add_elementwise(
+        self,
+        input: int,
+        output: int,
+        scale: NDArray[np.float32] | None = ...,
+        *,
+        epilogue: Epilogue,
+    ) -> None: ...
+    def add_subsample_pad(
+        self, input: int, output: int, stride: Sequence[int], channels_before: int
+    ) -> None: ...
+    def finish(self) -> Program: ...
+
+class Program:
+    def arena_bytes(self, batch: int) -> int: ...
+    def step_kernels(self) -> list[str]: ...
+    def run(
+        self,
+        input: NDArray[np.float32],
+        output: NDArray[np.float32],
+        batch: int,
+        copies: Sequence[NDArray[np.float32] | None] = ...,
+        step_ns: NDArray[np.float64] | None = ...,
+    ) -> None: ...
+
+def version() -> str: ...
+def kernels() -> list[dict[str, Any]]: ...
+def cpu() -> dict[str, int]: ...
+def isa_choices() -> str: ...
+def isa_lanes(name: str) -> int: ...
+def resolve_isa(name: str) -> str: ...

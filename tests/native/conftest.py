@@ -1,0 +1,197 @@
+"""Slow numpy oracles and one-layer programs, written from the formulas and not from the kernels."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from signbin.native import _signbin
+
+UNIT_ROUNDOFF = 2.0**-24
+
+
+@dataclasses.dataclass(frozen=True)
+class Conv:
+    """C,H,W -> K with a window R,S; every pair is (height, width)."""
+
+    channels: int = 4
+    size: tuple[int, int] = (6, 6)
+    filters: int = 8
+    kernel: tuple[int, int] = (3, 3)
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+    @property
+    def output(self) -> tuple[int, int]:
+        height, width = (
+            (n + 2 * p - d * (k - 1) - 1) // s + 1
+            for n, p, d, k, s in zip(
+                self.size, self.padding, self.dilation, self.kernel, self.stride, strict=True
+            )
+        )
+        return height, width
+
+    @property
+    def taps(self) -> int:
+        return self.channels // self.groups * self.kernel[0] * self.kernel[1]
+
+    @property
+    def weight_shape(self) -> tuple[int, int, int, int]:
+        return (self.filters, self.channels // self.groups, *self.kernel)
+
+    @property
+    def window(self) -> tuple[int, ...]:
+        return (*self.kernel, *self.stride, *self.padding, *self.dilation)
+
+    def input(self, rng, batch=2):
+        return rng.standard_normal((batch, self.channels, *self.size)).astype(np.float32)
+
+
+def windows_of(x, conv):
+    """[N, G, C/G, R, S, P, Q] in float64: every input under every tap, zeros outside."""
+    (p, q), (ph, pw) = conv.output, conv.padding
+    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (ph, ph), (pw, pw)))
+    taps = np.empty((*x.shape[:2], *conv.kernel, p, q))
+    for r in range(conv.kernel[0]):
+        for s in range(conv.kernel[1]):
+            top, left = r * conv.dilation[0], s * conv.dilation[1]
+            taps[:, :, r, s] = padded[
+                :,
+                :,
+                top : top + (p - 1) * conv.stride[0] + 1 : conv.stride[0],
+                left : left + (q - 1) * conv.stride[1] + 1 : conv.stride[1],
+            ]
+    return taps.reshape(x.shape[0], conv.groups, -1, *conv.kernel, p, q)
+
+
+def convolve(x, weight, conv):
+    """y[n, k, p, q] = sum of w[k] * x under the window, in float64."""
+    grouped = weight.astype(np.float64).reshape(conv.groups, -1, *weight.shape[1:])
+    with np.errstate(invalid="ignore", over="ignore"):
+        product = np.einsum("ngcrspq,gkcrs->ngkpq", windows_of(x, conv), grouped)
+    return product.reshape(x.shape[0], conv.filters, *conv.output)
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """codes int8, scale and offset float32 or None; values is the same in floats."""
+
+    codes: np.ndarray
+    scale: np.ndarray
+    offset: np.ndarray | None
+
+    @property
+    def values(self):
+        per_filter = (-1,) + (1,) * (self.codes.ndim - 1)
+        dense = self.codes * self.scale.astype(np.float64).reshape(per_filter)
+        return dense + (0 if self.offset is None else self.offset.reshape(per_filter))
+
+    def native(self, tile):
+        return _signbin.Weight(
+            codes=self.codes.reshape(-1), scale=self.scale, offset=self.offset, tile=tile
+        )
+
+
+def low_bit(rng, shape, value_set, density=0.4):
+    """Random codes of a value set, scales of both signs; `centred` has offsets."""
+    codes = np.where(rng.random(shape) < density, 1, 0).astype(np.int8)
+    random_signs = np.where(rng.random(shape) < 0.5, 1, -1).astype(np.int8)
+    per_filter = (-1,) + (1,) * (len(shape) - 1)
+    filter_signs = np.where(np.arange(shape[0]) % 2, -1, 1).astype(np.int8).reshape(per_filter)
+    scale = (rng.uniform(0.1, 2, shape[0]) * rng.choice([-1, 1], shape[0])).astype(np.float32)
+    offset = None
+    if value_set == "binary":
+        codes = random_signs
+    elif value_set == "ternary":
+        codes = codes * random_signs
+    else:
+        codes = codes * filter_signs
+    if value_set == "centred":
+        offset = (-scale * codes.reshape(shape[0], -1).mean(axis=1)).astype(np.float32)
+    return Weights(codes, scale, offset)
+
+
+def float_weight(values):
+    flat = np.ascontiguousarray(values, np.float32).reshape(-1)
+    return _signbin.Weight(values=flat, tile=(1, 1, 1))
+
+
+class OneLayer:
+    """A program of one step: input -> output, residuals computed by an earlier copy."""
+
+    def __init__(self, isa, in_shape, out_shape):
+        self.in_shape, self.out_shape = in_shape, out_shape
+        self.builder = _signbin.Builder(isa, 0)
+        self.input = self.builder.add_value((*in_shape, 1, 1)[:3], _signbin.Place.INPUT)
+        self.output = self.builder.add_value((*out_shape, 1, 1)[:3], _signbin.Place.OUTPUT)
+
+    def run(self, x):
+        program = self.builder.finish()
+        self.kernels = program.step_kernels()
+        y = np.full((len(x), *self.out_shape), np.nan, np.float32)
+        program.run(x, y, len(x))
+        return y
+
+
+def run_conv2d(isa, conv, weight, x, **epilogue):
+    """(output, name of the kernel that computed it)."""
+    layer = OneLayer(isa, (conv.channels, *conv.size), (conv.filters, *conv.output))
+    layer.builder.add_conv2d(
+        layer.input,
+        layer.output,
+        conv.window,
+        conv.groups,
+        weight,
+        _signbin.Epilogue(**epilogue),
+    )
+    return layer.run(x), layer.kernels[0]
+
+
+def run_linear(isa, weight, x, filters, **epilogue):
+    layer = OneLayer(isa, (x.shape[1],), (filters,))
+    layer.builder.add_linear(layer.input, layer.output, weight, _signbin.Epilogue(**epilogue))
+    return layer.run(x), layer.kernels[0]
+
+
+def walk_tolerance(window_sum, taps, filters, weights):
+    """What rounding may cost a bucket walk, per output.
+
+    A filter's sum is a sum of differences S(t2) - S(t1) of one running sum. Each of the `taps`
+    additions and each of at most 2^F subtractions rounds once, by at most 2^-24 of a number no
+    larger than sum |x| of the window; a total or an epilogue adds a few more.
+    """
+    additions = 2 * taps + 2**filters + 8
+    factor = 2 * np.abs(weights.scale)
+    if weights.offset is not None:
+        factor = factor + np.abs(weights.offset)
+    return (
+        additions * UNIT_ROUNDOFF * window_sum * factor.reshape(-1, *(1,) * (window_sum.ndim - 2))
+    )
+
+
+def dense_tolerance(products, taps):
+    """n products and additions, each rounded by at most 2^-24 of sum |w x|."""
+    return (2 * taps + 8) * UNIT_ROUNDOFF * products
+
+
+@dataclasses.dataclass(frozen=True)
+class Oracle:
+    """Everything above, for tests: modules of tests cannot import one another."""
+
+    Conv = staticmethod(Conv)
+    OneLayer = staticmethod(OneLayer)
+    convolve = staticmethod(convolve)
+    dense_tolerance = staticmethod(dense_tolerance)
+    float_weight = staticmethod(float_weight)
+    low_bit = staticmethod(low_bit)
+    run_conv2d = staticmethod(run_conv2d)
+    run_linear = staticmethod(run_linear)
+    walk_tolerance = staticmethod(walk_tolerance)
+    windows_of = staticmethod(windows_of)
+
+
+@pytest.fixture(scope="session")
+def oracle():
+    return Oracle()

@@ -1,0 +1,232 @@
+"""Hostile calls of the builder: every one is a status with a message, and none a crash."""
+
+import numpy as np
+import pytest
+
+from signbin.native import _signbin
+
+INT_MAX = 2**31 - 1
+PLAIN = _signbin.Epilogue()
+POINT = (1, 1, 1, 1, 0, 0, 1, 1)
+
+
+def ones(count):
+    return np.ones(count, np.float32)
+
+
+def builder_with(shapes, arena=1 << 16):
+    """A builder, its first value the input, its last the output, others 4 KiB apart."""
+    builder = _signbin.Builder("portable", arena)
+    places = [_signbin.Place.INPUT, *[_signbin.Place.ARENA] * (len(shapes) - 2)]
+    for index, (shape, place) in enumerate(
+        zip(shapes, [*places, _signbin.Place.OUTPUT], strict=True)
+    ):
+        assert builder.add_value(shape, place, 4096 * index) == index
+    return builder
+
+
+@pytest.mark.parametrize(
+    ("shape", "offset"),
+    [
+        ((0, 1, 1), 0),
+        ((-1, 1, 1), 0),
+        ((INT_MAX, INT_MAX, INT_MAX), 0),
+        ((1 << 20, 1 << 20, 1), 0),
+        ((4, 4, 4), 2),
+        ((4, 4, 4), 4096),
+        ((4, 4, 4), 2**64 - 256),
+        ((4, 4, 4), 3844),
+    ],
+)
+def test_a_value_outside_the_arena_or_the_limits_is_refused(shape, offset):
+    builder = _signbin.Builder("scalar", 4096)
+    with pytest.raises(_signbin.StatusError, match="SB_INVALID_ARGUMENT: value 0"):
+        builder.add_value(shape, _signbin.Place.ARENA, offset)
+
+
+def test_a_second_input_or_output_is_refused():
+    builder = builder_with([(1, 1, 1), (1, 1, 1)])
+    for place in (_signbin.Place.INPUT, _signbin.Place.OUTPUT):
+        with pytest.raises(_signbin.StatusError, match="one input and one output"):
+            builder.add_value((1, 1, 1), place)
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [(2, 1), (9, 1), (0, 0), (0, 9), (1, 2), (0, 2**32 - 1)]
+)
+def test_steps_read_what_is_written_and_write_what_is_not(source, target):
+    builder = builder_with([(1, 1, 1), (1, 1, 1), (1, 1, 1)])
+    with pytest.raises(_signbin.StatusError, match="SB_INVALID_ARGUMENT: step 0"):
+        builder.add_elementwise(source, target, epilogue=PLAIN)
+
+
+def test_a_step_may_not_write_over_what_it_reads():
+    builder = _signbin.Builder("scalar", 64)
+    builder.add_value((4, 1, 1), _signbin.Place.INPUT)
+    builder.add_value((4, 1, 1), _signbin.Place.ARENA, 0)
+    builder.add_value((4, 1, 1), _signbin.Place.ARENA, 12)
+    builder.add_elementwise(0, 1, epilogue=PLAIN)
+    with pytest.raises(_signbin.StatusError, match="share memory"):
+        builder.add_elementwise(1, 2, epilogue=PLAIN)
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        (0, 1, 1, 1, 0, 0, 1, 1),
+        (1, 1, 0, 1, 0, 0, 1, 1),
+        (1, 1, 1, 1, -1, 0, 1, 1),
+        (1, 1, 1, 1, 0, 0, 0, 1),
+        (INT_MAX, 1, 1, 1, 0, 0, 1, 1),
+        (3, 3, 1, 1, 0, 0, 1, 1),
+        (1, 1, 1, 1, INT_MAX, INT_MAX, 1, 1),
+        (2, 2, 1, 1, 0, 0, INT_MAX, INT_MAX),
+        (65536, 65536, 65536, 65536, 65536, 65536, 65536, 65536),
+    ],
+)
+def test_windows_that_do_not_map_the_shapes_are_refused(window):
+    builder = builder_with([(1, 4, 4), (1, 4, 4)])
+    weight = _signbin.Weight(values=ones(1), tile=(1, 1, 1))
+    with pytest.raises(_signbin.StatusError, match="SB_INVALID_ARGUMENT"):
+        builder.add_conv2d(0, 1, window, 1, weight, PLAIN)
+    with pytest.raises(_signbin.StatusError, match="SB_INVALID_ARGUMENT"):
+        builder.add_pool2d(0, 1, _signbin.Pool.MAX, window)
+
+
+@pytest.mark.parametrize("groups", [0, -1, 3, INT_MAX])
+def test_groups_must_divide_the_channels(groups):
+    builder = builder_with([(4, 2, 2), (4, 2, 2)])
+    weight = _signbin.Weight(values=ones(16), tile=(1, 1, 1))
+    with pytest.raises(_signbin.StatusError, match="groups"):
+        builder.add_conv2d(0, 1, POINT, groups, weight, PLAIN)
+
+
+CODES = np.ones(16, np.int8)
+FINE = {"codes": CODES, "scale": ones(4), "tile": (4, 1, 4)}
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"codes": CODES[:15]}, "weight codes: 15; allowed: 16"),
+        ({"codes": np.full(16, 2, np.int8)}, "weight code 0: 2"),
+        ({"codes": None}, "exactly one"),
+        ({"values": ones(16)}, "exactly one"),
+        ({"codes": None, "values": ones(17)}, "weight values: 17 numbers; allowed: 16"),
+        ({"codes": None, "values": np.full(16, np.nan, np.float32)}, "not finite"),
+        ({"scale": None}, "scales"),
+        ({"scale": ones(3)}, "weight scale: 3 numbers; allowed: 4"),
+        ({"scale": np.full(4, np.inf, np.float32)}, "not finite"),
+        ({"offset": ones(5)}, "weight offset: 5 numbers; allowed: 4"),
+        ({"tile": (0, 1, 1)}, "tile"),
+        ({"tile": (9, 1, 1)}, "tile"),
+        ({"tile": (1, 9, 1)}, "tile"),
+        ({"tile": (1, 1, 0)}, "tile"),
+        ({"tile": (INT_MAX, INT_MAX, -INT_MAX)}, "tile"),
+        ({"codes": np.array([-1, 0, 1, 1] * 4, np.int8), "tile": (5, 1, 4)}, "ternary"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(change, complaint):
+    builder = builder_with([(4, 2, 2), (4, 2, 2)])
+    with pytest.raises(_signbin.StatusError, match=complaint):
+        builder.add_conv2d(0, 1, POINT, 1, _signbin.Weight(**{**FINE, **change}), PLAIN)
+    builder.add_conv2d(0, 1, POINT, 1, _signbin.Weight(**FINE), PLAIN)  # it survived
+    assert builder.finish().step_kernels() == ["sb_f32_bucket_conv2d_f8v1__portable"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"bias": ones(3)},
+        {"bias": np.full(4, np.nan, np.float32)},
+        {"prelu": ones(5), "activation": _signbin.Activation.LEAKY_RELU},
+        {"post_bias": ones(1)},
+        {"slope": np.nan, "activation": _signbin.Activation.LEAKY_RELU},
+        {"low": 1, "high": 0, "activation": _signbin.Activation.CLAMP},
+        {"low": np.nan, "high": 0, "activation": _signbin.Activation.CLAMP},
+        {"residual": 1},
+        {"residual": 7},
+    ],
+)
+def test_epilogues_that_do_not_fit_are_refused(arguments):
+    builder = builder_with([(4, 2, 2), (4, 2, 2)])
+    weight = _signbin.Weight(**FINE)
+    with pytest.raises(_signbin.StatusError, match="SB_INVALID_ARGUMENT"):
+        builder.add_conv2d(0, 1, POINT, 1, weight, _signbin.Epilogue(**arguments))
+
+
+def test_a_residual_of_another_shape_is_refused():
+    builder = builder_with([(4, 2, 2), (4, 1, 4)])
+    with pytest.raises(_signbin.StatusError, match="another shape"):
+        builder.add_elementwise(0, 1, epilogue=_signbin.Epilogue(residual=0))
+
+
+def test_pooling_refuses_padding_as_wide_as_the_kernel_and_dilated_averages():
+    builder = builder_with([(1, 4, 4), (1, 7, 7)])
+    with pytest.raises(_signbin.StatusError, match="padding"):
+        builder.add_pool2d(0, 1, _signbin.Pool.MAX, (2, 2, 1, 1, 2, 2, 1, 1))
+    builder = builder_with([(1, 4, 4), (1, 2, 2)])
+    with pytest.raises(_signbin.StatusError, match="dilation"):
+        builder.add_pool2d(0, 1, _signbin.Pool.AVERAGE, (2, 2, 1, 1, 0, 0, 2, 2))
+
+
+@pytest.mark.parametrize("before", [-1, 3, INT_MAX])
+def test_subsampling_keeps_its_channels_inside_the_output(before):
+    builder = builder_with([(2, 4, 4), (4, 2, 2)])
+    with pytest.raises(_signbin.StatusError, match="do not fit"):
+        builder.add_subsample_pad(0, 1, (2, 2), before)
+
+
+def test_a_window_too_wide_for_offsets_names_the_remedy():
+    width = 70000
+    builder = builder_with([(1, 3, 4 * width), (1, 1, 4 * width)])
+    window = (3, 1, 1, 1, 0, 0, 1, 1)
+    weight = _signbin.Weight(codes=np.ones(3, np.int8), scale=ones(1), tile=(1, 1, 1))
+    with pytest.raises(_signbin.StatusError, match=r"SB_UNSUPPORTED.*dense strategy"):
+        builder.add_conv2d(0, 1, window, 1, weight, PLAIN)
+
+
+def test_a_program_without_an_output_is_not_finished():
+    builder = builder_with([(1, 1, 1), (1, 1, 1)])
+    with pytest.raises(_signbin.StatusError, match="no step writes the output"):
+        builder.finish()
+    with pytest.raises(_signbin.StatusError, match="needs an input value and an output value"):
+        _signbin.Builder("scalar", 0).finish()
+
+
+def test_a_finished_builder_is_empty():
+    builder = builder_with([(1, 1, 1), (1, 1, 1)])
+    builder.add_elementwise(0, 1, epilogue=PLAIN)
+    builder.finish()
+    with pytest.raises(_signbin.StatusError):
+        builder.finish()
+
+
+def small_program():
+    builder = builder_with([(2, 3, 3), (2, 3, 3), (2, 3, 3)])
+    builder.add_elementwise(0, 1, epilogue=PLAIN)
+    builder.add_elementwise(1, 2, epilogue=PLAIN)
+    return builder.finish()
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "batch"), [(18, 18, 0), (18, 18, 2), (17, 18, 1), (18, 19, 1), (0, 0, 0)]
+)
+def test_buffers_of_another_size_are_refused_and_left_alone(given, wanted, batch):
+    output = np.full(wanted, 7, np.float32)
+    with pytest.raises(_signbin.StatusError, match="SB_INVALID_ARGUMENT"):
+        small_program().run(ones(given), output, batch)
+    assert np.all(output == 7)
+
+
+def test_copies_must_fit_their_values():
+    x, output = ones(18), np.zeros(18, np.float32)
+    for copies in ([None, ones(17)], [None] * 4):
+        with pytest.raises(_signbin.StatusError, match="SB_INVALID_ARGUMENT"):
+            small_program().run(x, output, 1, copies)
+
+
+@pytest.mark.parametrize("batch", [2**61, 2**63, 2**64 - 1])
+def test_a_batch_whose_size_wraps_is_an_overflow(batch):
+    with pytest.raises(_signbin.StatusError, match="SB_OVERFLOW"):
+        small_program().arena_bytes(batch)

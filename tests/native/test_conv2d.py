@@ -1,0 +1,247 @@
+"""Every conv2d row of kernels.def against numpy, over the shapes that break kernels."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signbin import native
+from signbin.native import _signbin
+
+ROWS = [row for row in native.kernels() if row.op == "conv2d" and row.usable]
+BUCKET = [row for row in ROWS if row.strategy == "bucket"]
+DENSE = [row for row in ROWS if row.strategy == "dense"]
+VALUE_SETS = ["signed_binary", "binary", "ternary", "centred"]
+
+SHAPES = {
+    "1x1": {"kernel": (1, 1)},
+    "3x3": {"padding": (1, 1)},
+    "5x5": {"size": (9, 7), "kernel": (5, 5), "padding": (2, 2)},
+    "7x7_stride2": {"size": (15, 15), "kernel": (7, 7), "stride": (2, 2), "padding": (3, 3)},
+    "stride3": {"size": (11, 10), "stride": (3, 3), "padding": (1, 1)},
+    "stride2_even": {"size": (8, 8), "stride": (2, 2), "padding": (1, 1)},
+    "uneven_window": {"kernel": (1, 3), "stride": (2, 1), "padding": (0, 2)},
+    "dilation": {"size": (11, 12), "dilation": (2, 3), "padding": (2, 3)},
+    "groups": {"channels": 6, "filters": 4, "groups": 2, "padding": (1, 1)},
+    "depthwise": {"channels": 5, "filters": 5, "groups": 5, "padding": (1, 1)},
+    "one_channel": {"channels": 1, "padding": (1, 1)},
+    "one_filter": {"filters": 1, "padding": (1, 1)},
+    "one_pixel": {"size": (1, 1), "padding": (1, 1)},
+    "one_of_all": {"channels": 1, "size": (1, 1), "filters": 1, "kernel": (1, 1)},
+    "odd_13x17": {"channels": 7, "size": (13, 17), "filters": 13, "padding": (1, 1)},
+    "padding3": {"size": (2, 3), "padding": (3, 3)},
+    "many_channels": {"channels": 70, "size": (3, 4), "filters": 9, "padding": (1, 1)},
+}
+
+
+def name(row):
+    return row.name
+
+
+def tile_of(row, value_set="", chunk=64):
+    return (min(row.filters, 4) if value_set == "ternary" else row.filters, row.vectors, chunk)
+
+
+def check_bucket(oracle, row, conv, *, weights, tile, x):
+    actual, kernel = oracle.run_conv2d(row.isa, conv, weights.native(tile), x)
+    ones = np.ones(conv.weight_shape)
+    magnitude = oracle.convolve(np.abs(x), ones, conv)
+    allowed = oracle.walk_tolerance(magnitude, conv.taps, tile[0], weights)
+    error = np.abs(actual - oracle.convolve(x, weights.values, conv))
+    assert np.all(error <= allowed), f"{error.max()} against {allowed.min()}"
+    return kernel
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("value_set", VALUE_SETS)
+@pytest.mark.parametrize("row", BUCKET, ids=name)
+def test_a_bucket_walk_equals_the_convolution(oracle, row, value_set, shape):
+    rng = np.random.default_rng(len(shape))
+    conv = oracle.Conv(**SHAPES[shape])
+    weights = oracle.low_bit(rng, conv.weight_shape, value_set)
+    kernel = check_bucket(
+        oracle, row, conv, weights=weights, tile=tile_of(row, value_set), x=conv.input(rng)
+    )
+    assert kernel == row.name
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("row", DENSE, ids=name)
+def test_a_dense_kernel_equals_the_convolution(oracle, row, shape):
+    rng = np.random.default_rng(len(shape))
+    conv = oracle.Conv(**SHAPES[shape])
+    values = rng.standard_normal(conv.weight_shape).astype(np.float32)
+    x = conv.input(rng)
+    actual, kernel = oracle.run_conv2d(row.isa, conv, oracle.float_weight(values), x)
+    assert kernel == row.name
+    products = oracle.convolve(np.abs(x), np.abs(values), conv)
+    error = np.abs(actual - oracle.convolve(x, values, conv))
+    assert np.all(error <= oracle.dense_tolerance(products, conv.taps))
+
+
+@pytest.mark.parametrize("density", [0.0, 0.05, 0.35, 0.7, 1.0])
+@pytest.mark.parametrize("value_set", ["signed_binary", "ternary", "centred"])
+@pytest.mark.parametrize("row", BUCKET, ids=name)
+def test_every_density_is_served(oracle, row, value_set, density):
+    rng = np.random.default_rng(int(100 * density))
+    conv = oracle.Conv(channels=9, filters=11, padding=(1, 1))
+    weights = oracle.low_bit(rng, conv.weight_shape, value_set, density)
+    check_bucket(
+        oracle, row, conv, weights=weights, tile=tile_of(row, value_set), x=conv.input(rng)
+    )
+
+
+@pytest.mark.parametrize("filters", range(1, 9))
+@pytest.mark.parametrize("vectors", range(1, 5))
+@pytest.mark.parametrize("isa", native.isas())
+def test_every_tile_a_plan_may_ask_for_is_served(oracle, isa, vectors, filters):
+    rng = np.random.default_rng(filters)
+    conv = oracle.Conv(channels=10, size=(7, 5), filters=19, padding=(1, 1))
+    row = next(row for row in ROWS if row.isa == native.resolve_isa(isa))
+    for chunk in (1, 3, 10, 1000):
+        for value_set in VALUE_SETS:
+            if value_set == "ternary" and filters > 4:
+                continue
+            weights = oracle.low_bit(rng, conv.weight_shape, value_set)
+            x = conv.input(rng)
+            check_bucket(oracle, row, conv, weights=weights, tile=(filters, vectors, chunk), x=x)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 8, 9])
+@pytest.mark.parametrize("row", ROWS, ids=name)
+def test_an_image_gives_the_same_bits_in_any_batch(oracle, row, batch):
+    rng = np.random.default_rng(batch)
+    conv = oracle.Conv(padding=(1, 1))
+    weights = oracle.low_bit(rng, conv.weight_shape, "signed_binary")
+    weight = (
+        oracle.float_weight(weights.values)
+        if row.strategy == "dense"
+        else weights.native(tile_of(row))
+    )
+    x = conv.input(rng, batch)
+    together, _ = oracle.run_conv2d(row.isa, conv, weight, x)
+    for n in range(batch):
+        alone, _ = oracle.run_conv2d(row.isa, conv, weight, x[n : n + 1])
+        np.testing.assert_array_equal(together[n : n + 1], alone)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=name)
+def test_the_epilogue_is_scale_bias_residual_activation_post_bias(oracle, row):
+    rng = np.random.default_rng(7)
+    conv = oracle.Conv(channels=8, filters=8, padding=(1, 1))
+    weights = oracle.low_bit(rng, conv.weight_shape, "centred")
+    weight = (
+        oracle.float_weight(weights.values)
+        if row.strategy == "dense"
+        else weights.native(tile_of(row))
+    )
+    bias, slope, post = (rng.standard_normal(8).astype(np.float32) for _ in range(3))
+    x = conv.input(rng)
+    total = oracle.convolve(x, weights.values, conv) + bias.reshape(-1, 1, 1) + x
+    expected = {
+        _signbin.Activation.NONE: total,
+        _signbin.Activation.RELU: np.maximum(total, 0),
+        _signbin.Activation.LEAKY_RELU: np.where(total > 0, total, slope.reshape(-1, 1, 1) * total),
+        _signbin.Activation.CLAMP: np.clip(total, -0.5, 0.75),
+    }
+    for activation, value in expected.items():
+        actual, _ = oracle.run_conv2d(
+            row.isa,
+            conv,
+            weight,
+            x,
+            residual=0,
+            bias=bias,
+            activation=activation,
+            low=-0.5,
+            high=0.75,
+            prelu=slope,
+            post_bias=post,
+        )
+        np.testing.assert_allclose(actual, value + post.reshape(-1, 1, 1), rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("value_set", VALUE_SETS)
+@pytest.mark.parametrize("row", BUCKET, ids=name)
+def test_a_walk_is_finite_exactly_where_numpy_is(oracle, row, value_set, bad):
+    rng = np.random.default_rng(3)
+    conv = oracle.Conv(channels=5, size=(9, 9), padding=(1, 1))
+    weights = oracle.low_bit(rng, conv.weight_shape, value_set)
+    x = conv.input(rng, 1)
+    x[0, 2, 4, 5] = bad
+    actual, _ = oracle.run_conv2d(row.isa, conv, weights.native(tile_of(row, value_set)), x)
+    expected = oracle.convolve(x, weights.values, conv)
+    np.testing.assert_array_equal(np.isfinite(actual), np.isfinite(expected))
+    if np.isnan(bad):
+        np.testing.assert_array_equal(np.isnan(actual), np.isnan(expected))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("row", DENSE, ids=name)
+def test_a_dense_kernel_propagates_what_numpy_propagates(oracle, row, bad):
+    rng = np.random.default_rng(3)
+    conv = oracle.Conv(channels=5, size=(9, 9))
+    values = rng.standard_normal(conv.weight_shape).astype(np.float32)
+    values[:2] = 0
+    x = conv.input(rng, 1)
+    x[0, 2, 4, 5] = bad
+    actual, _ = oracle.run_conv2d(row.isa, conv, oracle.float_weight(values), x)
+    expected = oracle.convolve(x, values, conv)
+    np.testing.assert_array_equal(np.isnan(actual), np.isnan(expected))
+    np.testing.assert_array_equal(np.isposinf(actual), np.isposinf(expected))
+    np.testing.assert_array_equal(np.isneginf(actual), np.isneginf(expected))
+
+
+def test_an_outlier_costs_no_precision_in_other_groups_of_filters(oracle):
+    conv = oracle.Conv(channels=2, size=(4, 4), filters=2, kernel=(1, 1))
+    codes = np.array([[1, 0], [0, 1]], np.int8).reshape(2, 2, 1, 1)
+    weight = _signbin.Weight(codes=codes.reshape(-1), scale=np.ones(2, np.float32), tile=(1, 1, 2))
+    x = np.full((1, 2, 4, 4), 0.1, np.float32)
+    x[:, 0] = 1e9
+    actual, _ = oracle.run_conv2d("portable", conv, weight, x)
+    np.testing.assert_array_equal(actual, x)
+
+
+@st.composite
+def convolutions(draw):
+    groups = draw(st.integers(1, 3))
+    kernel = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
+    dilation = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    padding = draw(st.tuples(st.integers(0, 3), st.integers(0, 3)))
+    least = [
+        max(1, d * (k - 1) + 1 - 2 * p) for k, d, p in zip(kernel, dilation, padding, strict=True)
+    ]
+    return {
+        "channels": groups * draw(st.integers(1, 6)),
+        "filters": groups * draw(st.integers(1, 10)),
+        "groups": groups,
+        "size": tuple(draw(st.integers(low, low + 12)) for low in least),
+        "kernel": kernel,
+        "stride": draw(st.tuples(st.integers(1, 3), st.integers(1, 3))),
+        "padding": padding,
+        "dilation": dilation,
+    }
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    geometry=convolutions(),
+    value_set=st.sampled_from(VALUE_SETS),
+    tile=st.tuples(st.integers(1, 8), st.integers(1, 4), st.integers(1, 20)),
+    seed=st.integers(0, 2**16),
+)
+def test_any_geometry_agrees_between_all_kernels_and_numpy(oracle, geometry, value_set, tile, seed):
+    rng = np.random.default_rng(seed)
+    conv = oracle.Conv(**geometry)
+    weights = oracle.low_bit(rng, conv.weight_shape, value_set, rng.random())
+    x = conv.input(rng, 1)
+    if value_set == "ternary":
+        tile = (min(tile[0], 4), *tile[1:])
+    for isa in dict.fromkeys(row.isa for row in ROWS):
+        row = next(row for row in BUCKET if row.isa == isa)
+        check_bucket(oracle, row, conv, weights=weights, tile=tile, x=x)
+        dense, _ = oracle.run_conv2d(isa, conv, oracle.float_weight(weights.values), x)
+        products = oracle.convolve(np.abs(x), np.abs(weights.values), conv)
+        error = np.abs(dense - oracle.convolve(x, weights.values, conv))
+        assert np.all(error <= oracle.dense_tolerance(products, conv.taps + 2))

@@ -1,0 +1,103 @@
+"""The kernel list, the choice of a kernel, and that a forced instruction set really runs."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from signbin import native
+from signbin.errors import ExecutionError
+from signbin.native import _signbin
+
+KERNELS = native.kernels()
+SOURCES = Path(__file__).parents[2] / "native" / "src" / "kernels"
+
+
+def test_every_kernel_has_its_own_name_and_file() -> None:
+    names = [kernel.name for kernel in KERNELS]
+    assert len(names) == len(set(names))
+    files = {path.stem for path in SOURCES.glob("*/sb_*.c")}
+    assert files == set(names)
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.name)
+def test_a_name_says_what_the_row_says(kernel) -> None:
+    match = re.fullmatch(r"sb_f32_([a-z]+)_(\w+)_(f(\d+)v(\d+)|x\d+)__(\w+)", kernel.name)
+    assert match is not None
+    assert match[1] == kernel.strategy
+    assert match[2] == kernel.op
+    assert match[6] == kernel.isa
+    tile = (int(match[4]), int(match[5])) if match[4] else (0, 0)
+    assert tile == (kernel.filters, kernel.vectors)
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.name)
+def test_every_op_has_a_scalar_reference(kernel) -> None:
+    serving = [other for other in KERNELS if other.isa == "scalar"]
+    assert (kernel.strategy, kernel.op) in {(other.strategy, other.op) for other in serving}
+
+
+def test_auto_is_the_best_instruction_set_of_this_cpu() -> None:
+    usable = [kernel.isa for kernel in KERNELS if kernel.usable]
+    assert native.resolve_isa("auto") == [isa for isa in native.isas() if isa in usable][-1]
+
+
+@pytest.mark.parametrize("name", ["", "avx1024", "Scalar", "scalar ", "auto,scalar"])
+def test_an_unknown_instruction_set_is_an_error_that_names_the_choices(name) -> None:
+    with pytest.raises(ExecutionError, match="auto, scalar, portable"):
+        native.resolve_isa(name)
+    with pytest.raises(_signbin.StatusError, match=r"SB_UNKNOWN_ISA.*auto, scalar, portable"):
+        _signbin.Builder(name, 0)
+
+
+def test_a_forced_instruction_set_runs_no_kernel_of_another(oracle) -> None:
+    rng = np.random.default_rng(0)
+    conv = oracle.Conv(padding=(1, 1))
+    weights = oracle.low_bit(rng, conv.weight_shape, "signed_binary")
+    for weight in (weights.native((8, 8, 4)), oracle.float_weight(weights.values)):
+        for isa in ("scalar", "portable"):
+            _, kernel = oracle.run_conv2d(isa, conv, weight, conv.input(rng))
+            assert kernel.endswith(f"__{isa}")
+
+
+def test_forced_instruction_sets_run_different_code(oracle) -> None:
+    """The order of additions differs, so some last bits of a long dot product differ."""
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((64, 999)).astype(np.float32)
+    x = rng.standard_normal((4, 999)).astype(np.float32)
+    results = [
+        oracle.run_linear(isa, oracle.float_weight(values), x, 64)[0]
+        for isa in ("scalar", "portable")
+    ]
+    assert np.any(results[0] != results[1])
+    np.testing.assert_allclose(results[0], results[1], atol=1e-3)
+
+
+@pytest.mark.parametrize("vectors", range(1, 9))
+def test_the_kernel_holds_the_most_vectors_the_plan_allows(oracle, vectors) -> None:
+    rng = np.random.default_rng(0)
+    conv = oracle.Conv(padding=(1, 1))
+    weights = oracle.low_bit(rng, conv.weight_shape, "signed_binary")
+    _, chosen = oracle.run_conv2d(
+        "portable", conv, weights.native((8, vectors, 4)), conv.input(rng)
+    )
+    held = [
+        kernel.vectors
+        for kernel in KERNELS
+        if (kernel.strategy, kernel.op, kernel.isa) == ("bucket", "conv2d", "portable")
+        and kernel.vectors <= vectors
+    ]
+    assert f"v{max(held)}__" in chosen
+
+
+def test_the_cpu_is_described() -> None:
+    cpu = native.cpu()
+    assert cpu["isa"] in native.isas()
+    assert cpu["name"]
+    assert all(cpu[key] >= 0 for key in ("l1_bytes", "l2_bytes", "l3_bytes"))
+
+
+def test_the_library_has_the_version_of_the_project() -> None:
+    project = (SOURCES.parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'version = "{native.version()}"' in project

@@ -1,0 +1,7 @@
+"""Load a .sbn file and run it: arrays in, arrays out. Needs numpy and the native library."""
+
+from signbin.runtime.images import load_image
+from signbin.runtime.program import Program, StepTime
+from signbin.runtime.read import read_inputs
+
+__all__ = ["Program", "StepTime", "load_image", "read_inputs"]

@@ -1,0 +1,303 @@
+"""From a lowered graph and its plan to a native program: one step per node."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbin.errors import ExecutionError
+from signbin.ir import Graph, Node, TensorType, resolve
+from signbin.ir.graph import ConstRef
+from signbin.native import _signbin
+from signbin.passes import LanePlan, plain_bytes, plan_lanes, plan_memory
+from signbin.plan import LayerPlan, Plan, Strategy
+from signbin.spec import ActivationKind, LowBitWeight
+
+__all__ = ["build_program"]
+
+Floats = NDArray[np.float32]
+
+_DENSE_TILE: Final = (1, 1, 1)
+_ACTIVATIONS: Final = {
+    ActivationKind.NONE: _signbin.Activation.NONE,
+    ActivationKind.RELU: _signbin.Activation.RELU,
+    ActivationKind.LEAKY_RELU: _signbin.Activation.LEAKY_RELU,
+    ActivationKind.PRELU: _signbin.Activation.LEAKY_RELU,
+    ActivationKind.CLAMP: _signbin.Activation.CLAMP,
+}
+
+
+def build_program(
+    graph: Graph, plan: Plan, isa: str, threads: int = 1
+) -> tuple[_signbin.Program, Mapping[str, int]]:
+    """The native program, and the number of every value in it by name.
+
+    graph: verified, with one input and one output that a node computes. Values lie as
+    passes.plan_lanes says, where passes.plan_memory says. ExecutionError names the node that the
+    native library refuses.
+    """
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        raise ExecutionError(
+            f"graph {graph.name}",
+            value=f"{len(graph.inputs)} inputs, {len(graph.outputs)} outputs",
+            allowed="one input and one output",
+        )
+    if graph.outputs[0] == graph.inputs[0].name:
+        raise ExecutionError(f"graph {graph.name}", allowed="an output that a node computes")
+    room = _plan_room(graph, _signbin.isa_lanes(isa))
+    try:
+        builder = _signbin.Builder(isa, room.arena_bytes, room.batch_bytes, threads)
+    except _signbin.StatusError as error:
+        raise ExecutionError(f"program of {graph.name} ({error})") from error
+    values = _add_values(builder, graph, room)
+    for node in graph.nodes:
+        step = _Step(builder, graph, node, values, plan)
+        try:
+            _STEPS[node.op](step)
+        except _signbin.StatusError as error:
+            raise ExecutionError(f"{node.op} {node.name} cannot be built ({error})") from error
+    return builder.finish(), values
+
+
+@dataclasses.dataclass(frozen=True)
+class _Room:
+    """Layouts and places of all values that are not the caller's; sizes in bytes."""
+
+    lanes: LanePlan
+    places: Mapping[str, tuple[_signbin.Place, int]]
+    arena_bytes: int
+    batch_bytes: int
+
+
+def _plan_room(graph: Graph, lanes: int) -> _Room:
+    """Values of one image at a time share the arena; those of the batch lie side by side."""
+    plan = plan_lanes(graph, lanes)
+    outside = {graph.inputs[0].name, graph.outputs[0]}
+    sizes: dict[str, int] = {}
+    places = {
+        graph.inputs[0].name: (_signbin.Place.INPUT, 0),
+        graph.outputs[0]: (_signbin.Place.OUTPUT, 0),
+    }
+    batch_bytes = 0
+    for name, layout in plan.layouts.items():
+        size = plain_bytes(graph.type_of(name).shape) if layout is None else layout.size_bytes
+        if name in plan.batch:
+            places[name] = (_signbin.Place.BATCH, batch_bytes)
+            batch_bytes += size
+        elif name not in outside:
+            sizes[name] = size
+    memory = plan_memory(graph, sizes)
+    places.update({name: (_signbin.Place.ARENA, at) for name, at in memory.offsets.items()})
+    return _Room(plan, places, memory.arena_bytes, batch_bytes)
+
+
+def _add_values(builder: _signbin.Builder, graph: Graph, room: _Room) -> dict[str, int]:
+    """Every value of the graph, inputs first, with its place and layout."""
+    numbers = {}
+    for name, layout in room.lanes.layouts.items():
+        shape = _image_shape(graph.type_of(name))
+        place, offset = room.places[name]
+        if layout is None:
+            numbers[name] = builder.add_value(shape, place, offset)
+            continue
+        blocks = (layout.lanes, layout.blocks_y, layout.blocks_x)
+        block = (layout.block_height, layout.block_width)
+        form = (*blocks, *block, *dataclasses.astuple(layout.halo), layout.pitch)
+        numbers[name] = builder.add_value(shape, place, offset, form, layout.fill)
+    return numbers
+
+
+def _image_shape(type_: TensorType) -> tuple[int, int, int]:
+    """(C, H, W) of one image; [N, C] values have one pixel."""
+    channels, height, width = (*type_.shape[1:], 1, 1)[:3]
+    return channels, height, width
+
+
+@dataclasses.dataclass(frozen=True)
+class _Step:
+    """One node on its way into the builder."""
+
+    builder: _signbin.Builder
+    graph: Graph
+    node: Node
+    values: Mapping[str, int]
+    plan: Plan
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        return resolve(self.node)
+
+    @property
+    def source(self) -> int:
+        return self.values[self.node.inputs[0]]
+
+    @property
+    def target(self) -> int:
+        return self.values[self.node.name]
+
+    @property
+    def residual(self) -> int | None:
+        return self.values[self.node.inputs[1]] if len(self.node.inputs) > 1 else None
+
+    def vector(self, name: str) -> Floats | None:
+        """A constant as a flat array; None where the attribute is absent."""
+        reference = self.attributes.get(name)
+        return _flat(self.graph.array(reference)) if isinstance(reference, ConstRef) else None
+
+    def weight(self) -> _signbin.Weight:
+        """Codes for the bucket walk; for the dense strategy the float values."""
+        reference = self.attributes["weight"]
+        layer = self.plan.for_layer(self.node.name)
+        constant = self.graph.constants[reference.name]
+        if layer.strategy is Strategy.DENSE:
+            return _signbin.Weight(values=_flat(self.graph.array(reference)), tile=_DENSE_TILE)
+        if not isinstance(constant, LowBitWeight):
+            raise ExecutionError(
+                f"strategy of {self.node.op} {self.node.name}",
+                value=layer.strategy.value,
+                allowed=f"{Strategy.DENSE.value}: the weights are float",
+            )
+        return _signbin.Weight(
+            codes=np.ascontiguousarray(constant.codes).reshape(-1),
+            scale=constant.scale,
+            offset=constant.offset,
+            tile=_tile(layer),
+        )
+
+    def epilogue(self) -> _signbin.Epilogue:
+        """The epilogue attributes of conv2d and linear."""
+        attributes = self.attributes
+        return _signbin.Epilogue(
+            residual=self.residual,
+            bias=self.vector("bias"),
+            activation=_ACTIVATIONS[ActivationKind(attributes["activation"])],
+            slope=attributes["slope"],
+            low=attributes["low"],
+            high=attributes["high"],
+            prelu=self.vector("prelu"),
+            post_bias=self.vector("post_bias"),
+        )
+
+    def elementwise(self, *, scale: Floats | None = None, **epilogue: Any) -> None:
+        """A step y = act(scale[c] * x + bias[c] [+ residual]) + post_bias[c]."""
+        self.builder.add_elementwise(
+            self.source, self.target, scale, epilogue=_signbin.Epilogue(**epilogue)
+        )
+
+
+def _tile(layer: LayerPlan) -> tuple[int, int, int]:
+    parameters = layer.parameters
+    try:
+        return parameters["filters"], parameters["vectors"], parameters["chunk"]
+    except KeyError as error:
+        raise ExecutionError(
+            f"plan of layer {layer.layer}",
+            value=dict(parameters),
+            allowed="filters, vectors and chunk",
+            remedy="plan the graph again",
+        ) from error
+
+
+def _flat(array: NDArray[Any]) -> Floats:
+    return np.ascontiguousarray(array, dtype=np.float32).reshape(-1)
+
+
+def _conv2d(step: _Step) -> None:
+    attributes = step.attributes
+    kernel = step.graph.constants[attributes["weight"].name].shape[2:]
+    window = (*kernel, *attributes["stride"], *attributes["padding"], *attributes["dilation"])
+    step.builder.add_conv2d(
+        step.source, step.target, window, attributes["groups"], step.weight(), step.epilogue()
+    )
+
+
+def _linear(step: _Step) -> None:
+    step.builder.add_linear(step.source, step.target, step.weight(), step.epilogue())
+
+
+def _batch_norm(step: _Step) -> None:
+    scale, bias, mean, variance = (
+        step.graph.array(step.attributes[name]).astype(np.float64)
+        for name in ("scale", "bias", "mean", "variance")
+    )
+    factor = scale / np.sqrt(variance + step.attributes["epsilon"])
+    step.elementwise(scale=_flat(factor), bias=_flat(bias - mean * factor))
+
+
+def _relu(step: _Step) -> None:
+    step.elementwise(activation=_signbin.Activation.RELU)
+
+
+def _leaky_relu(step: _Step) -> None:
+    step.elementwise(activation=_signbin.Activation.LEAKY_RELU, slope=step.attributes["slope"])
+
+
+def _prelu(step: _Step) -> None:
+    step.elementwise(activation=_signbin.Activation.LEAKY_RELU, prelu=step.vector("slope"))
+
+
+def _clamp(step: _Step) -> None:
+    low, high = step.attributes["low"], step.attributes["high"]
+    step.elementwise(activation=_signbin.Activation.CLAMP, low=low, high=high)
+
+
+def _add(step: _Step) -> None:
+    step.elementwise(residual=step.residual)
+
+
+def _channel_bias(step: _Step) -> None:
+    step.elementwise(bias=step.vector("bias"))
+
+
+def _flatten(step: _Step) -> None:
+    step.elementwise()
+
+
+def _pool(kind: _signbin.Pool) -> Callable[[_Step], None]:
+    def add(step: _Step) -> None:
+        attributes = step.attributes
+        window = (
+            *attributes["kernel"],
+            *attributes["stride"],
+            *attributes["padding"],
+            *attributes.get("dilation", (1, 1)),
+        )
+        include = attributes.get("count_include_pad", True)
+        step.builder.add_pool2d(step.source, step.target, kind, window, include)
+
+    return add
+
+
+def _global_average(step: _Step) -> None:
+    _, height, width = _image_shape(step.graph.type_of(step.node.inputs[0]))
+    window = (height, width, 1, 1, 0, 0, 1, 1)
+    step.builder.add_pool2d(step.source, step.target, _signbin.Pool.AVERAGE, window)
+
+
+def _subsample_pad(step: _Step) -> None:
+    attributes = step.attributes
+    step.builder.add_subsample_pad(
+        step.source, step.target, attributes["stride"], attributes["channels_before"]
+    )
+
+
+_STEPS: Final[Mapping[str, Callable[[_Step], None]]] = {
+    "conv2d": _conv2d,
+    "linear": _linear,
+    "batch_norm": _batch_norm,
+    "relu": _relu,
+    "leaky_relu": _leaky_relu,
+    "prelu": _prelu,
+    "clamp": _clamp,
+    "add": _add,
+    "channel_bias": _channel_bias,
+    "max_pool2d": _pool(_signbin.Pool.MAX),
+    "avg_pool2d": _pool(_signbin.Pool.AVERAGE),
+    "global_avg_pool": _global_average,
+    "flatten": _flatten,
+    "subsample_pad": _subsample_pad,
+}

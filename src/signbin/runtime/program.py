@@ -1,0 +1,209 @@
+"""A compiled network: an artifact, planned and packed for the CPU at hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbin import artifact as sbn
+from signbin import native
+from signbin.artifact import Artifact
+from signbin.ir import Graph, verify
+from signbin.plan import Plan, Strategy, Target, make_plan
+from signbin.runtime.inputs import as_batch, as_count, beyond_memory, empty_batch
+
+if TYPE_CHECKING:
+    from signbin.native import _signbin
+
+__all__ = ["Program", "StepTime"]
+
+
+_NANOSECONDS_PER_MS = 1e6
+
+
+@dataclasses.dataclass(frozen=True)
+class StepTime:
+    """One node of the lowered graph: the kernel that ran it, and milliseconds."""
+
+    name: str
+    kernel: str
+    ms: float
+
+
+class Program:
+    """A network ready to run on this CPU: ``program(images) -> outputs``.
+
+    artifact: its graph must be lowered; its plan is used where it was made for this machine and
+    instruction set and nothing is forced, else the layers are planned again. isa: ``auto`` (the
+    best of this CPU) or a name of ``signbin.native.isas()``: kernels of later instruction sets
+    are then never used. strategy: forced wherever it can serve; None lets the planner choose.
+    threads: 1 to 64 that share the work of one call; they belong to the program and sleep between
+    calls.
+
+    Immutable. Any number of Python threads may call it at once (each call works in an arena of its
+    own, and the GIL is released meanwhile), with any batch of at least one image: the first call
+    takes the program's threads, the others meanwhile run on their own. The outputs have the same
+    bits whatever the number of threads and the batch.
+
+    Raises ExecutionError (unknown or unsupported isa, number of threads, a graph with other than
+    one input and one output, missing native library), PlanError or VerifyError.
+    """
+
+    def __init__(
+        self,
+        artifact: Artifact,
+        *,
+        isa: str = "auto",
+        strategy: Strategy | None = None,
+        threads: int = 1,
+    ) -> None:
+        native.extension()
+        from signbin.runtime.build import build_program  # noqa: PLC0415 - needs the extension
+
+        self._isa = native.resolve_isa(isa)
+        self._threads = _as_threads(threads)
+        verify(artifact.graph)
+        self._artifact = artifact
+        self._plan = _plan_for(artifact, self._isa, strategy)
+        self._native, self._values = build_program(
+            artifact.graph, self._plan, self._isa, self._threads
+        )
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        isa: str = "auto",
+        strategy: Strategy | None = None,
+        threads: int = 1,
+    ) -> Program:
+        """Read a .sbn file; FormatError where it is not a well-formed one."""
+        return cls(sbn.read(Path(path)), isa=isa, strategy=strategy, threads=threads)
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write a .sbn file with this program's plan as its hint; it runs on every CPU."""
+        kept = self._artifact
+        planned = Artifact(
+            kept.graph, self._plan, kept.preprocessing, kept.class_names, kept.provenance
+        )
+        sbn.write(Path(path), planned, overwrite=overwrite)
+
+    def __call__(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        """Outputs for a batch: (N, ...) float32, N >= 1, in the shapes of graph.inputs/outputs.
+
+        Other floating types are cast to float32; anything else is an ExecutionError. A NaN or an
+        infinity makes every output that depends on it NaN or infinite.
+        """
+        batch = as_batch(images, self.graph.inputs[0])
+        output = self._empty(self.graph.outputs[0], len(batch))
+        self._run(batch, output, [])
+        return output
+
+    def trace(self, images: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+        """Every value of the graph by name, the input included, in execution order."""
+        batch = as_batch(images, self.graph.inputs[0])
+        values = {name: self._empty(name, len(batch)) for name in self._values}
+        copies: list[NDArray[np.float32] | None] = [None] * len(self._values)
+        for name, index in self._values.items():
+            copies[index] = values[name]
+        self._run(batch, self._empty(self.graph.outputs[0], len(batch)), copies)
+        return values
+
+    def profile(self, images: NDArray[Any]) -> tuple[StepTime, ...]:
+        """Run once and time every node, in execution order; errors as for a call.
+
+        Times are taken inside the native library, on the calling thread, from the moment a step
+        starts until all threads have finished it, for the whole batch.
+        """
+        batch = as_batch(images, self.graph.inputs[0])
+        output = self._empty(self.graph.outputs[0], len(batch))
+        step_ns = np.zeros(len(self.graph.nodes))
+        self._run(batch, output, [], step_ns)
+        return tuple(
+            StepTime(name, kernel, float(ns) / _NANOSECONDS_PER_MS)
+            for (name, kernel), ns in zip(self.kernels.items(), step_ns, strict=True)
+        )
+
+    @property
+    def graph(self) -> Graph:
+        """The lowered graph that runs."""
+        return self._artifact.graph
+
+    @property
+    def plan(self) -> Plan:
+        """What was decided for every layer with weights, and why."""
+        return self._plan
+
+    @property
+    def artifact(self) -> Artifact:
+        """What the program was made from."""
+        return self._artifact
+
+    @property
+    def isa(self) -> str:
+        """The last instruction set whose kernels may run."""
+        return self._isa
+
+    @property
+    def threads(self) -> int:
+        """Threads that share the work of one call."""
+        return self._threads
+
+    @property
+    def kernels(self) -> Mapping[str, str]:
+        """Name of the kernel that runs each node, in execution order."""
+        names = (node.name for node in self.graph.nodes)
+        return MappingProxyType(dict(zip(names, self._native.step_kernels(), strict=True)))
+
+    @property
+    def arena_bytes(self) -> int:
+        """Working memory of one call with a batch of one: values, then kernel scratch.
+
+        Larger batches add only the values of linear layers: images run one after the other.
+        """
+        return self._native.arena_bytes(1)
+
+    def __repr__(self) -> str:
+        given, result = self.graph.inputs[0], self.graph.outputs[0]
+        return (
+            f"Program({self.graph.name}: {given.type} -> {self.graph.type_of(result)}, "
+            f"isa={self._isa}, threads={self._threads}, {len(self.graph.nodes)} steps)"
+        )
+
+    _native: _signbin.Program
+    _values: Mapping[str, int]
+
+    def _empty(self, name: str, batch: int) -> NDArray[np.float32]:
+        return empty_batch(batch, self.graph.type_of(name).shape[1:])
+
+    def _run(
+        self,
+        batch: NDArray[np.float32],
+        output: NDArray[np.float32],
+        copies: list[NDArray[np.float32] | None],
+        step_ns: NDArray[np.float64] | None = None,
+    ) -> None:
+        try:
+            self._native.run(batch, output, len(batch), copies, step_ns)
+        except native.extension().StatusError as error:
+            raise beyond_memory(len(batch)) from error
+
+
+def _plan_for(artifact: Artifact, isa: str, strategy: Strategy | None) -> Plan:
+    target = Target.from_cpu(native.cpu(), isa)
+    hint = artifact.plan
+    if hint is not None and strategy is None and hint.target == str(target):
+        return hint
+    return make_plan(artifact.graph, native.kernels(), target, strategy)
+
+
+def _as_threads(threads: int) -> int:
+    return as_count(threads, "threads of a program", native.extension().MAX_THREADS)

@@ -1,0 +1,188 @@
+"""Programs against the interpreter, and what they refuse."""
+
+import concurrent.futures
+import sys
+
+import numpy as np
+import pytest
+
+from signbin import native
+from signbin.artifact import Artifact
+from signbin.errors import ExecutionError, FormatError, PlanError, SignbinError, VerifyError
+from signbin.ir import interpret
+from signbin.plan import Strategy
+from signbin.runtime import Program
+
+ISAS = ["auto", "scalar", "portable"]
+
+
+def relative_error(actual, expected):
+    return float(np.abs(actual - expected).max() / max(np.abs(expected).max(), 1e-30))
+
+
+@pytest.mark.parametrize("strategy", [None, *Strategy])
+@pytest.mark.parametrize("isa", ISAS)
+def test_every_value_agrees_with_the_interpreter(artifact, images, isa, strategy):
+    program = Program(artifact, isa=isa, strategy=strategy)
+    expected = interpret(artifact.graph, {"x": images})
+    traced = program.trace(images)
+    assert list(traced) == ["x", *(node.name for node in artifact.graph.nodes)]
+    for name, value in expected.items():
+        assert relative_error(traced[name], value) < 1e-5, name
+    output = artifact.graph.outputs[0]
+    np.testing.assert_array_equal(program(images), traced[output])
+
+
+@pytest.mark.parametrize("isa", ["scalar", "portable"])
+def test_a_forced_instruction_set_runs_none_above_it(artifact, isa):
+    program = Program(artifact, isa=isa)
+    assert program.isa == isa
+    assert list(program.kernels) == [node.name for node in artifact.graph.nodes]
+    ran = {kernel.rpartition("__")[2] for kernel in program.kernels.values()}
+    assert isa in ran
+    assert ran <= set(native.isas()[1 : native.isas().index(isa) + 1])
+
+
+@pytest.mark.parametrize("strategy", list(Strategy))
+def test_a_forced_strategy_runs_wherever_it_can_serve(artifact, strategy):
+    program = Program(artifact, strategy=strategy)
+    low_bit = [layer for layer in program.plan.layers if layer.value_set != "float"]
+    for layer in low_bit:
+        assert layer.strategy is strategy
+        assert f"_{strategy.value}_" in program.kernels[layer.layer]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_an_image_has_the_same_output_in_any_batch(artifact, images, batch):
+    program = Program(artifact)
+    together = program(images[:batch])
+    assert together.shape == (batch, 10)
+    assert together.dtype == np.float32
+    alone = np.concatenate([program(images[n : n + 1]) for n in range(batch)])
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_threads_share_one_program(artifact, images):
+    program = Program(artifact)
+    expected = {batch: program(images[:batch]) for batch in range(1, 6)}
+
+    def run(index):
+        batch = index % 5 + 1
+        return batch, program(images[:batch])
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for batch, output in pool.map(run, range(200)):
+            np.testing.assert_array_equal(output, expected[batch])
+
+
+def test_inputs_are_cast_and_made_contiguous_but_never_changed(artifact, images):
+    program = Program(artifact)
+    expected = program(images)
+    given = images.copy()
+    np.testing.assert_array_equal(program(images.astype(np.float64)), expected)
+    np.testing.assert_array_equal(program(np.asfortranarray(images)), expected)
+    np.testing.assert_array_equal(program(images[::-1])[::-1], expected)
+    given.setflags(write=False)
+    np.testing.assert_array_equal(program(given), expected)
+    np.testing.assert_array_equal(given, images)
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (np.zeros((3, 13, 17), np.float32), r"shape of input x.*\(N, 3, 13, 17\).*\[None\]"),
+        (np.zeros((1, 3, 17, 13), np.float32), r"\(1, 3, 17, 13\)"),
+        (np.zeros((0, 3, 13, 17), np.float32), "N >= 1"),
+        (np.zeros((1, 663), np.float32), "shape of input x"),
+        (np.zeros((1, 3, 13, 17), np.uint8), "dtype of input x: got 'uint8'.*astype"),
+        (np.zeros((1, 3, 13, 17), np.complex64), "complex64"),
+        (np.zeros((1, 3, 13, 17), object), "object"),
+        ([[0.0]], "list.*numpy"),
+        (None, "NoneType"),
+    ],
+)
+def test_an_input_that_does_not_fit_says_what_does(artifact, bad, words):
+    with pytest.raises(ExecutionError, match=words):
+        Program(artifact)(bad)
+
+
+def test_bad_pixels_reach_every_output_and_no_other_image(artifact, images):
+    images = images.copy()
+    images[1, 0, 5, 5] = np.nan
+    output = Program(artifact)(images)
+    assert np.isnan(output[1]).all()
+    assert np.isfinite(np.delete(output, 1, axis=0)).all()
+
+
+@pytest.mark.parametrize("isa", ["avx9", "", "PORTABLE"])
+def test_an_unknown_instruction_set_names_the_choices(artifact, isa):
+    with pytest.raises(ExecutionError, match="auto, scalar, portable"):
+        Program(artifact, isa=isa)
+
+
+def test_a_saved_program_is_the_same_program(artifact, images, tmp_path):
+    program = Program(artifact)
+    path = tmp_path / "net.sbn"
+    program.save(path)
+    for isa in ISAS:
+        loaded = Program.load(path, isa=isa)
+        assert relative_error(loaded(images), program(images)) < 1e-5
+    assert Program.load(path).plan == program.plan
+    with pytest.raises(SignbinError, match="overwrite"):
+        program.save(path)
+    program.save(path, overwrite=True)
+
+
+def test_a_plan_for_this_machine_is_kept_and_another_is_made_anew(artifact):
+    portable = Program(artifact, isa="portable").plan
+    hinted = Artifact(artifact.graph, portable)
+    assert Program(hinted, isa="portable").plan is portable
+    assert Program(hinted, isa="scalar").plan != portable
+    assert Program(hinted, isa="portable", strategy=Strategy.DENSE).plan != portable
+
+
+def test_a_file_that_is_no_model_is_a_format_error(tmp_path):
+    path = tmp_path / "broken.sbn"
+    path.write_bytes(b"not a model")
+    with pytest.raises(FormatError):
+        Program.load(path)
+
+
+def test_a_strategy_that_serves_no_layer_is_a_plan_error(graph_maker):
+    make = graph_maker(4)
+    weight = make.constant(make.rng.normal(0, 1, (3, 4)))
+    graph = make.graph(make.node("linear", ["x"], (3,), weight=weight))
+    with pytest.raises(PlanError, match="bucket"):
+        Program(Artifact(graph), strategy=Strategy.BUCKET)
+
+
+def test_a_graph_that_breaks_the_rules_is_not_built(graph_maker):
+    make = graph_maker(4, 2, 2)
+    graph = make.graph(make.node("relu", ["x"], (4, 3, 2)))
+    with pytest.raises(VerifyError):
+        Program(Artifact(graph))
+
+
+def test_a_batch_beyond_memory_is_an_error_and_not_a_crash(artifact):
+    program = Program(artifact)
+    image = np.zeros((1, 3, 13, 17), np.float32)
+    endless = np.lib.stride_tricks.as_strided(image, (2**40, 3, 13, 17), (0, *image.strides[1:]))
+    with pytest.raises(ExecutionError, match="smaller batch"):
+        program(endless)
+
+
+def test_the_arena_holds_at_least_the_largest_step(artifact):
+    program = Program(artifact)
+    assert program.arena_bytes >= 4 * (8 * 13 * 17) * 2
+
+
+def test_a_program_prints_what_it_is(artifact):
+    assert "f32[N,3,13,17]" in repr(Program(artifact, isa="scalar"))
+    assert "isa=scalar" in repr(Program(artifact, isa="scalar"))
+
+
+def test_a_missing_native_library_names_the_remedy(artifact, monkeypatch):
+    monkeypatch.setitem(sys.modules, "signbin.native._signbin", None)
+    monkeypatch.delattr("signbin.native._signbin", raising=False)
+    with pytest.raises(ExecutionError, match=r"native library.*pip install"):
+        Program(artifact)

@@ -1,0 +1,110 @@
+"""Images in a folder per class, ``ROOT/PART/CLASS/NAME.jpg``, decoded into one array."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbin.errors import FormatError, SpecError
+from signbin.train.data.dataset import Images
+
+__all__ = ["ImageFolder"]
+
+_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp")
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFolder:
+    """The files of a data set: paths relative to root with their sizes, in alphabetical order.
+
+    part -> class -> files. Files that do not end in .jpg, .jpeg, .png or .bmp are left out.
+    """
+
+    root: Path
+    files: dict[str, dict[str, tuple[tuple[str, int], ...]]]
+
+    @classmethod
+    def find(cls, root: Path, parts: tuple[str, ...]) -> ImageFolder:
+        """List the files; FormatError where a part, its classes or their images are missing."""
+        return cls(root, {part: _classes(root / part) for part in parts})
+
+    @property
+    def key(self) -> str:
+        """Hash of the names and sizes of all files, 64 hex digits."""
+        return hashlib.sha256(repr(self.files).encode()).hexdigest()
+
+    @property
+    def suffixes(self) -> frozenset[str]:
+        """The kinds of files there are, as ``.jpg``."""
+        return frozenset(
+            Path(name).suffix.lower()
+            for classes in self.files.values()
+            for files in classes.values()
+            for name, _ in files
+        )
+
+    def decode(self, part: str, shape: tuple[int, int, int]) -> Images:
+        """Every image of a part as pixels (N, C, H, W), labels in the order of the class names.
+
+        shape: what every image must have, (3, H, W) or (1, H, W); grey and palette images are
+        converted. FormatError, naming the file, for one that is damaged or of another size.
+        """
+        classes = self.files[part]
+        count = sum(map(len, classes.values()))
+        pixels = np.empty((count, *shape), np.uint8)
+        labels = np.empty(count, np.int64)
+        place = 0
+        for label, (name, files) in enumerate(classes.items()):
+            for file, _ in files:
+                pixels[place] = _decode(self.root / part / name / file, shape)
+                labels[place] = label
+                place += 1
+        return Images(pixels, labels)
+
+
+def _classes(folder: Path) -> dict[str, tuple[tuple[str, int], ...]]:
+    try:
+        names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
+        found = {name: _files(folder / name) for name in names}
+    except OSError as error:
+        raise FormatError("image folder", value=str(folder), reason=str(error)) from error
+    empty = [name for name, files in found.items() if not files]
+    if empty or not found:
+        raise FormatError(
+            "image folder without images",
+            value=str(folder / empty[0] if empty else folder),
+            allowed=f"a folder per class with {', '.join(_SUFFIXES)} files",
+        )
+    return found
+
+
+def _files(folder: Path) -> tuple[tuple[str, int], ...]:
+    entries = [entry for entry in folder.iterdir() if entry.suffix.lower() in _SUFFIXES]
+    return tuple(sorted((entry.name, entry.stat().st_size) for entry in entries))
+
+
+def _decode(path: Path, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    try:
+        from PIL import Image  # noqa: PLC0415 - only image folders need Pillow
+    except ImportError as error:
+        raise SpecError(
+            "reading images needs Pillow", remedy="pip install 'signbin[cli]'"
+        ) from error
+    channels, height, width = shape
+    try:
+        with Image.open(path) as image:
+            if image.size != (width, height):
+                raise ValueError(f"an image of {image.width}x{image.height} pixels")
+            decoded = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise FormatError(
+            f"image {path} cannot be used: {error}",
+            allowed=f"a complete image of {width}x{height} pixels",
+            remedy="replace the file, or remove it",
+        ) from error
+    return decoded.reshape(height, width, channels).transpose(2, 0, 1)

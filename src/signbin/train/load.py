@@ -1,0 +1,141 @@
+"""A finished run, back in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load as from_safetensors
+from torch import nn
+
+from signbin.errors import FormatError, SpecError
+from signbin.spec import Preprocessing
+from signbin.train.config import TrainConfig
+from signbin.train.data import Dataset, load_dataset, normalize
+from signbin.train.folder import RunFolder, SeedFolder
+from signbin.train.loop import make_model
+from signbin.train.run import read_json, torch_settings
+
+__all__ = ["Run", "load_run"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Run:
+    """One trained network of a run, and what belongs to it.
+
+    model: in evaluation mode, on the CPU. test_images: float32 (N, C, H, W), normalised;
+    test_labels: int64 (N,). summary: OUT/summary.json, over all seeds. metrics: one mapping per
+    epoch of this seed, none for a network that was not trained.
+    """
+
+    folder: Path
+    seed: int
+    model: nn.Module
+    config: TrainConfig
+    dataset: Dataset
+    test_images: NDArray[np.float32]
+    test_labels: NDArray[np.int64]
+    summary: Mapping[str, Any]
+    metrics: tuple[Mapping[str, Any], ...]
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """From an image file to the network's input."""
+        return self.dataset.preprocessing
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the outputs, in order."""
+        return self.dataset.class_names
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """Where the weights come from, as texts, to keep in a compiled model."""
+        held_out = f"{self.config.data.holdout.value}_accuracy"
+        reached = {held_out: f"{self.metrics[-1][held_out]:.6f}"} if self.metrics else {}
+        return {
+            "recipe": self.config.recipe,
+            "model": self.config.model.name,
+            "weights": self.config.weights.value,
+            "seed": str(self.seed),
+            "epochs": str(self.config.epochs),
+            **reached,
+            "data": self.dataset.title,
+            "data_sha256": self.dataset.sha256,
+        }
+
+
+def load_run(path: Path, seed: int | None = None) -> Run:
+    """Read a finished run folder: rebuild the network, load its weights, and its test images.
+
+    seed: which of the run's networks; None takes the first (never the best on the test part).
+    FormatError for a folder or file that is missing, damaged or of an unfinished run, or where
+    the data set is not the one of the run; SpecError for a seed the run does not have.
+    """
+    folder = RunFolder(Path(path))
+    config = folder.read_config()
+    chosen = config.seeds[0] if seed is None else seed
+    if chosen not in config.seeds:
+        raise SpecError("seed", value=seed, allowed=", ".join(map(str, config.seeds)))
+    if not folder.summary.is_file():
+        raise FormatError(
+            "unfinished run", value=str(folder.path), remedy="finish it: train with resume"
+        )
+    summary = read_json(folder.summary)
+    dataset = load_dataset(config.data, folder.cache)
+    _check_data(summary, dataset, folder)
+    files = folder.seed(chosen)
+    return Run(
+        folder=folder.path,
+        seed=chosen,
+        model=_load_model(config, dataset, files),
+        config=config,
+        dataset=dataset,
+        test_images=normalize(dataset.test.pixels, dataset.preprocessing),
+        test_labels=dataset.test.labels,
+        summary=summary,
+        metrics=_read_metrics(files.metrics) if config.epochs else (),
+    )
+
+
+def _check_data(summary: Mapping[str, Any], dataset: Dataset, folder: RunFolder) -> None:
+    data = summary.get("data")
+    recorded = data.get("sha256") if isinstance(data, Mapping) else None
+    if recorded != dataset.sha256:
+        raise FormatError(
+            f"the data set {dataset.name} is not the one {folder.path} was trained on",
+            value=dataset.sha256,
+            allowed=str(recorded),
+            remedy="train again",
+        )
+
+
+def _load_model(config: TrainConfig, dataset: Dataset, files: SeedFolder) -> nn.Module:
+    with torch_settings(config.threads):
+        model = make_model(config, dataset)
+    try:
+        model.load_state_dict(from_safetensors(files.model.read_bytes()))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise FormatError(
+            "weights that cannot be loaded",
+            value=str(files.model),
+            reason=str(error)[:300],
+        ) from error
+    return model.eval()
+
+
+def _read_metrics(path: Path) -> tuple[Mapping[str, Any], ...]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        records = tuple(json.loads(line) for line in lines)
+    except (OSError, ValueError) as error:
+        raise FormatError(f"damaged metrics {path}", reason=str(error)) from error
+    if not records or not all(isinstance(record, dict) for record in records):
+        raise FormatError(f"damaged metrics {path}", allowed="a JSON object per line")
+    return records

@@ -1,0 +1,144 @@
+"""How fast are whole networks, against other engines on the same network?
+
+    python benchmarks/networks.py resnet18 resnet20 model.sbn [--against onnxruntime]
+
+A name that is no file is an architecture of ``signbin new``: the network is made with random
+weights (seed 0) and compiled first, and that is measured, too. Each is then timed by
+``signbin bench``: paired, outputs compared first, peak memory of every engine's process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from results import RESULTS, record
+from signbin import artifact
+from signbin.benchmark import BenchRequest, bench, parse_peer_python
+from signbin.errors import ExecutionError
+from signbin.measure import Schedule
+from signbin.spec import LowBitWeight
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A compiled network with a name for tables. making: what it took to compile it."""
+
+    name: str
+    model: Path
+    making: dict[str, float]
+
+
+def make_network(architecture: str, options: argparse.Namespace, folder: Path) -> Network:
+    """``signbin new`` and ``signbin compile``; seconds and peak memory of the compilation."""
+    run, model = folder / architecture, folder / f"{architecture}.sbn"
+    kind = ("--weights", options.weights, "--density", str(options.density), "--seed", "0")
+    _signbin("new", architecture, *kind, "-o", str(run))
+    start = time.perf_counter()
+    peak_bytes = _signbin("compile", str(run), "-o", str(model))
+    seconds = time.perf_counter() - start
+    return Network(architecture, model, {"compile_s": seconds, "compile_peak_bytes": peak_bytes})
+
+
+def _signbin(*arguments: str) -> int:
+    """Run a verb; the largest resident size of its process. ExecutionError where it fails."""
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "signbin", *arguments], stdout=said, stderr=said
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            said.seek(0)
+            last = said.read().decode(errors="replace").strip().splitlines()[-1:]
+            raise ExecutionError(f"signbin {' '.join(arguments)}", value=last)
+    # Not below what this process had when it started the verb: some tens of MB, no matter here.
+    return usage.ru_maxrss * 1024
+
+
+def weights_of(model: Path) -> dict[str, Any]:
+    """``weights``: the value sets of the low-bit layers; ``density`` over all their codes."""
+    constants = artifact.read(model).graph.constants.values()
+    low_bit = [constant for constant in constants if isinstance(constant, LowBitWeight)]
+    if not low_bit:
+        return {"weights": "float", "density": 1.0}
+    codes = sum(weight.codes.size for weight in low_bit)
+    non_zero = sum(weight.density * weight.codes.size for weight in low_bit)
+    kinds = sorted({weight.value_set.value for weight in low_bit})
+    return {"weights": "+".join(kinds), "density": non_zero / codes}
+
+
+def measure_network(network: Network, options: argparse.Namespace) -> dict[str, Any]:
+    """One row: what the network is, and its ``bench`` record."""
+    request = BenchRequest(
+        model=network.model,
+        against=tuple(options.against.split(",")) if options.against else (),
+        threads=options.threads,
+        isa=options.isa,
+        batch=options.batch,
+        schedule=Schedule(rounds=options.rounds),
+        peer_python=dict(map(parse_peer_python, options.peer_python)),
+    )
+    found = bench(request).to_json()
+    del found["environment"]  # the section has it
+    return {
+        **found,
+        "network": network.name,
+        **weights_of(network.model),
+        "file_bytes": network.model.stat().st_size,
+        **network.making,
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure every network, print one line each, record them."""
+    options = _options(arguments)
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="signbin-networks-") as folder:
+        for name in options.networks:
+            path = Path(name)
+            made = path.suffix != ".sbn"
+            network = (
+                make_network(name, options, Path(folder)) if made else Network(path.stem, path, {})
+            )
+            rows.append(measure_network(network, options))
+            sys.stderr.write(line(rows[-1]) + "\n")
+    path = record("networks", {"rows": rows}, options.results)
+    sys.stdout.write(f"wrote {path}\n")
+    return 0
+
+
+def line(row: dict[str, Any]) -> str:
+    """One row for people."""
+    peers = "".join(
+        f"   {name} {peer['median_ms']:.3f} ms ({peer['ratio']:.2f}x)"
+        for name, peer in row["peers"].items()
+    )
+    return f"{row['network']:12} {row['weights']:14} {row['median_ms']:.3f} ms{peers}"
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("networks", nargs="+", metavar="ARCH|MODEL.sbn")
+    parser.add_argument("--weights", default="signed_binary")
+    parser.add_argument("--density", type=float, default=0.35)
+    parser.add_argument("--against", default="onnxruntime")
+    parser.add_argument("--peer-python", action="append", default=[], metavar="NAME=PATH")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--isa", default="auto")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

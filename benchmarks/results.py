@@ -1,0 +1,61 @@
+"""Where measurements are kept: results/<date>-<cpu>.json, one section per question.
+
+{"environment": {...}, "sections": {"kernels": {...}, "networks": {...}, ...}}. A script replaces
+its own section and leaves the others. Tables in the documentation are made from these files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from signbin.errors import FormatError
+from signbin.files import write_whole
+from signbin.measure import environment
+from signbin.native import cpu, version
+
+RESULTS: Final = Path(__file__).parent / "results"
+
+
+def record(section: str, content: Mapping[str, Any], folder: Path = RESULTS) -> Path:
+    """Put a section into today's file for this CPU; the file's path."""
+    measured_on = environment({"signbin": version()})
+    path = folder / f"{measured_on['time_utc'][:10]}-{_slug(cpu()['name'])}.json"
+    document = read(path) if path.exists() else {"sections": {}}
+    sections = {**document["sections"], section: {"environment": measured_on, **content}}
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = {"environment": measured_on, "sections": dict(sorted(sections.items()))}
+    text = json.dumps(whole, indent=1, allow_nan=False) + "\n"
+    write_whole({path: text.encode()})
+    return path
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A results file; FormatError for anything else."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise FormatError(str(path), allowed=f"JSON ({error})") from error
+    if not isinstance(document, dict) or not isinstance(document.get("sections"), dict):
+        raise FormatError(str(path), allowed="an object with sections")
+    return document
+
+
+def newest(section: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
+    """The newest record of a section for every CPU, as ``{"date", "cpu", ...section}``."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted(folder.glob("*.json")):
+        date, slug = path.stem[:10], path.stem[11:]
+        content = read(path)["sections"].get(section)
+        if content is not None:
+            model = content["environment"]["cpu"]["model"]
+            found[slug] = {"date": date, "cpu": model, **content}
+    return [found[slug] for slug in sorted(found)]
+
+
+def _slug(name: str) -> str:
+    """A CPU's name as part of a file name: ``AMD EPYC 7763`` is ``amd-epyc-7763``."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "unknown"

@@ -1,0 +1,171 @@
+"""Write the tables of the documentation from the committed results.
+
+    python benchmarks/tables.py [--check]
+
+A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->``. --check changes
+nothing and exits 1 where a file says something else than the results do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from results import RESULTS, newest
+from signbin.errors import FormatError
+from signbin.files import write_whole
+from signbin.report import words
+
+ROOT: Final = Path(__file__).parents[1]
+FILES: Final = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
+_TABLE: Final = re.compile(r"<!-- table: (\w+) -->\n.*?<!-- end of table -->", re.DOTALL)
+
+Row = Mapping[str, Any]
+
+
+def networks_table(section: Row) -> list[str]:
+    """One line per network: our time, every peer's time and ratio, and peak memory."""
+    peers = sorted({name for row in section["rows"] for name in row["peers"]})
+    head = ["network", "weights", "threads", "batch", "signbin, ms", "peak memory"]
+    for peer in peers:
+        head += [f"{peer}, ms", "ratio", "peak memory"]
+    lines = []
+    for row in section["rows"]:
+        cells = [row["network"], _weights(row), str(row["threads"]), str(row["batch"])]
+        cells += [_time(row), words.size(row["peak_bytes"])]
+        for name in peers:
+            peer = row["peers"].get(name)
+            cells += ["", "", ""] if peer is None else _peer_cells(peer)
+        lines.append(cells)
+    return _table(head, lines, numbers_from=2)
+
+
+def kernels_table(section: Row) -> list[str]:
+    """One line per layer: our time and oneDNN's, each with its floor, and the ratio."""
+    head = ["layer", "weights", "strategy", "ms", "floor", "GMAC/s"]
+    head += ["oneDNN fp32, ms", "floor", "ratio"]
+    lines = _table(head, [_kernel_cells(row) for row in section["rows"]], numbers_from=3)
+    overhead = words.milliseconds(section["onednn_call_ms"])
+    note = f"A call through PyTorch with nothing to compute takes {overhead} ms; oneDNN's times"
+    return [*lines, "", f"{note} contain it."]
+
+
+def threads_table(section: Row) -> list[str]:
+    """One line per network: images per second by threads and by processes."""
+    head = ["network", "threads", "images/s", "images/s of as many processes", "share"]
+    rows = [
+        [
+            row["network"],
+            str(row["threads"]),
+            f"{row['threads_images_per_s']:.1f}",
+            f"{row['processes_images_per_s']:.1f}",
+            words.percent(row["share"], 0),
+        ]
+        for row in section["rows"]
+    ]
+    return _table(head, rows, numbers_from=1)
+
+
+def instructions_table(section: Row) -> list[str]:
+    """One line per layer: kernel, instructions of one call, and per dense MAC."""
+    head = ["layer", "weights", "kernel", "instructions", "per MAC"]
+    rows = [
+        [
+            row["layer"],
+            _weights(row),
+            f"`{row['kernel']}`",
+            words.count(row["instructions"]),
+            f"{row['instructions_per_mac']:.3f}",
+        ]
+        for row in section["rows"]
+    ]
+    return _table(head, rows, numbers_from=3)
+
+
+TABLES: Final[Mapping[str, Callable[[Row], list[str]]]] = {
+    "networks": networks_table,
+    "kernels": kernels_table,
+    "threads": threads_table,
+    "instructions": instructions_table,
+}
+
+
+def generated(name: str, results: Path = RESULTS) -> str:
+    """A table with its markers: the newest results of every CPU, one table each."""
+    if name not in TABLES:
+        raise FormatError("table", value=name, allowed=", ".join(TABLES))
+    lines: list[str] = []
+    for section in newest(name, results):
+        lines += [_caption(section), "", *TABLES[name](section), ""]
+    if not lines:
+        lines = ["No results yet.", ""]
+    return "\n".join([f"<!-- table: {name} -->", *lines[:-1], "<!-- end of table -->"])
+
+
+def rewritten(text: str, results: Path = RESULTS) -> str:
+    """A document with all its tables made anew."""
+    return _TABLE.sub(lambda match: generated(match[1], results), text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Rewrite the files, or with --check name those that differ."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args(arguments)
+    texts = {path: path.read_text(encoding="utf-8") for path in FILES}
+    changed = {path: new for path, old in texts.items() if (new := rewritten(old)) != old}
+    if options.check:
+        for path in changed:
+            sys.stderr.write(f"{path.relative_to(ROOT)} is not what the results say\n")
+        return 1 if changed else 0
+    write_whole({path: text.encode() for path, text in changed.items()})
+    return 0
+
+
+def _caption(section: Row) -> str:
+    environment = section["environment"]
+    flags = environment["cpu"]["flags"]
+    widest = next((flag for flag in ("avx512f", "avx2", "neon", "asimd") if flag in flags), "")
+    cpu = f"{section['cpu']}{f' ({widest})' if widest else ''}"
+    return f"{cpu}, {section['date']}, signbin {environment['native']['signbin']}:"
+
+
+def _weights(row: Row) -> str:
+    kind = str(row["weights"])
+    return kind if row["density"] == 1.0 else f"{kind}, {row['density']:.2f}"
+
+
+def _time(record: Row) -> str:
+    return words.milliseconds(record["median_ms"])
+
+
+def _peer_cells(peer: Row) -> list[str]:
+    return [_time(peer), f"{peer['ratio']:.2f}", words.size(peer["peak_bytes"])]
+
+
+def _kernel_cells(row: Row) -> list[str]:
+    theirs = row["onednn"]
+    return [
+        row["layer"],
+        _weights(row),
+        row["strategy"],
+        *(_time(row), words.milliseconds(row["floor_ms"]), f"{row['gmacs_per_s']:.0f}"),
+        *(_time(theirs), words.milliseconds(theirs["floor_ms"]), f"{row['ratio']:.2f}"),
+    ]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers_from: int) -> list[str]:
+    rule = ["---:" if index >= numbers_from else "---" for index in range(len(head))]
+    return [_line(head), _line(rule), *map(_line, rows)]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,219 @@
+"""How every op of the IR is written in standard ONNX operators (opset 17): one table.
+
+A row writes the operators of one node. The last of them carries the node's name as its result;
+results before it and constants get names with a slash, which no IR name contains.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from signbin.ir import ConstRef, Graph, Node, resolve
+
+__all__ = ["WRITERS", "OnnxWriter"]
+
+_WHOLE_AXIS: Final = np.iinfo(np.int64).max
+
+
+@dataclasses.dataclass
+class OnnxWriter:
+    """Collects operators and constants while the nodes of one graph are written."""
+
+    graph: Graph
+    nodes: list[NodeProto] = dataclasses.field(default_factory=list)
+    constants: dict[str, TensorProto] = dataclasses.field(default_factory=dict)
+
+    def constant(self, name: str, array: NDArray[Any]) -> str:
+        """Add an initialiser; its name in the model."""
+        full = f"constant/{name}"
+        self.constants[full] = numpy_helper.from_array(np.ascontiguousarray(array), full)
+        return full
+
+    def write(self, node: Node) -> None:
+        """Append the operators of a node."""
+        WRITERS[node.op](_Step(self, node, resolve(node)))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Step:
+    """One node on its way: its resolved attributes, and how to add operators for it."""
+
+    writer: OnnxWriter
+    node: Node
+    attributes: Mapping[str, Any]
+
+    @property
+    def source(self) -> str:
+        return self.node.inputs[0]
+
+    @property
+    def rank(self) -> int:
+        return len(self.node.type.shape)
+
+    def add(self, operator: str, inputs: list[str], part: str = "", **attributes: Any) -> str:
+        """Append an operator; ``part`` names a result that is not the node's own."""
+        result = f"{self.node.name}/{part}" if part else self.node.name
+        named = helper.make_node(operator, inputs, [result], name=result, **attributes)
+        self.writer.nodes.append(named)
+        return result
+
+    def array(self, attribute: str) -> NDArray[np.float32]:
+        return self.writer.graph.array(self.attributes[attribute])
+
+    def has(self, attribute: str) -> bool:
+        return isinstance(self.attributes.get(attribute), ConstRef)
+
+    def stored(self, attribute: str) -> str:
+        """The constant of an attribute, as it is."""
+        return self.writer.constant(self.attributes[attribute].name, self.array(attribute))
+
+    def per_channel(self, attribute: str) -> str:
+        """A vector (C,) as (C, 1, 1), or (C,) beside [N, C]: it broadcasts along axis 1."""
+        column = self.array(attribute).reshape((-1,) + (1,) * (self.rank - 2))
+        name = self.attributes[attribute].name
+        return self.writer.constant(f"{name}/{column.ndim}d", column)
+
+    def scalar(self, name: str, value: float) -> str:
+        return self.writer.constant(f"{self.node.name}/{name}", np.array(value, np.float32))
+
+    def clip(self, value: str, part: str = "") -> str:
+        """Infinite bounds are left out."""
+        low, high = (self.attributes[name] for name in ("low", "high"))
+        bounds = [
+            self.scalar("low", low) if np.isfinite(low) else "",
+            self.scalar("high", high) if np.isfinite(high) else "",
+        ]
+        while bounds and not bounds[-1]:
+            bounds.pop()
+        return self.add("Clip" if bounds else "Identity", [value, *bounds], part)
+
+
+def _pads(padding: tuple[int, int]) -> list[int]:
+    return [*padding, *padding]
+
+
+def _conv2d(step: _Step) -> None:
+    attributes = step.attributes
+    inputs = [step.source, step.stored("weight")]
+    inputs += [step.stored("bias")] if step.has("bias") else []
+    _with_epilogue(
+        step,
+        "Conv",
+        inputs,
+        kernel_shape=list(step.array("weight").shape[2:]),
+        strides=list(attributes["stride"]),
+        pads=_pads(attributes["padding"]),
+        dilations=list(attributes["dilation"]),
+        group=attributes["groups"],
+    )
+
+
+def _linear(step: _Step) -> None:
+    inputs = [step.source, step.stored("weight")]
+    inputs += [step.stored("bias")] if step.has("bias") else []
+    _with_epilogue(step, "Gemm", inputs, transB=1)
+
+
+def _with_epilogue(step: _Step, operator: str, inputs: list[str], **attributes: Any) -> None:
+    """y = activation(operator + residual) + post_bias; the last part there is has the name."""
+    parts: list[tuple[str, Callable[[str, str], str]]] = []
+    if len(step.node.inputs) > 1:
+        residual = step.node.inputs[1]
+        parts.append(("residual", lambda value, part: step.add("Add", [value, residual], part)))
+    activation = _ACTIVATIONS[step.attributes["activation"]]
+    if activation is not None:
+        parts.append(("activation", lambda value, part: activation(step, value, part)))
+    if step.has("post_bias"):
+        bias = step.per_channel("post_bias")
+        parts.append(("post_bias", lambda value, part: step.add("Add", [value, bias], part)))
+    value = step.add(operator, inputs, "sum" if parts else "", **attributes)
+    for index, (name, write) in enumerate(parts):
+        value = write(value, "" if index == len(parts) - 1 else name)
+
+
+_ACTIVATIONS: Final[Mapping[str, Callable[[_Step, str, str], str] | None]] = {
+    "none": None,
+    "relu": lambda step, value, part: step.add("Relu", [value], part),
+    "leaky_relu": lambda step, value, part: step.add(
+        "LeakyRelu", [value], part, alpha=step.attributes["slope"]
+    ),
+    "prelu": lambda step, value, part: step.add("PRelu", [value, step.per_channel("prelu")], part),
+    "clamp": lambda step, value, part: step.clip(value, part),
+}
+
+
+def _batch_norm(step: _Step) -> None:
+    names = ("scale", "bias", "mean", "variance")
+    inputs = [step.source, *(step.stored(name) for name in names)]
+    step.add("BatchNormalization", inputs, epsilon=step.attributes["epsilon"])
+
+
+def _prelu(step: _Step) -> None:
+    step.add("PRelu", [step.source, step.per_channel("slope")])
+
+
+def _max_pool2d(step: _Step) -> None:
+    dilations = list(step.attributes["dilation"])
+    step.add("MaxPool", [step.source], dilations=dilations, **_window(step))
+
+
+def _avg_pool2d(step: _Step) -> None:
+    include = int(step.attributes["count_include_pad"])
+    step.add("AveragePool", [step.source], count_include_pad=include, **_window(step))
+
+
+def _window(step: _Step) -> dict[str, Any]:
+    attributes = step.attributes
+    return {
+        "kernel_shape": list(attributes["kernel"]),
+        "strides": list(attributes["stride"]),
+        "pads": _pads(attributes["padding"]),
+    }
+
+
+def _subsample_pad(step: _Step) -> None:
+    def whole_numbers(name: str, *numbers: int) -> str:
+        return step.writer.constant(f"{step.node.name}/{name}", np.array(numbers, np.int64))
+
+    before, after = (step.attributes[f"channels_{side}"] for side in ("before", "after"))
+    kept = step.add(
+        "Slice",
+        [
+            step.source,
+            whole_numbers("starts", 0, 0),
+            whole_numbers("ends", _WHOLE_AXIS, _WHOLE_AXIS),
+            whole_numbers("axes", 2, 3),
+            whole_numbers("steps", *step.attributes["stride"]),
+        ],
+        "kept",
+    )
+    step.add("Pad", [kept, whole_numbers("pads", 0, before, 0, 0, 0, after, 0, 0)], mode="constant")
+
+
+WRITERS: Final[Mapping[str, Callable[[_Step], object]]] = MappingProxyType(
+    {
+        "conv2d": _conv2d,
+        "linear": _linear,
+        "batch_norm": _batch_norm,
+        "relu": lambda step: step.add("Relu", [step.source]),
+        "leaky_relu": lambda step: step.add(
+            "LeakyRelu", [step.source], alpha=step.attributes["slope"]
+        ),
+        "prelu": _prelu,
+        "clamp": lambda step: step.clip(step.source),
+        "add": lambda step: step.add("Add", list(step.node.inputs)),
+        "channel_bias": lambda step: step.add("Add", [step.source, step.per_channel("bias")]),
+        "max_pool2d": _max_pool2d,
+        "avg_pool2d": _avg_pool2d,
+        "global_avg_pool": lambda step: step.add("GlobalAveragePool", [step.source]),
+        "flatten": lambda step: step.add("Flatten", [step.source], axis=1),
+        "subsample_pad": _subsample_pad,
+    }
+)

@@ -1,0 +1,139 @@
+"""The scripts from end to end, on the smallest things they can measure."""
+
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from signbin.artifact import Artifact, write
+from signbin.errors import ExecutionError
+from signbin.measure import Engine
+
+
+@pytest.fixture
+def model(script, tmp_path: Path) -> Path:
+    """One signed-binary layer as a model file."""
+    layers = script("layers")
+    shape = layers.Shape("s", 8, 8, 6, 6, 3, 3, 1, 1, 1)
+    graph = layers.one_layer(shape, layers.random_weight(shape, "signed_binary", 0.4))
+    write(tmp_path / "tiny.sbn", Artifact(graph))
+    return tmp_path / "tiny.sbn"
+
+
+def only_section(folder: Path, name: str) -> dict:
+    (path,) = folder.glob("*.json")
+    return json.loads(path.read_text())["sections"][name]
+
+
+def test_networks_records_a_race_with_what_the_network_is(script, model, tmp_path, capsys) -> None:
+    results = tmp_path / "results"
+    code = script("networks").main([str(model), "--rounds", "3", "--results", str(results)])
+    assert code == 0
+    (row,) = only_section(results, "networks")["rows"]
+    assert (row["network"], row["weights"]) == ("tiny", "signed_binary")
+    assert row["density"] == pytest.approx(0.4, abs=0.1)
+    assert row["peers"]["onnxruntime"]["max_relative_error"] <= 1e-4
+    assert row["file_bytes"] == model.stat().st_size
+    table = script("tables").generated("networks", results)
+    assert "| tiny | signed_binary" in table
+    assert "onnxruntime" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_threads_compares_one_process_with_many(script, model, tmp_path: Path) -> None:
+    engine_file = tmp_path / "engine.py"
+    engine_file.write_text(
+        "import time\n"
+        "def open_model(request):\n"
+        "    seconds = 0.02 / (0.75 * request['threads'] if request['threads'] > 1 else 1)\n"
+        "    return (lambda x: (time.sleep(seconds), x)[1]), {'version': '1'}\n"
+    )
+    engine = Engine("sleeper", engine_file, ("sleeper",), 0.0, "sleeps")
+    threads = script("threads")
+    found = threads.measure_threads(model, 2, rounds=3, engine=engine)
+    assert found["share"] == pytest.approx(0.75, rel=0.5)  # sleeps on a shared machine
+    assert found["processes_images_per_s"] == pytest.approx(100, rel=0.5)
+    assert len(found["cores"]) == 2
+
+
+class TimedProgram:
+    """Our engine, with a record of its steps as a program keeps it."""
+
+    def __init__(self, program):
+        self._program = program
+
+    def __getattr__(self, name):
+        return getattr(self._program, name)
+
+    def __call__(self, images):
+        return self._program(images)
+
+    def profile(self, images):
+        self._program(images)
+        return [SimpleNamespace(name=node.name, kernel="k", ms=0.5) for node in self.graph.nodes]
+
+
+@pytest.mark.parametrize(("weights", "groups"), [("signed_binary", 1), ("float", 2), ("binary", 1)])
+def test_kernels_compares_with_onednn_before_it_times(script, monkeypatch, weights, groups) -> None:
+    kernels, layers, roofline = script("kernels"), script("layers"), script("roofline")
+    real = kernels.Program
+    monkeypatch.setattr(kernels, "Program", lambda *a, **k: TimedProgram(real(*a, **k)))
+    shape = layers.Shape("s", 16, 8, 10, 10, 3, 3, 2, 1, groups)
+    schedule = kernels.Schedule(rounds=3, warm_up_s=0.0, turn_s=0.005)
+    job = kernels.Job(shape, weights, 0.4, "auto", schedule)
+    row = kernels.measure_layer(job, roofline.Peaks(1e10, 1e9, 1e10))
+    assert row["max_relative_error"] <= 1e-5
+    assert row["median_ms"] == pytest.approx(0.5)
+    assert row["gmacs_per_s"] == pytest.approx(shape.macs / 0.5e6)
+    assert row["ratio"] == pytest.approx(row["onednn"]["median_ms"] / 0.5, rel=0.5)
+    assert row["strategy"] == ("dense" if weights == "float" else row["strategy"])
+    assert row["floor_ms"] > 0
+    assert "oneDNN" in kernels.line(row)
+
+
+def test_kernels_refuses_to_time_a_layer_that_is_wrong(script, monkeypatch) -> None:
+    kernels, layers, roofline = script("kernels"), script("layers"), script("roofline")
+
+    class Wrong(TimedProgram):
+        def __call__(self, images):
+            return 1.01 * self._program(images)
+
+    real = kernels.Program
+    monkeypatch.setattr(kernels, "Program", lambda *a, **k: Wrong(real(*a, **k)))
+    monkeypatch.setattr(kernels, "take_turns", lambda *_: pytest.fail("timed"))
+    shape = layers.Shape("s", 8, 8, 6, 6, 3, 3, 1, 1, 1)
+    job = kernels.Job(shape, "signed_binary", 0.4, "auto", kernels.Schedule())
+    with pytest.raises(ExecutionError, match="does not compute the same"):
+        kernels.measure_layer(job, roofline.Peaks(1e10, 1e9, 1e10))
+
+
+def test_instructions_are_the_counts_between_marks(script, monkeypatch, tmp_path: Path) -> None:
+    """The process under valgrind is replaced by one that writes callgrind's dumps."""
+    fake = tmp_path / "valgrind"
+    fake.write_text(
+        "#!/bin/sh\n"
+        'for word in "$@"; do case $word in --callgrind-out-file=*) out=${word#*=};; esac; done\n'
+        "for number in 1 2 3 4; do\n"
+        '  printf "events: Ir\\nsummary: %s00\\n" $number > $out.$number\n'
+        "done\n"
+    )
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert script("instructions").count_instructions([], 2) == [200, 400]
+    with pytest.raises(ExecutionError, match="valgrind"):
+        script("instructions").count_instructions([], 3)
+
+
+def test_the_marked_calls_are_those_of_the_program(script, monkeypatch) -> None:
+    instructions = script("instructions")
+    calls: list[str] = []
+    monkeypatch.setattr(instructions.os, "getppid", lambda: calls.append("mark"))
+    program = lambda images: calls.append("call") or np.zeros(1)  # noqa: E731
+    monkeypatch.setattr(instructions, "make_program", lambda *_: program)
+    options = instructions._options(["--shapes", "resnet20", "--weights", "binary"])
+    job = instructions.jobs_of(options)[-1]
+    instructions.call_once(job, options)
+    assert calls == ["call", "mark", "call", "mark"]

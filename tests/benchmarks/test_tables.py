@@ -1,0 +1,104 @@
+"""Tables in the documentation say what the committed results say."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from signbin.errors import FormatError
+
+ENVIRONMENT = {"cpu": {"model": "Some CPU", "flags": ["avx2"]}, "native": {"signbin": "1.2.3"}}
+PEER = {"median_ms": 20.0, "ratio": 2.041, "peak_bytes": 60_000_000}
+NETWORK = {
+    "network": "resnet18",
+    "weights": "signed_binary",
+    "density": 0.35,
+    "threads": 1,
+    "batch": 1,
+    "median_ms": 9.8,
+    "peak_bytes": 50_000_000,
+    "peers": {"onnxruntime": PEER},
+}
+
+
+def write(folder: Path, name: str, **sections) -> None:
+    document = {
+        "sections": {
+            key: {"environment": ENVIRONMENT, "rows": rows} for key, rows in sections.items()
+        }
+    }
+    (folder / name).write_text(json.dumps(document))
+
+
+def test_the_documentation_equals_what_the_results_generate(script) -> None:
+    tables = script("tables")
+    for path in tables.FILES:
+        text = path.read_text(encoding="utf-8")
+        assert "<!-- table: " in text, path
+        assert tables.rewritten(text) == text, f"{path}: run python benchmarks/tables.py"
+
+
+def test_a_network_is_one_line_with_every_peer(script, tmp_path: Path) -> None:
+    write(tmp_path, "2026-01-02-some-cpu.json", networks=[NETWORK])
+    lines = script("tables").generated("networks", tmp_path).splitlines()
+    assert lines[1] == "Some CPU (avx2), 2026-01-02, signbin 1.2.3:"
+    assert lines[-2] == (
+        "| resnet18 | signed_binary, 0.35 | 1 | 1 | 9.80 | 50.00 MB | 20.0 | 2.04 | 60.00 MB |"
+    )
+
+
+def test_the_newest_results_of_each_cpu_count(script, tmp_path: Path) -> None:
+    write(tmp_path, "2026-01-02-some-cpu.json", networks=[NETWORK])
+    write(tmp_path, "2026-01-03-some-cpu.json", networks=[{**NETWORK, "network": "newer"}])
+    write(tmp_path, "2026-01-01-other-cpu.json", networks=[{**NETWORK, "network": "elsewhere"}])
+    write(tmp_path, "2026-01-04-some-cpu.json", kernels=[])
+    text = script("tables").generated("networks", tmp_path)
+    assert "resnet18" not in text
+    assert "newer" in text
+    assert "elsewhere" in text
+
+
+def test_a_table_is_replaced_and_nothing_else(script, tmp_path: Path) -> None:
+    tables = script("tables")
+    text = "before\n<!-- table: networks -->\nold\n<!-- end of table -->\nafter\n"
+    write(tmp_path, "2026-01-02-some-cpu.json", networks=[NETWORK])
+    new = tables.rewritten(text, tmp_path)
+    assert new.startswith("before\n")
+    assert new.endswith("<!-- end of table -->\nafter\n")
+    assert "old" not in new
+    assert tables.rewritten(new, tmp_path) == new
+
+
+def test_an_unknown_table_is_an_error(script, tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="no_such"):
+        script("tables").rewritten("<!-- table: no_such -->\n<!-- end of table -->", tmp_path)
+
+
+def test_sections_of_one_file_do_not_disturb_each_other(script, tmp_path: Path) -> None:
+    results = script("results")
+    results.record("kernels", {"rows": [1]}, tmp_path)
+    results.record("networks", {"rows": [2]}, tmp_path)
+    path = results.record("kernels", {"rows": [3]}, tmp_path)
+    sections = results.read(path)["sections"]
+    assert sections["kernels"]["rows"] == [3]
+    assert sections["networks"]["rows"] == [2]
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_layers_show_both_floors_and_what_a_call_of_the_peer_costs(script, tmp_path: Path) -> None:
+    side = {"median_ms": 0.5, "floor_ms": 0.25, "gmacs_per_s": 12.3}
+    row = {
+        **side,
+        "layer": "8->8 @4x4 3x3",
+        "weights": "float",
+        "density": 1.0,
+        "strategy": "dense",
+        "ratio": 1.5,
+        "onednn": {**side, "median_ms": 0.75, "floor_ms": 0.3},
+    }
+    section = {"environment": ENVIRONMENT, "rows": [row], "onednn_call_ms": 0.012}
+    document = {"sections": {"kernels": section}}
+    (tmp_path / "2026-01-02-some-cpu.json").write_text(json.dumps(document))
+    text = script("tables").generated("kernels", tmp_path)
+    assert "| 8->8 @4x4 3x3 | float | dense | 0.500 | 0.250 | 12 | 0.750 | 0.300 | 1.50 |" in text
+    assert "takes 0.0120 ms" in text

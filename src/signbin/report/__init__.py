@@ -1,0 +1,70 @@
+"""What people read: plain data -> records -> JSON, one HTML page, or terminal tables.
+
+Importing this room loads neither Jinja2 nor rich; the renderers load them when called.
+"""
+
+from signbin.report import words
+from signbin.report.assemble import Making, gate, kind_of, make_report
+from signbin.report.energy_table import energy_view
+from signbin.report.model import describe_layers, describe_model
+from signbin.report.progress import counted_progress
+from signbin.report.rank import predictions_json, rank
+from signbin.report.runs import read_comparison, read_training
+from signbin.report.schema import (
+    Comparison,
+    Kind,
+    Layer,
+    LayerDifference,
+    Model,
+    Prediction,
+    Ranked,
+    Report,
+    Series,
+    Training,
+    from_json,
+    to_json,
+)
+from signbin.report.write import (
+    json_path,
+    require_free,
+    write_array,
+    write_energy,
+    write_files,
+    write_json,
+    write_report,
+)
+
+__all__ = [
+    "Comparison",
+    "Kind",
+    "Layer",
+    "LayerDifference",
+    "Making",
+    "Model",
+    "Prediction",
+    "Ranked",
+    "Report",
+    "Series",
+    "Training",
+    "counted_progress",
+    "describe_layers",
+    "describe_model",
+    "energy_view",
+    "from_json",
+    "gate",
+    "json_path",
+    "kind_of",
+    "make_report",
+    "predictions_json",
+    "rank",
+    "read_comparison",
+    "read_training",
+    "require_free",
+    "to_json",
+    "words",
+    "write_array",
+    "write_energy",
+    "write_files",
+    "write_json",
+    "write_report",
+]

@@ -1,0 +1,182 @@
+"""Records as tables for the terminal (rich renderables); colour and width are the console's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from signbin.report import words
+from signbin.report.schema import Comparison, Kind, Layer, Prediction
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = [
+    "add_row",
+    "bench_table",
+    "checks_table",
+    "comparison_table",
+    "kinds_table",
+    "layers_table",
+    "new_network_table",
+    "new_table",
+    "predictions_table",
+    "profile_table",
+]
+
+
+def kinds_table(kinds: Iterable[Kind]) -> Table:
+    """Kinds of weights side by side: value set, accuracy over seeds, density."""
+    table = new_table(
+        "weights", "value set", ">held-out accuracy", "seeds", ">density", ">parameters"
+    )
+    for kind in kinds:
+        add_row(
+            table,
+            kind.weights,
+            words.text(kind.values),
+            words.accuracy(kind.mean, kind.spread),
+            ", ".join(map(str, kind.seeds)),
+            words.ratio(kind.density),
+            words.count(kind.parameters),
+        )
+    return table
+
+
+def new_network_table(summary: Mapping[str, Any]) -> Table:
+    """What ``new`` made: density, p0 and output spread per layer, then over all of them."""
+    table = new_table("layer", ">weights", ">density", ">p0", ">output spread")
+    quantized = {layer["name"]: layer for layer in summary["layers"]}
+    for name, spread in summary["output_spread"].items():
+        layer = quantized.get(name, {})
+        weights = words.count(layer["weights"]) if layer else "float"
+        add_row(table, name, weights, *_shares(layer), f"{spread:.3g}")
+    weights = words.count(summary["parameters"]["quantized"])
+    add_row(table, f"all quantised, seed {summary['seeds'][0]}", weights, *_shares(summary), "")
+    return table
+
+
+def _shares(layer: Mapping[str, Any]) -> list[str]:
+    """Density and p0, four decimals; blank for float layers."""
+    values = (layer.get("density"), layer.get("p0"))
+    return ["" if value is None else f"{value:.4f}" for value in values]
+
+
+def layers_table(layers: Iterable[Layer]) -> Table:
+    """One line per layer: what it holds, how it will run and why."""
+    table = new_table("layer", "value set", ">density", ">MACs", "strategy", "why")
+    for layer in layers:
+        strategy = layer.strategy
+        if layer.parameters:
+            strategy += f" ({words.parameters(layer.parameters)})"
+        density, macs = words.ratio(layer.density), words.count(layer.macs)
+        add_row(
+            table, layer.module or layer.name, layer.value_set, density, macs, strategy, layer.why
+        )
+    return table
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Largest relative error per layer against PyTorch, then over all, and the same top-1."""
+    table = new_table("layer", "module", ">interpreter", ">compiled", "")
+    for layer in comparison.layers:
+        outside = words.outside(layer.compiled_error, comparison.tolerance)
+        add_row(
+            table,
+            layer.name,
+            layer.source,
+            words.layer_error(layer.interpreter_error),
+            words.layer_error(layer.compiled_error),
+            "outside" if outside else "",
+        )
+    table.add_section()
+    add_row(table, "max relative error", "", "", words.error(comparison.max_relative_error), "")
+    samples = f"{words.count(comparison.samples)} samples"
+    add_row(table, "same top-1", samples, "", words.percent(comparison.top1_agreement), "")
+    return table
+
+
+def predictions_table(predictions: Iterable[Prediction]) -> Table:
+    """The best classes of every input with their scores."""
+    table = new_table("input", "class", ">score")
+    for prediction in predictions:
+        for rank, ranked in enumerate(prediction.top):
+            name = prediction.input if rank == 0 else ""
+            add_row(table, name, ranked.name, f"{ranked.score:.4g}")
+    return table
+
+
+def bench_table(bench: Mapping[str, Any]) -> Table:
+    """One line per engine: times, ratio with its spread over the rounds, error and memory."""
+    table = new_table(
+        *("engine", ">median ms", ">min", ">p90", ">mean", ">theirs / ours", ">rounds' ratios"),
+        *(">error", ">threads", ">peak memory"),
+    )
+    for name, engine in {"signbin": bench, **bench["peers"]}.items():
+        ratio = f"{engine['ratio']:.2f}" if "ratio" in engine else ""
+        spread = f"{engine['ratio_low']:.2f}-{engine['ratio_high']:.2f}" if ratio else ""
+        add_row(
+            table,
+            f"{name} {engine['version']}" + (f" ({engine['isa']})" if "isa" in engine else ""),
+            *(words.milliseconds(engine[key]) for key in _TIMES),
+            ratio,
+            spread,
+            words.error(engine["max_relative_error"]),
+            str(engine["threads"]),
+            words.size(engine["peak_bytes"]),
+        )
+    return table
+
+
+_TIMES = ("median_ms", "min_ms", "p90_ms", "mean_ms")
+
+
+def profile_table(profile: Mapping[str, Any]) -> Table:
+    """One line per step: time, share of the whole, rate of dense MACs, kernel and reason."""
+    table = new_table("layer", ">ms", ">share", ">GMAC/s", ">density", "strategy", "kernel", "why")
+    for layer in profile["layers"]:
+        rate, density = layer["gmacs_per_s"], layer["density"]
+        add_row(
+            table,
+            layer["name"],
+            words.milliseconds(layer["ms"]),
+            words.percent(layer["share"]),
+            "-" if rate is None else f"{rate:.1f}",
+            "-" if density is None else words.ratio(density),
+            layer["strategy"],
+            layer["kernel"],
+            layer["why"],
+        )
+    return table
+
+
+def checks_table(checks: Sequence[Mapping[str, str]]) -> Table:
+    """What ``doctor`` found: check, ok, warn or fail, what was found, what to do."""
+    table = new_table("check", "status", "found", "remedy")
+    for check in checks:
+        add_row(table, check["name"], check["status"], check["found"], check["remedy"])
+    return table
+
+
+def new_table(*columns: str) -> Table:
+    """A table whose columns are the given names; a leading ">" puts numbers to the right."""
+    from rich import box  # noqa: PLC0415 - an extra: the base install prints no tables
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in columns:
+        right = column.startswith(">")
+        table.add_column(
+            column.removeprefix(">"),
+            justify="right" if right else "left",
+            no_wrap=right,
+            overflow="fold",
+        )
+    return table
+
+
+def add_row(table: Any, *cells: str) -> None:
+    """A row of plain text: brackets in a class name are no markup."""
+    from rich.text import Text  # noqa: PLC0415
+
+    table.add_row(*(Text(cell) for cell in cells))

@@ -1,0 +1,257 @@
+"""What a report says, as frozen records: the same data feeds JSON, HTML and the terminal.
+
+``None`` means "not given": renderers print those words and never a stand-in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+
+from signbin.errors import FormatError
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Comparison",
+    "Kind",
+    "Layer",
+    "LayerDifference",
+    "Model",
+    "Prediction",
+    "Ranked",
+    "Report",
+    "Series",
+    "Training",
+    "from_json",
+    "to_json",
+]
+
+SCHEMA_VERSION: Final = 1
+_RecordT = TypeVar("_RecordT")
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+    """One quantity of one training run: values[i] was measured at the end of epoch epochs[i]."""
+
+    quantity: str
+    seed: int
+    epochs: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """One run folder: a recipe trained with one kind of weights, once per seed.
+
+    weights: name of the value set (``signed_binary``); values: the set itself, as people write
+    it. accuracies: share in [0, 1] of the held-out images, one per seed, in the order of
+    ``seeds``; held_out: ``test`` or ``validation``. density: non-zero codes / codes of the
+    quantised layers, mean over seeds. parameters: all trainable numbers; quantized_share:
+    weights of quantised layers / weights of all convolution and linear layers.
+    """
+
+    path: str
+    recipe: str
+    weights: str
+    values: str | None = None
+    seeds: tuple[int, ...] = ()
+    accuracies: tuple[float, ...] = ()
+    held_out: str = "test"
+    density: float | None = None
+    layer_density: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    parameters: int | None = None
+    quantized_share: float | None = None
+    series: tuple[Series, ...] = ()
+    config: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    command: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """One row of the table that puts the kinds of weights side by side.
+
+    mean: arithmetic mean of the held-out accuracies; spread: their sample standard deviation
+    (n - 1), None for fewer than two seeds.
+    """
+
+    weights: str
+    values: str | None
+    recipe: str
+    seeds: tuple[int, ...]
+    held_out: str
+    accuracies: tuple[float, ...]
+    mean: float | None
+    spread: float | None
+    density: float | None
+    parameters: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """One layer with weights of a compiled model, and why it runs the way it does.
+
+    macs: dense multiply-accumulates per image. rejected: for every other strategy that was
+    weighed, its name and the reason against it. module: the layer in the trained network, ""
+    where it is unknown; ``name`` is that of the node, which may have fused later layers.
+    """
+
+    name: str
+    op: str
+    value_set: str
+    density: float
+    macs: int
+    strategy: str
+    parameters: Mapping[str, int]
+    why: str
+    rejected: tuple[str, ...] = ()
+    module: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A compiled model file.
+
+    weights: weights of all convolution and linear layers; low_bit_weights: those held with two
+    or three values per filter. bits_per_weight = 8 * stored bytes of the low-bit weights, scales
+    and offsets included / low_bit_weights. file_bits_per_weight = 8 * size_bytes / weights: the
+    whole file, with graph, plan, biases and provenance. arena_bytes: working memory of a call
+    with one image.
+    """
+
+    path: str
+    size_bytes: int | None
+    weights: int
+    low_bit_weights: int
+    bits_per_weight: float | None
+    file_bits_per_weight: float | None
+    target: str | None
+    layers: tuple[Layer, ...]
+    class_names: tuple[str, ...] = ()
+    provenance: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    arena_bytes: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerDifference:
+    """One layer of a comparison: error = max |difference| / max |reference|, all samples.
+
+    interpreter_error, compiled_error: of the numpy interpreter and of the compiled program
+    against PyTorch; None where that side has no such value, because the layer was fused into a
+    later one or added by the compiler. source: the module the value comes from.
+    """
+
+    name: str
+    interpreter_error: float | None
+    compiled_error: float | None
+    source: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """PyTorch against the compiled program, on the same inputs.
+
+    top1_agreement: share of samples, in [0, 1], for which both name the same class.
+    first_diverging: the first layer with an error above the tolerance, None where there is none.
+    """
+
+    samples: int
+    max_relative_error: float
+    top1_agreement: float
+    tolerance: float | None = None
+    first_diverging: str | None = None
+    layers: tuple[LayerDifference, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Ranked:
+    """A class and its score. name: the class name, or its number where none is stored."""
+
+    name: str
+    score: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """The best classes of one input, highest score first; ties keep the class order."""
+
+    input: str
+    top: tuple[Ranked, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """Everything one report shows."""
+
+    title: str
+    version: str
+    created: str
+    kinds: tuple[Kind, ...]
+    trainings: tuple[Training, ...]
+    model: Model | None = None
+    comparison: Comparison | None = None
+    commands: tuple[str, ...] = ()
+    schema_version: int = SCHEMA_VERSION
+
+
+def to_json(record: Any) -> dict[str, Any]:
+    """A JSON object of a record above; :func:`from_json` reads it back to an equal value.
+
+    JSON has no NaN and no infinity: such numbers become null.
+    """
+    document: dict[str, Any] = _plain(dataclasses.asdict(record))
+    return document
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, (tuple, list)) else value
+
+
+def from_json(record: type[_RecordT], document: object, where: str) -> _RecordT:
+    """Read a record from a decoded JSON document.
+
+    Keys that the record does not know are ignored, so that newer files can be read. A missing key
+    without a default, or a value of the wrong type, is a FormatError naming ``where`` and the key.
+    """
+    if not isinstance(document, Mapping):
+        raise FormatError(where, value=document, allowed="a JSON object")
+    hints = typing.get_type_hints(record)
+    values = {}
+    for field in dataclasses.fields(record):  # type: ignore[arg-type]  # callers pass dataclasses
+        if field.name in document:
+            key = f"{where}: {field.name}"
+            values[field.name] = _value(hints[field.name], document[field.name], key)
+        elif field.default is field.default_factory is dataclasses.MISSING:
+            raise FormatError(
+                f"{where}: {field.name}", value="nothing", allowed="a value", remedy=_REMEDY
+            )
+    return record(**values)
+
+
+_REMEDY: Final = "write the file again with this version of signbin"
+
+
+def _value(kind: Any, value: object, where: str) -> Any:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is types.UnionType:
+        return None if value is None else _value(arguments[0], value, where)
+    if origin is tuple and isinstance(value, (list, tuple)):
+        return tuple(_value(arguments[0], entry, where) for entry in value)
+    if origin is Mapping and isinstance(value, Mapping):
+        return {str(key): _value(arguments[1], entry, where) for key, entry in value.items()}
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return from_json(kind, value, where)
+    accepted = (int, float) if kind is float else (kind,)
+    if origin is None and type(value) in accepted:
+        return kind(value)
+    name = getattr(kind, "__name__", str(kind))
+    raise FormatError(where, value=value, allowed=name, remedy=_REMEDY)

@@ -1,0 +1,126 @@
+"""How a report writes numbers. ``None`` is always written as "not given"."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Final
+
+__all__ = [
+    "NOT_GIVEN",
+    "accuracy",
+    "count",
+    "error",
+    "layer_error",
+    "milliseconds",
+    "outside",
+    "parameters",
+    "percent",
+    "ratio",
+    "size",
+    "text",
+]
+
+NOT_GIVEN: Final = "not given"
+
+
+def text(value: str | None) -> str:
+    """The text itself."""
+    return value if value else NOT_GIVEN
+
+
+def percent(share: float | None, decimals: int = 1) -> str:
+    """A share in [0, 1] in percent, never rounded up to 100.
+
+    >>> percent(0.9713), percent(0.99999), percent(1.0), percent(None)
+    ('97.1 %', '99.9 %', '100 %', 'not given')
+    """
+    if share is None:
+        return NOT_GIVEN
+    if share == 1:
+        return "100 %"
+    written = f"{100 * share:.{decimals}f}"
+    if share < 1 and float(written) >= 100:
+        written = f"{100 - 10**-decimals:.{decimals}f}"
+    return f"{written} %"
+
+
+def accuracy(mean: float | None, spread: float | None) -> str:
+    """Mean and sample standard deviation in percent.
+
+    >>> accuracy(0.97, 0.004), accuracy(0.97, None)
+    ('97.0 ± 0.4 %', '97.0 %')
+    """
+    if mean is None or spread is None:
+        return percent(mean)
+    return f"{100 * mean:.1f} ± {100 * spread:.1f} %"
+
+
+def ratio(value: float | None) -> str:
+    """A density or another number around one, two decimals."""
+    return NOT_GIVEN if value is None else f"{value:.2f}"
+
+
+def error(value: float | None) -> str:
+    """A relative error, two digits.
+
+    >>> error(1.234e-6)
+    '1.2e-06'
+    """
+    if value is None:
+        return NOT_GIVEN
+    return "0" if value == 0 else f"{value:.1e}"
+
+
+def milliseconds(value: float) -> str:
+    """A time in ms with three significant digits, not beyond nanoseconds.
+
+    >>> milliseconds(123.4), milliseconds(12.34), milliseconds(0.01234), milliseconds(0)
+    ('123', '12.3', '0.0123', '0')
+    """
+    if value >= 100 or value == 0:
+        return f"{value:.0f}"
+    return f"{value:.{max(0, min(6, 2 - math.floor(math.log10(value))))}f}"
+
+
+def layer_error(value: float | None) -> str:
+    """As :func:`error`; a dash where that side has no such layer."""
+    return "-" if value is None else error(value)
+
+
+def outside(value: float | None, tolerance: float | None) -> bool:
+    """Whether an error is known, a tolerance is given, and the error does not keep to it."""
+    return value is not None and tolerance is not None and not value <= tolerance
+
+
+def count(value: int | None) -> str:
+    """A whole number with thousands apart.
+
+    >>> count(1234567)
+    '1,234,567'
+    """
+    return NOT_GIVEN if value is None else f"{value:,}"
+
+
+def size(size_bytes: int | None) -> str:
+    """A file or buffer size; 1 kB is 1000 bytes.
+
+    >>> size(999), size(41_500), size(2_100_000)
+    ('999 B', '41.5 kB', '2.10 MB')
+    """
+    if size_bytes is None:
+        return NOT_GIVEN
+    if size_bytes < 1_000:
+        return f"{size_bytes} B"
+    if size_bytes < 1_000_000:
+        return f"{size_bytes / 1e3:.1f} kB"
+    return f"{size_bytes / 1e6:.2f} MB"
+
+
+def parameters(values: Mapping[str, int]) -> str:
+    """A strategy's parameters on one line.
+
+    >>> parameters({"filters": 8, "vectors": 1})
+    'filters 8, vectors 1'
+    """
+    return ", ".join(f"{name} {value}" for name, value in values.items())

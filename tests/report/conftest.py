@@ -1,0 +1,83 @@
+"""Records and files that stand for two finished runs, a model and a comparison."""
+
+import pytest
+
+from signbin.report import (
+    Comparison,
+    Layer,
+    LayerDifference,
+    Making,
+    Model,
+    Series,
+    Training,
+    make_report,
+)
+
+
+def _training(weights: str, values: str, accuracies: tuple[float, ...]) -> Training:
+    epochs = (1, 2, 3)
+    series = tuple(
+        Series(quantity, seed, epochs, (0.5, 0.8, final))
+        for seed, final in enumerate(accuracies)
+        for quantity in ("test_accuracy", "train_loss")
+    )
+    return Training(
+        path=f"runs/{weights}",
+        recipe="digits",
+        weights=weights,
+        values=values,
+        seeds=tuple(range(len(accuracies))),
+        accuracies=accuracies,
+        density=0.35,
+        layer_density={"blocks.0.conv1": 0.35},
+        parameters=70_000,
+        series=series,
+        config={"epochs": "3"},
+        environment={"python": "3.11"},
+        command=f"signbin train digits --weights {weights}",
+    )
+
+
+@pytest.fixture
+def signed_binary() -> Training:
+    return _training("signed_binary", "{0,+1} or {0,-1} per region", (0.96, 0.97, 0.98))
+
+
+@pytest.fixture
+def binary() -> Training:
+    return _training("binary", "{-1,+1}", (0.95,))
+
+
+@pytest.fixture
+def model() -> Model:
+    reason = "chosen: 300 load-adds against 900 multiply-adds"
+    layers = (
+        Layer("stem", "conv2d", "float", 1.0, 9_000, "dense", {}, "chosen: not low-bit"),
+        Layer("conv1", "conv2d", "signed_binary", 0.35, 90_000, "bucket", {"filters": 8}, reason),
+    )
+    provenance = {"recipe": "digits", "command": "signbin compile runs/signed_binary"}
+    return Model(
+        "model.sbn",
+        4_000,
+        16_000,
+        15_000,
+        1.5,
+        2.0,
+        "portable",
+        layers,
+        ("zero", "one"),
+        provenance,
+    )
+
+
+@pytest.fixture
+def comparison() -> Comparison:
+    layers = (LayerDifference("conv1", 1e-7, 3e-7), LayerDifference("fc", None, 2e-3))
+    return Comparison(360, 2e-3, 0.99, 1e-4, "fc", layers)
+
+
+@pytest.fixture
+def report(signed_binary, binary, model, comparison):
+    return make_report(
+        [signed_binary, binary], model, comparison, Making("2026-01-02 03:04 UTC", "1.2.3")
+    )

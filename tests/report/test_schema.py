@@ -1,0 +1,61 @@
+"""Records go through JSON unchanged; wrong documents are refused by name."""
+
+import json
+import math
+
+import pytest
+
+from signbin.errors import FormatError
+from signbin.report import Comparison, LayerDifference, Report, from_json, to_json
+
+
+def test_a_report_goes_through_json_unchanged(report: Report) -> None:
+    text = json.dumps(to_json(report), allow_nan=False)
+    assert from_json(Report, json.loads(text), "report.json") == report
+
+
+def test_unknown_keys_are_ignored_so_that_newer_files_can_be_read(comparison: Comparison) -> None:
+    document = {**to_json(comparison), "invented_later": 1}
+    assert from_json(Comparison, document, "compare.json") == comparison
+
+
+def test_numbers_that_json_cannot_hold_become_null() -> None:
+    document = to_json(LayerDifference("fc", math.nan, math.inf))
+    assert document == {
+        "name": "fc",
+        "interpreter_error": None,
+        "compiled_error": None,
+        "source": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("samples", "many"),
+        ("samples", True),
+        ("samples", 1.5),
+        ("max_relative_error", None),
+        ("layers", [{"name": "conv"}]),
+        ("layers", [3]),
+        ("layers", "conv"),
+    ],
+)
+def test_a_wrong_value_is_refused_and_its_key_named(
+    comparison: Comparison, key: str, value: object
+) -> None:
+    with pytest.raises(FormatError, match=rf"compare\.json: {key}"):
+        from_json(Comparison, {**to_json(comparison), key: value}, "compare.json")
+
+
+def test_a_missing_key_is_refused_and_named(comparison: Comparison) -> None:
+    document = to_json(comparison)
+    del document["top1_agreement"]
+    with pytest.raises(FormatError, match="top1_agreement"):
+        from_json(Comparison, document, "compare.json")
+
+
+@pytest.mark.parametrize("document", [None, [], "text", 3])
+def test_what_is_no_object_is_refused(document: object) -> None:
+    with pytest.raises(FormatError, match="a JSON object"):
+        from_json(Comparison, document, "compare.json")

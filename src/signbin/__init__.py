@@ -1,0 +1,68 @@
+"""signbin: train, compile and run signed-binary neural networks on ordinary CPUs.
+
+    program = signbin.compile(model, example_inputs)   # a torch.nn.Module, trained
+    program.save("model.sbn")
+    scores = signbin.Program.load("model.sbn")(images)  # float32 (N, C, H, W); numpy only
+
+Importing signbin loads neither torch nor numpy: every name below is loaded on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Final
+
+from signbin.errors import (
+    CaptureError,
+    ExecutionError,
+    FormatError,
+    PlanError,
+    SignbinError,
+    SpecError,
+    VerifyError,
+)
+
+if TYPE_CHECKING:
+    from signbin.compiler import ModelCard, compile
+    from signbin.runtime import Program
+    from signbin.spec import LowBitWeight, Preprocessing, ValueSet
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CaptureError",
+    "ExecutionError",
+    "FormatError",
+    "LowBitWeight",
+    "ModelCard",
+    "PlanError",
+    "Preprocessing",
+    "Program",
+    "SignbinError",
+    "SpecError",
+    "ValueSet",
+    "VerifyError",
+    "__version__",
+    "compile",
+]
+
+_HOMES: Final = {
+    "LowBitWeight": "signbin.spec",
+    "ModelCard": "signbin.compiler",
+    "Preprocessing": "signbin.spec",
+    "Program": "signbin.runtime",
+    "ValueSet": "signbin.spec",
+    "compile": "signbin.compiler",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'signbin' has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,5 @@
+"""``python -m signbin``: the command line."""
+
+from signbin.cli import main
+
+main()

@@ -1,0 +1,58 @@
+"""The typer application: all verbs, in the order in which they are used."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Annotated, Final
+
+import typer
+
+import signbin
+from signbin.cli import figures, networks
+
+__all__ = ["VERBS", "build_app"]
+
+VERBS: Final[Mapping[str, Callable[..., None]]] = {
+    "train": networks.train,
+    "new": networks.new,
+    "compile": networks.compile_model,
+    "run": networks.run,
+    "compare": networks.compare,
+    "energy": figures.energy,
+    "bench": figures.bench,
+    "profile": figures.profile,
+    "doctor": figures.doctor,
+    "report": figures.report_runs,
+}
+
+
+def build_app() -> typer.Typer:
+    """The typer application: all verbs, in the order in which they are used."""
+    app = typer.Typer(
+        name="signbin",
+        help="Train, compile and run signed-binary neural networks on ordinary CPUs.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for name, verb in VERBS.items():
+        app.command(name)(verb)
+    return app
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"signbin {signbin.__version__}\n")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it, exit."),
+    ] = False,
+) -> None:
+    """Options of the command itself, in front of every verb."""

@@ -1,0 +1,165 @@
+"""Verbs that make, compile, run and check networks."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from signbin.cli.arguments import compiled_seed, parse_choice, parse_seeds, parse_strategy
+from signbin.cli.options import AsJson, Force, Isa, ModelFile, SourceText
+from signbin.cli.output import command_line, note, show
+
+__all__ = ["compare", "compile_model", "new", "run", "train"]
+
+
+def train(
+    context: typer.Context,
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A recipe's name, or a YAML file.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Run folder.")],
+    *,
+    weights: Annotated[
+        str | None, typer.Option(help="signed_binary, binary, ternary or float.")
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(metavar="0,1,2", help="One network each.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any key of the recipe.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue where it stopped.")] = False,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a network once per seed and leave everything in a run folder."""
+    from signbin import report
+    from signbin.report.console import kinds_table
+    from signbin.train import load_recipe, parse_override
+    from signbin.train import train as train_run
+
+    overrides = dict(parse_override(text) for text in settings or ())
+    given = {"weights": weights, "seeds": parse_seeds(seeds), "epochs": epochs}
+    overrides |= {key: value for key, value in given.items() if value is not None}
+    config, command = load_recipe(recipe, overrides), command_line(context)
+    result = train_run(config, output, resume=resume, force=force, command=command)
+    kind = report.kind_of(report.read_training(output))
+    show(result.summary, kinds_table([kind]), as_json)
+    note(f"wrote {output}; compile it with: signbin compile {output} -o model.sbn")
+
+
+def new(
+    name: Annotated[str, typer.Argument(metavar="ARCH", help="A network, as resnet18.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Run folder.")],
+    *,
+    weights: Annotated[
+        str, typer.Option(help="signed_binary, binary, ternary or float.")
+    ] = "signed_binary",
+    density: Annotated[float, typer.Option(help="Share of non-zero weights.")] = 0.35,
+    classes: Annotated[int | None, typer.Option(help="Default: the network's own.")] = None,
+    seed: Annotated[int, typer.Option(help="Of all weights.")] = 0,
+    image_size: Annotated[int | None, typer.Option(help="Height and width in pixels.")] = None,
+    block_style: Annotated[str, typer.Option(help="plain or paper.")] = "plain",
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a network for benchmarks, without training: random weights of a given density."""
+    from signbin.report.console import new_network_table
+    from signbin.spec import ValueSet
+    from signbin.train import BenchmarkNetwork, BlockStyle, new_network
+
+    kind = parse_choice(ValueSet, "--weights", weights)
+    style = parse_choice(BlockStyle, "--block-style", block_style)
+    wanted = BenchmarkNetwork(name, kind, density, classes, seed, image_size, style)
+    if wanted.ignores_density:
+        note(f"{weights} weights have no zeros: --density is ignored")
+    summary = new_network(wanted, output, force=force)
+    show(summary, new_network_table(summary), as_json)
+    note(f"wrote {output}, untrained; compile it with: signbin compile {output} -o model.sbn")
+
+
+def compile_model(
+    context: typer.Context,
+    source: SourceText,
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL.sbn", help="File.")],
+    seed: Annotated[int | None, typer.Option(help="Default: the run's first.")] = None,
+    strategy: Annotated[
+        str | None, typer.Option(help="Force dense or bucket where it can serve.")
+    ] = None,
+    isa: Isa = "auto",
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compile a trained network for this CPU; says per layer how it will run and why."""
+    from signbin import artifact, compiler, report
+    from signbin.report.console import layers_table
+
+    found = compiler.load_source(source, seed)
+    card = dataclasses.replace(
+        found.card, provenance={**found.card.provenance, "command": command_line(context)}
+    )
+    program = compiler.compile(
+        found.model, found.example_inputs, card=card, isa=isa, strategy=parse_strategy(strategy)
+    )
+    program.save(output, overwrite=force)
+    opened = artifact.read(output)
+    model = report.describe_model(
+        output, opened, artifact.stored_bytes(opened.graph.constants), program.arena_bytes
+    )
+    show(report.to_json(model), layers_table(model.layers), as_json)
+    note(f"wrote {output}: {report.words.size(model.size_bytes)}")
+
+
+def run(
+    model: ModelFile,
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="INPUT...", help="Images, or .npy (N,C,H,W) or (C,H,W).")
+    ],
+    *,
+    top: Annotated[int, typer.Option(help="Classes to name per input.")] = 3,
+    isa: Isa = "auto",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="OUT.npy", help="Keep raw outputs.")
+    ] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Classify images with a compiled model."""
+    from signbin import report, runtime
+    from signbin.report.console import predictions_table
+
+    program = runtime.Program.load(model, isa=isa)
+    names, images = runtime.read_inputs(
+        inputs, program.artifact.preprocessing, program.graph.inputs[0]
+    )
+    scores = program(images)
+    predictions = report.rank(names, scores, program.artifact.class_names, top)
+    if output is not None:
+        report.write_array(output, scores, overwrite=force)
+    show(report.predictions_json(predictions), predictions_table(predictions), as_json)
+
+
+def compare(
+    source: SourceText,
+    model: ModelFile,
+    *,
+    seed: Annotated[int | None, typer.Option(help="Default: the compiled one.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Default: the test split.")] = None,
+    tolerance: Annotated[float, typer.Option(help="Largest relative error allowed.")] = 1e-4,
+    min_agreement: Annotated[float, typer.Option(min=0.0, max=1.0, help="Smallest share.")] = 1.0,
+    isa: Isa = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """PyTorch, interpreter and compiled model side by side; exits 1 where they disagree."""
+    from signbin import compiler, report, runtime
+    from signbin.report.console import comparison_table
+
+    program = runtime.Program.load(model, isa=isa)
+    opened = compiler.load_source(source, compiled_seed(program) if seed is None else seed)
+    found = compiler.compare_source(opened, program, samples=samples, tolerance=tolerance)
+    comparison = report.from_json(report.Comparison, found.to_json(), "comparison")
+    show(found.to_json(), comparison_table(comparison), as_json)
+    report.gate(comparison, min_agreement)

@@ -1,0 +1,93 @@
+"""Arguments and options that verbs share, and those of one verb that has many."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "Accelerator",
+    "Accelergy",
+    "ActivationDensity",
+    "AllLayers",
+    "AsJson",
+    "Asked",
+    "Batch",
+    "Compare",
+    "Config",
+    "Density",
+    "Dram",
+    "DrawSeed",
+    "Force",
+    "Gemm",
+    "Isa",
+    "Measure",
+    "ModelFile",
+    "Pattern",
+    "Picture",
+    "Prices",
+    "Samples",
+    "SourceText",
+    "Sweep",
+    "Threads",
+]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
+Isa = Annotated[str, typer.Option(help="Instruction set to use; see 'signbin doctor'.")]
+ModelFile = Annotated[Path, typer.Argument(metavar="MODEL.sbn", help="A compiled model.")]
+Threads = Annotated[int, typer.Option("--threads", "-t", min=1, help="Threads per call.")]
+Batch = Annotated[int, typer.Option(min=1, help="Images per call.")]
+SourceText = Annotated[
+    str,
+    typer.Argument(metavar="SOURCE", help="A run folder, or MODULE:FACTORY or FILE.py:FACTORY."),
+]
+# Options of one verb that has many.
+Asked = Annotated[
+    Path | None, typer.Argument(metavar="MODEL.sbn|SHAPES.txt", help="What to estimate.")
+]
+Gemm = Annotated[str | None, typer.Option(metavar="MxNxK", help="Or one matrix product.")]
+Density = Annotated[
+    float | None, typer.Option(help="Non-zero weights / weights to draw. Default: 0.357.")
+]
+Pattern = Annotated[
+    str,
+    typer.Option(
+        help="Zeros of --gemm: independent; stonne, as that simulator draws them (one percent "
+        "point more in both operands); auto: stonne for whole percents below 100."
+    ),
+]
+Accelerator = Annotated[str, typer.Option(help="Model of an array, or cpu.")]
+Config = Annotated[
+    str | None, typer.Option(metavar="NAME|FILE", help="As sigma-256-128, or a .toml file.")
+]
+Prices = Annotated[
+    str | None, typer.Option("--table", metavar="NAME|FILE", help="Price of every action.")
+]
+Dram = Annotated[bool, typer.Option("--dram", help="Count memory outside the chip, too.")]
+Compare = Annotated[
+    bool, typer.Option("--compare", help="Binary, ternary and signed-binary side by side.")
+]
+ActivationDensity = Annotated[float | None, typer.Option(help="Non-zero inputs / inputs.")]
+Samples = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="DIR|FILE", help="Run the model on these; count its zero inputs."),
+]
+AllLayers = Annotated[
+    bool, typer.Option("--all-layers", help="Count layers with float weights, too.")
+]
+Sweep = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="AXIS=A,B,...",
+        help="density; array; or a number in the configuration's name, as multipliers.",
+    ),
+]
+DrawSeed = Annotated[int, typer.Option(min=0, help="Of the zeros that are drawn.")]
+Measure = Annotated[bool, typer.Option("--measure", help="Ask this machine's meters, too.")]
+Picture = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="PICTURE.svg", help="Stacked bars.")
+]
+Accelergy = Annotated[Path | None, typer.Option(metavar="DIR", help="Write its YAML files there.")]

@@ -1,0 +1,68 @@
+"""compare: the three ways agree, and the gates decide the exit code."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+def test_pytorch_interpreter_and_compiled_model_agree(signbin, trained, compiled) -> None:
+    result = signbin("compare", trained, compiled, "--samples", 20, "--json")
+    assert result.code == 0, result.err
+    document = result.document
+    assert document["samples"] == 20
+    assert document["max_relative_error"] <= 1e-4
+    assert document["top1_agreement"] == 1.0
+    assert all(
+        layer["compiled_error"] <= 1e-4
+        for layer in document["layers"]
+        if layer["compiled_error"] is not None
+    )
+
+
+def test_the_compiled_seed_is_compared_unless_another_is_asked_for(
+    signbin, trained, tmp_path: Path
+) -> None:
+    model = tmp_path / "five.sbn"
+    assert signbin("compile", trained, "-o", model, "--seed", 5).code == 0
+    assert signbin("compare", trained, model, "--samples", 20).code == 0
+    other = signbin("compare", trained, model, "--samples", 20, "--seed", 3)
+    assert other.code == 1
+    assert "disagrees with PyTorch" in other.err
+
+
+def test_a_tolerance_that_is_not_met_fails_and_still_prints_the_table(
+    signbin, trained, compiled
+) -> None:
+    result = signbin("compare", trained, compiled, "--samples", 8, "--tolerance", 0, "--json")
+    assert result.code == 1
+    assert result.document["max_relative_error"] > 0
+    assert "allowed: at most" in result.err
+
+
+@pytest.mark.parametrize("value", ["-0.1", "1.1"])
+def test_an_agreement_that_is_no_share_is_wrong_usage(
+    signbin, trained, compiled, value: str
+) -> None:
+    assert signbin("compare", trained, compiled, f"--min-agreement={value}").code == 2
+
+
+def test_a_model_of_another_network_is_refused(signbin, trained, tmp_path: Path) -> None:
+    own = "import torch\ndef make(): return torch.nn.Flatten(), (torch.zeros(1, 1, 2, 2),)\n"
+    (tmp_path / "own.py").write_text(own, encoding="utf-8")
+    assert signbin("compile", f"{tmp_path}/own.py:make", "-o", tmp_path / "m.sbn").code == 0
+    result = signbin("compare", trained, tmp_path / "m.sbn", "--samples", 2)
+    assert result.code == 1
+    assert result.err.startswith("error: ")
+
+
+def test_the_printed_document_is_what_report_reads(
+    signbin, trained, compiled, tmp_path: Path
+) -> None:
+    from signbin.report import read_comparison
+
+    result = signbin("compare", trained, compiled, "--samples", 8, "--json")
+    (tmp_path / "compare.json").write_text(result.out, encoding="utf-8")
+    read = read_comparison(tmp_path / "compare.json")
+    assert read.samples == 8
+    assert len(read.layers) == len(json.loads(result.out)["layers"])

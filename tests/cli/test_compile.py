@@ -1,0 +1,111 @@
+"""compile: from runs and from users' own models, with the reason for every layer."""
+
+from pathlib import Path
+
+import pytest
+
+OWN_MODEL = """
+import torch
+from torch import nn
+
+def make():
+    torch.manual_seed(0)
+    layers = (nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 5))
+    return nn.Sequential(*layers).eval(), (torch.zeros(1, 3, 8, 8),)
+
+def wrong():
+    return "a model"
+
+def unsupported():
+    return nn.Sequential(nn.Conv2d(1, 1, 3), nn.LSTM(6, 6)), (torch.zeros(1, 1, 8, 8),)
+
+something = 3
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    path = tmp_path / "own_model.py"
+    path.write_text(OWN_MODEL, encoding="utf-8")
+    return path
+
+
+def test_every_layer_has_a_strategy_and_a_reason(signbin, trained, tmp_path: Path) -> None:
+    result = signbin("compile", trained, "-o", tmp_path / "m.sbn", "--json")
+    assert result.code == 0
+    layers = result.document["layers"]
+    assert {layer["strategy"] for layer in layers} <= {"dense", "bucket"}
+    assert all(layer["why"] for layer in layers)
+    assert {layer["value_set"] for layer in layers} == {"float", "signed_binary"}
+    assert result.document["size_bytes"] == (tmp_path / "m.sbn").stat().st_size
+
+
+def test_the_file_remembers_the_command_the_seed_and_the_classes(
+    signbin, trained, tmp_path: Path
+) -> None:
+    target = tmp_path / "m.sbn"
+    document = signbin("compile", trained, "-o", target, "--seed", 5, "--json").document
+    assert document["class_names"] == [str(digit) for digit in range(10)]
+    assert document["provenance"]["seed"] == "5"
+    assert document["provenance"]["command"].startswith("signbin compile ")
+    assert str(target) in document["provenance"]["command"]
+
+
+def test_a_forced_strategy_is_used(signbin, trained, tmp_path: Path) -> None:
+    found = signbin("compile", trained, "-o", tmp_path / "m.sbn", "--strategy", "dense", "--json")
+    assert {layer["strategy"] for layer in found.document["layers"]} == {"dense"}
+
+
+def test_a_model_of_ones_own_is_compiled(signbin, own: Path, tmp_path: Path) -> None:
+    result = signbin("compile", f"{own}:make", "-o", tmp_path / "m.sbn")
+    assert result.code == 0, result.err
+    assert "multiply-adds" in result.out
+    assert (tmp_path / "m.sbn").exists()
+
+
+@pytest.mark.parametrize("factory", ["wrong", "something", "missing", "unsupported"])
+def test_a_factory_that_does_not_fit_is_an_error(
+    signbin, own: Path, tmp_path: Path, factory: str
+) -> None:
+    result = signbin("compile", f"{own}:{factory}", "-o", tmp_path / "m.sbn")
+    assert result.code == 1
+    assert result.err.startswith("error: ")
+    assert "Traceback" not in result.err
+    assert not (tmp_path / "m.sbn").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "named"),
+    [
+        ("nowhere", (), "nowhere"),
+        ("no_such_module_xyz:make", (), "no_such_module_xyz"),
+        (None, ("--seed", "4"), "3, 5"),
+        (None, ("--strategy", "fastest"), "bucket"),
+        (None, ("--isa", "avx9"), "got 'avx9'; allowed: auto, scalar, portable"),
+    ],
+)
+def test_a_mistake_is_named_and_leaves_nothing(
+    signbin, trained, tmp_path: Path, *, source: str | None, options: tuple, named: str
+) -> None:
+    result = signbin("compile", source or trained, "-o", tmp_path / "m.sbn", *options)
+    assert result.code == 1
+    assert named in result.err
+    assert result.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_file_is_kept_unless_forced(signbin, trained, tmp_path: Path) -> None:
+    target = tmp_path / "m.sbn"
+    target.write_text("mine", encoding="utf-8")
+    refused = signbin("compile", trained, "-o", target)
+    assert refused.code == 1
+    assert target.read_text(encoding="utf-8") == "mine"
+    assert signbin("compile", trained, "-o", target, "--force").code == 0
+    assert target.read_bytes() != b"mine"
+
+
+def test_a_folder_that_is_not_there_is_not_made(signbin, trained, tmp_path: Path) -> None:
+    result = signbin("compile", trained, "-o", tmp_path / "nowhere" / "m.sbn")
+    assert result.code == 1
+    assert result.err.startswith("error: ")
+    assert list(tmp_path.iterdir()) == []

@@ -32,6 +32,18 @@ SHAPES = {
     "padding3": {"size": (2, 3), "padding": (3, 3)},
     "many_channels": {"channels": 70, "size": (3, 4), "filters": 9, "padding": (1, 1)},
 }
+# Every window at every stride, with every padding it may have up to 3.
+SHAPES |= {
+    f"{window}x{window}_stride{stride}_padding{padding}": {
+        "size": (13, 17),
+        "kernel": (window, window),
+        "stride": (stride, stride),
+        "padding": (padding, padding),
+    }
+    for window in (1, 3, 5, 7)
+    for stride in (1, 2, 3)
+    for padding in range(4)
+}
 
 
 def name(row):

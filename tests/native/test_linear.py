@@ -34,6 +34,21 @@ def test_a_bucket_walk_equals_the_product(oracle, row, value_set, batch):
             assert kernel == row.name
 
 
+@pytest.mark.parametrize("density", [0.0, 0.05, 0.5, 0.95, 1.0])
+@pytest.mark.parametrize("value_set", ["signed_binary", "ternary", "centred"])
+@pytest.mark.parametrize("row", BUCKET, ids=name)
+def test_any_density_is_walked(oracle, row, value_set, density):
+    rng = np.random.default_rng(3)
+    weights = oracle.low_bit(rng, (13, 37), value_set, density)
+    x = rng.standard_normal((9, 37)).astype(np.float32)
+    walked = min(row.filters, 4) if value_set == "ternary" else row.filters
+    tile = (walked, row.vectors, 16)
+    actual, _ = oracle.run_linear(row.isa, weights.native(tile), x, 13)
+    magnitude = np.repeat(np.abs(x).astype(np.float64).sum(1, keepdims=True), 13, axis=1)
+    allowed = oracle.walk_tolerance(magnitude, 37, walked, weights)
+    assert np.all(np.abs(actual - x.astype(np.float64) @ weights.values.T) <= allowed)
+
+
 @pytest.mark.parametrize("batch", [1, 2, 9])
 @pytest.mark.parametrize("row", DENSE, ids=name)
 def test_a_dense_kernel_equals_the_product(oracle, row, batch):

@@ -4,8 +4,9 @@
  *   N images   C,H,W input channels, height, width   K filters (output channels)
  *   R,S kernel height, width   P,Q output height, width   G convolution groups
  *   F filters walked together   V vectors of output pixels held at once   L lanes of a vector
- * Tensors are float32, row-major NCHW; values of a program are [C][H][W] per image, the batch in
- * front; [N][C] values have H = W = 1.
+ * Tensors are row-major NCHW; values of a program are [C][H][W] per image, the batch in front;
+ * [N][C] values have H = W = 1. A value holds float32 numbers, or codes q of numbers
+ * scale * (q - zero), 0 <= q <= top <= 255; input and output of a program are float32.
  *
  * Every function that can fail returns sb_status and leaves its outputs untouched on failure. The
  * library never prints, exits or aborts. sb_builder is for one thread at a time; a finished
@@ -52,13 +53,20 @@ SB_API const char *sb_version(void);
 typedef enum sb_isa {
     SB_ISA_SCALAR = 0,
     SB_ISA_PORTABLE = 1,
-    SB_ISA_AVX2 = 2, /* AVX2 and FMA, and an operating system that keeps their registers */
+    SB_ISA_AVX2 = 2,   /* AVX2 and FMA, and an operating system that keeps their registers */
+    SB_ISA_AVX512 = 3, /* AVX-512 F, BW, DQ and VL besides, and their registers and masks */
     SB_ISA_COUNT
 } sb_isa;
 
 SB_API const char *sb_isa_name(sb_isa isa);
 
-/* What sb_isa_resolve accepts: "auto, scalar, portable, avx2". */
+/* What a value holds. A code is kept as uint16_t, two bytes, so that sums of codes need no
+ * widening until they leave the walk. */
+typedef enum sb_type { SB_TYPE_F32 = 0, SB_TYPE_U8 = 1, SB_TYPE_COUNT } sb_type;
+
+SB_API const char *sb_type_name(sb_type type);
+
+/* What sb_isa_resolve accepts: "auto, scalar, portable, avx2, avx512". */
 SB_API const char *sb_isa_choices(void);
 
 /* "auto" is the last ISA this CPU runs. SB_UNKNOWN_ISA or SB_UNSUPPORTED_ISA otherwise. */
@@ -71,9 +79,11 @@ typedef struct sb_cpu_info {
 
 SB_API sb_status sb_cpu_get(sb_cpu_info *info);
 
-/* One row of kernels.def. filters (F), vectors (V): 0 where they mean nothing. */
+/* One row of kernels.def. type: of what the kernel reads. filters (F), vectors (V): 0 where they
+ * mean nothing. */
 typedef struct sb_kernel_info {
     const char *name;
+    sb_type type;
     const char *strategy;
     const char *op;
     sb_isa isa;
@@ -81,10 +91,16 @@ typedef struct sb_kernel_info {
     int32_t filters;
     int32_t vectors;
     int32_t lanes;
+    int32_t together; /* its walks are machine code made with the program, at most so many of them
+                         interleaved in a function; 0: they are not */
 } sb_kernel_info;
 
 SB_API size_t sb_kernel_count(void);
 SB_API sb_status sb_kernel_get(size_t index, sb_kernel_info *info);
+
+/* Whether this process may run code that it has written: x86-64, and a system that makes a page
+ * executable that was writable. Tries it with a page. */
+SB_API bool sb_cpu_generates(void);
 
 /* ---- building a program ------------------------------------------------------------------- */
 
@@ -97,7 +113,8 @@ enum {
     SB_MAX_WINDOW = 1 << 16,   /* kernel, stride, padding, dilation */
     SB_MAX_FILTERS = 8,
     SB_MAX_VECTORS = 8,
-    SB_MAX_THREADS = 64
+    SB_MAX_THREADS = 64,
+    SB_MAX_CODE_BYTES = 1 << 28 /* generated for one program */
 };
 
 #define SB_NO_VALUE UINT32_MAX
@@ -113,26 +130,29 @@ typedef enum sb_place {
 } sb_place;
 
 /* How the pixels of one image lie. lanes 0: plain [C][H][W]. Otherwise lane-blocked, only for
- * values of the arena, with lanes = sb_isa_lanes of the program: the image is cut into blocks_y x
- * blocks_x = lanes blocks of block_height x block_width pixels that cover it; the value is an array
- * [top + block_height + bottom][left + block_width + right][pitch][lanes], lane = block, pitch >= C
- * vectors from pixel to pixel. Positions outside the image hold `fill`. Any layout is correct;
- * a step whose operands do not suit it works on private copies. */
+ * values of the arena, with lanes = sb_isa_lanes of the value's type: the image is cut into
+ * blocks_y x blocks_x = lanes blocks of block_height x block_width pixels that cover it; the value
+ * is an array [top + block_height + bottom][left + block_width + right][pitch][lanes], lane =
+ * block, pitch >= C vectors from pixel to pixel. Positions outside the image hold `fill`. Any
+ * layout is correct; a step whose operands do not suit it works on private copies. */
 typedef struct sb_layout_spec {
     int32_t lanes, blocks_y, blocks_x, block_height, block_width;
     int32_t top, bottom, left, right;
     int32_t pitch;
-    float fill; /* 0 or -infinity */
+    float fill; /* float32: 0 or -infinity; codes: a code */
 } sb_layout_spec;
 
 /* [C][H][W] per image. offset_bytes: where the value starts in the arena (a multiple of 64 where
- * it is lane-blocked, else of 4). SB_PLACE_BATCH: where it starts for a batch of one, in memory of
- * its own; for a batch of N both the offset and the size grow N-fold. */
+ * it is lane-blocked, else of an element's size). SB_PLACE_BATCH: where it starts for a batch of
+ * one, in memory of its own; for a batch of N both the offset and the size grow N-fold. zero, top:
+ * of codes, 0 <= zero <= top <= 255, top >= 1; of float32 values both are 0. */
 typedef struct sb_value_spec {
     int32_t channels, height, width;
     sb_place place;
     size_t offset_bytes;
     sb_layout_spec layout;
+    sb_type type;
+    int32_t zero, top;
 } sb_value_spec;
 
 typedef struct sb_floats {
@@ -141,7 +161,7 @@ typedef struct sb_floats {
 } sb_floats;
 
 typedef struct sb_codes {
-    const int8_t *data; /* -1, 0, +1 */
+    const int8_t *data;
     size_t count;
 } sb_codes;
 
@@ -153,7 +173,16 @@ typedef enum sb_activation {
 } sb_activation;
 
 /* y = act(x + bias[k] [+ residual]) + post_bias[k]; NaN propagates through every activation.
- * residual: a value of the output's shape, or SB_NO_VALUE. bias, prelu, post_bias: K or absent. */
+ * residual: a value of the output's shape, or SB_NO_VALUE. bias, prelu, post_bias: K or absent.
+ *
+ * Steps that read codes: with A the exact int32 sum of the step (for a layer sum code * (q - zero)
+ * over its window, the code of positions outside the image being zero), T = sum (q - zero) over
+ * the window, and every product and sum one float32 operation rounded to nearest even,
+ *   f = A * scale[k];  f += bias[k];  f += offset[k] * T;  f += residual_scale * (r - r_zero);
+ *   f = act(f);  f += post_bias[k]
+ * (terms that are absent are left out). Output float32: y = f. Output codes:
+ *   q = rint(min(max(f, -zero), top - zero)) + zero,  max(f, x) = f > x ? f : x, ties to even.
+ * So scale, bias and everything behind them are already divided by the scale of the output. */
 typedef struct sb_epilogue_spec {
     uint32_t residual;
     sb_floats bias;
@@ -161,24 +190,42 @@ typedef struct sb_epilogue_spec {
     float slope, low, high;
     sb_floats prelu;
     sb_floats post_bias;
+    float residual_scale; /* only where the step reads codes and has a residual */
 } sb_epilogue_spec;
 
-/* How a layer with weights runs. filters F 1..8 (1..4 where a filter mixes -1, 0 and +1),
- * vectors V 1..8, chunk >= 1 input channels per chunk; chunk is an upper bound: it shrinks where
- * 16-bit offsets would not reach. All three are ignored by the dense strategy. */
+/* How codes of weights are read. Of the bucket walks, SB_WALK_DEFAULT is always fastest, the others
+ * are for studies; tables are fastest for a few images. */
+typedef enum sb_walk_mode {
+    SB_WALK_DEFAULT = 0,
+    SB_WALK_ZEROS,      /* sparsity support off: zeros are one more value and walked, too */
+    SB_WALK_TWO_GROUPS, /* binary weights as an add and a subtract list, without a shared total */
+    SB_WALK_TABLES      /* no walk: linear layers on codes look sums of 4 inputs up; no tile */
+} sb_walk_mode;
+
+/* How a layer with weights runs. filters F 1..8 (1..4 where a filter mixes -1, 0 and +1, and in
+ * two groups), vectors V 1..8, chunk >= 1 input channels per chunk; chunk is an upper bound: it
+ * shrinks where 16-bit offsets would not reach, and, for the filters concerned, where sums of
+ * codes would not fit 16 bits. generated: walks become machine code where the builder generates and
+ * there is a kernel for it; else the kernel of most vectors runs. Ignored by the dense strategy. */
 typedef struct sb_tile_spec {
     int32_t filters, vectors, chunk;
+    sb_walk_mode mode;
+    bool generated;
 } sb_tile_spec;
 
-/* Exactly one of values (dense, float) and codes (bucket walk) is given; both are row-major
- * [K][C/G][R][S]. With codes: w[k] = scale[k] * codes[k] + offset[k], offset may be absent. */
+/* Exactly one of values (dense, float32 input), codes (bucket walk; -1, 0, +1) and integers
+ * (dense, input of codes; -63..63) is given; all are row-major [K][C/G][R][S]. With codes and
+ * integers: w[k] = scale[k] * codes[k] + offset[k], offset may be absent. */
 typedef struct sb_weight_spec {
     sb_floats values;
-    sb_codes codes;
+    sb_codes codes, integers;
     sb_floats scale;
     sb_floats offset;
     sb_tile_spec tile;
 } sb_weight_spec;
+
+/* Integer weights of at most this size: two products with a code of 8 bits fit 16 bits. */
+enum { SB_MAX_INTEGER = 63 };
 
 /* Windows of convolution and pooling: P = (H + 2 padding - dilation (R - 1) - 1) / stride + 1. */
 typedef struct sb_window_spec {
@@ -205,40 +252,55 @@ typedef struct sb_linear_spec {
 
 typedef enum sb_pool { SB_POOL_MAX = 0, SB_POOL_AVERAGE = 1 } sb_pool;
 
-/* Maximum: padding counts as -infinity. Average: dilation must be 1; divided by R*S, or by the
- * pixels inside the image where count_include_pad is false. Padding is less than the kernel. */
+/* Maximum: padding counts as -infinity (code 0); input and output hold the same type, zero and
+ * top. Average: dilation must be 1; divided by R*S, or by the pixels inside the image where
+ * count_include_pad is false. Padding is less than the kernel. Averages of codes:
+ * f = (sum (q - zero) / taps) * scale, then as in sb_epilogue_spec; scale is ignored elsewhere. */
 typedef struct sb_pool_spec {
     uint32_t input, output;
     sb_pool kind;
     sb_window_spec window;
     bool count_include_pad;
+    float scale;
 } sb_pool_spec;
 
 /* y = act(scale[c] * x + bias[c] [+ residual]) + post_bias[c]: batch norm, shortcuts, activations
- * and channel bias. Input and output have as many elements; with per-channel arrays or a residual
- * their shapes must be equal (without, the step copies: flatten). */
+ * and channel bias; on codes A = q - zero. Input and output have as many elements; with per-channel
+ * arrays or a residual their shapes must be equal (without, the step copies: flatten). */
 typedef struct sb_elementwise_spec {
     uint32_t input, output;
     sb_floats scale;
     sb_epilogue_spec epilogue;
 } sb_elementwise_spec;
 
-/* y[:, before:before+C] = x[:, :, ::stride_height, ::stride_width], other channels zero. */
+/* y[:, before:before+C] = x[:, :, ::stride_height, ::stride_width], other channels zero (their
+ * code is the output's zero). Input and output hold the same type, zero and top. */
 typedef struct sb_subsample_spec {
     uint32_t input, output;
     int32_t stride_height, stride_width;
     int32_t channels_before;
 } sb_subsample_spec;
 
-/* Lanes of the vectors of an instruction set's kernels; 0 for a number that is none. */
-SB_API int32_t sb_isa_lanes(sb_isa isa);
+/* Float32 to codes: q = rint(min(max(x * factor, -zero), top - zero)) + zero, as in
+ * sb_epilogue_spec; factor = 1 / scale. Codes to float32: y = (q - zero) * factor; factor = scale.
+ * Same shapes; factor > 0 and finite. */
+typedef struct sb_convert_spec {
+    uint32_t input, output;
+    float factor;
+} sb_convert_spec;
+
+/* Lanes of the vectors of an instruction set's kernels for a type; 0 for a number that is none. */
+SB_API int32_t sb_isa_lanes(sb_isa isa, sb_type type);
 
 /* arena_bytes: of the arena that values of one image at a time live in. batch_bytes: per image, of
- * the values of the whole batch. threads: 1..SB_MAX_THREADS that share the work of one call. */
+ * the values of the whole batch. threads: 1..SB_MAX_THREADS that share the work of one call.
+ * generates: whether machine code may be made for layers whose tile asks for it. Where the system
+ * refuses memory to run it from, those layers run other kernels, with the same results. */
 typedef struct sb_builder_spec {
     sb_isa isa;
     size_t arena_bytes, batch_bytes;
     int32_t threads;
+    bool generates;
 } sb_builder_spec;
 
 SB_API sb_status sb_builder_create(const sb_builder_spec *spec, sb_builder **builder);
@@ -261,6 +323,9 @@ SB_API sb_status sb_builder_add_pool2d(sb_builder *builder, const sb_pool_spec *
 SB_API sb_status sb_builder_add_elementwise(sb_builder *builder, const sb_elementwise_spec *spec);
 SB_API sb_status sb_builder_add_subsample_pad(sb_builder *builder, const sb_subsample_spec *spec);
 
+/* Quantizes where the input is float32 and the output codes, dequantizes the other way round. */
+SB_API sb_status sb_builder_add_convert(sb_builder *builder, const sb_convert_spec *spec);
+
 /* Seals the program. On success the builder is empty and only good for sb_builder_free. */
 SB_API sb_status sb_builder_finish(sb_builder *builder, sb_program **program);
 
@@ -272,6 +337,9 @@ SB_API size_t sb_program_step_count(const sb_program *program);
 
 /* Name of the kernel that step runs, as in kernels.def; NULL where there is no such step. */
 SB_API const char *sb_program_step_kernel(const sb_program *program, size_t step);
+
+/* Bytes of machine code that were made for the program; 0 where there are none. */
+SB_API size_t sb_program_code_bytes(const sb_program *program);
 
 /* Elements per image of a value; SB_INVALID_ARGUMENT where there is no such value. */
 SB_API sb_status sb_program_value_elements(const sb_program *program, uint32_t value,
@@ -285,11 +353,11 @@ SB_API uint32_t sb_program_output(const sb_program *program);
 SB_API sb_status sb_program_arena_bytes(const sb_program *program, size_t batch, size_t *bytes);
 
 /* input, output: batch images, float32, plain, any alignment of 4; they must not overlap.
- * copies: NULL, or one pointer per value: where it is not NULL the value (batch images, plain) is
- * copied there as soon as it is written. step_ns: NULL, or one number per step, set to the
- * nanoseconds the step took for all images. Any thread may call, at once with others: the first
- * call takes the program's threads, the others meanwhile run on their callers' threads alone. The
- * result has the same bits whatever the number of threads or the batch. */
+ * copies: NULL, or one pointer per value: where it is not NULL the value (batch images, plain,
+ * codes as float32 numbers) is copied there as soon as it is written. step_ns: NULL, or one number
+ * per step, set to the nanoseconds the step took for all images. Any thread may call, at once with
+ * others: the first call takes the program's threads, the others meanwhile run on their callers'
+ * threads alone. The result has the same bits whatever the number of threads or the batch. */
 SB_API sb_status sb_program_run(const sb_program *program, const float *input, float *output,
                                 size_t batch, float *const *copies, double *step_ns);
 

@@ -1,6 +1,7 @@
 #include "program.h"
 
 #include "checked.h"
+#include "jit/generate.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 
 void sb_contents_free(sb_contents *contents) {
     sb_memory_free(&contents->memory);
+    sb_code_memory_free(&contents->code);
     free(contents->values);
     free(contents->steps);
     memset(contents, 0, sizeof *contents);
@@ -33,15 +35,18 @@ sb_status sb_builder_create(const sb_builder_spec *spec, sb_builder **builder) {
     if (!created)
         return SB_OUT_OF_MEMORY;
     created->isa = spec->isa;
-    created->lanes = sb_isa_lanes(spec->isa);
+    created->generates = spec->generates;
     sb_contents *contents = &created->contents;
     contents->arena_bytes = spec->arena_bytes;
     contents->batch_bytes = spec->batch_bytes;
     contents->threads = (size_t)spec->threads;
     contents->input = contents->output = SB_NO_VALUE;
-    contents->stages =
-        (sb_stages){sb_registry_stage("relayout", spec->isa), sb_registry_stage("halo", spec->isa),
-                    sb_registry_stage("sum_channels", spec->isa)};
+    for (int type = 0; type < SB_TYPE_COUNT; ++type)
+        contents->stages[type] =
+            (sb_stages){sb_registry_stage("relayout", spec->isa, (sb_type)type),
+                        sb_registry_stage("halo", spec->isa, (sb_type)type),
+                        sb_registry_stage("sum_channels", spec->isa, (sb_type)type)};
+    contents->dequantize = sb_registry_stage("dequantize", spec->isa, SB_TYPE_U8);
     *builder = created;
     return SB_OK;
 }
@@ -73,7 +78,7 @@ static sb_status place_in_memory(sb_builder *builder, const sb_value *value) {
     const sb_contents *contents = &builder->contents;
     const bool batch = value->place == SB_PLACE_BATCH;
     const size_t room = batch ? contents->batch_bytes : contents->arena_bytes;
-    const size_t alignment = value->view.lanes ? 64 : sizeof(float);
+    const size_t alignment = value->view.lanes ? 64 : sb_type_bytes(value->type);
     if (value->offset_bytes % alignment || value->bytes > room ||
         value->offset_bytes > room - value->bytes)
         return sb_complain(builder, SB_INVALID_ARGUMENT,
@@ -91,6 +96,10 @@ static sb_status place_value(sb_builder *builder, const sb_value *value) {
     if (value->place != SB_PLACE_INPUT && value->place != SB_PLACE_OUTPUT)
         return sb_complain(builder, SB_INVALID_ARGUMENT, "value %zu: place %d is none",
                            contents->value_count, (int)value->place);
+    if (value->type != SB_TYPE_F32)
+        return sb_complain(builder, SB_INVALID_ARGUMENT,
+                           "value %zu: input and output of a program hold %s; allowed: f32",
+                           contents->value_count, sb_type_name(value->type));
     const uint32_t taken = value->place == SB_PLACE_INPUT ? contents->input : contents->output;
     if (taken != SB_NO_VALUE)
         return sb_complain(builder, SB_INVALID_ARGUMENT,
@@ -99,29 +108,51 @@ static sb_status place_value(sb_builder *builder, const sb_value *value) {
     return SB_OK;
 }
 
+static sb_status check_type(sb_builder *builder, const sb_value *value) {
+    const bool codes = value->type == SB_TYPE_U8;
+    if ((unsigned)value->type >= SB_TYPE_COUNT)
+        return sb_complain(builder, SB_INVALID_ARGUMENT, "value %zu: type %d is none",
+                           builder->contents.value_count, (int)value->type);
+    if (codes ? value->zero < 0 || value->zero > value->top || value->top < 1 ||
+                    value->top > UINT8_MAX
+              : value->zero || value->top)
+        return sb_complain(
+            builder, SB_INVALID_ARGUMENT,
+            "value %zu: zero %d and top %d; allowed: 0 <= zero <= top, top 1..%d for "
+            "codes, 0 and 0 for f32",
+            builder->contents.value_count, value->zero, value->top, UINT8_MAX);
+    return SB_OK;
+}
+
+static bool fill_fits(const sb_value *value, float fill) {
+    if (value->type == SB_TYPE_F32)
+        return fill == 0.0f || fill == -INFINITY;
+    return fill >= 0.0f && fill <= (float)value->top && fill == (float)(int32_t)fill;
+}
+
 /* The value's view, checked; value->bytes. */
 static sb_status set_view(sb_builder *builder, const sb_layout_spec *layout, sb_value *value) {
     const size_t index = builder->contents.value_count;
-    size_t floats;
+    const int32_t lanes = sb_isa_lanes(builder->isa, value->type);
+    size_t elements;
     value->view =
         (sb_view){layout->lanes,       layout->blocks_y, layout->blocks_x, layout->block_height,
                   layout->block_width, layout->top,      layout->bottom,   layout->left,
                   layout->right,       layout->pitch,    layout->fill};
     if (!layout->lanes)
         value->view = (sb_view){0};
-    else if (value->place != SB_PLACE_ARENA || layout->lanes != builder->lanes ||
-             !sb_view_holds(&value->view, &value->extent) ||
-             !(layout->fill == 0.0f || layout->fill == -INFINITY))
+    else if (value->place != SB_PLACE_ARENA || layout->lanes != lanes ||
+             !sb_view_holds(&value->view, &value->extent) || !fill_fits(value, layout->fill))
         return sb_complain(builder, SB_INVALID_ARGUMENT,
                            "value %zu: a layout of %d x %d blocks of %d x %d pixels; allowed: in "
                            "the arena, %d blocks that cover the image, pitch of at least the "
-                           "channels, no negative halo, fill 0 or -infinity",
+                           "channels, no negative halo, fill 0 or -infinity, of codes a code",
                            index, layout->blocks_y, layout->blocks_x, layout->block_height,
-                           layout->block_width, builder->lanes);
-    if (!sb_view_floats(&value->view, &value->extent, &floats))
+                           layout->block_width, lanes);
+    if (!sb_view_elements(&value->view, &value->extent, &elements))
         return sb_complain(builder, SB_OVERFLOW, "value %zu: its layout does not fit memory",
                            index);
-    value->bytes = floats * sizeof(float);
+    value->bytes = elements * sb_type_bytes(value->type);
     return SB_OK;
 }
 
@@ -144,6 +175,9 @@ sb_status sb_builder_add_value(sb_builder *builder, const sb_value_spec *spec, u
         return SB_INVALID_ARGUMENT;
     sb_contents *contents = &builder->contents;
     sb_value added = {.extent = {spec->channels, spec->height, spec->width},
+                      .type = spec->type,
+                      .zero = spec->zero,
+                      .top = spec->top,
                       .place = spec->place,
                       .offset_bytes = spec->offset_bytes};
     if (!count_elements(spec, &added.elements))
@@ -152,7 +186,9 @@ sb_status sb_builder_add_value(sb_builder *builder, const sb_value_spec *spec, u
                            "most %d elements",
                            contents->value_count, spec->channels, spec->height, spec->width,
                            SB_MAX_ELEMENTS);
-    sb_status status = set_view(builder, &spec->layout, &added);
+    sb_status status = check_type(builder, &added);
+    if (status == SB_OK)
+        status = set_view(builder, &spec->layout, &added);
     if (status == SB_OK)
         status = place_value(builder, &added);
     if (status != SB_OK)
@@ -190,12 +226,12 @@ static bool never_negative(const sb_epilogue *epilogue) {
 
 sb_status sb_append_step(sb_builder *builder, sb_step *step) {
     sb_contents *contents = &builder->contents;
-    size_t scratch = step->share_scratch_floats;
+    size_t scratch = step->share_scratch_bytes;
     const sb_status status = order_step(builder, step);
     if (status != SB_OK)
         return status;
     if (!sb_checked_multiply(&scratch, contents->threads) ||
-        !sb_checked_add(&scratch, step->scratch_floats))
+        !sb_checked_add(&scratch, step->scratch_bytes))
         return sb_complain(builder, SB_OVERFLOW, "step %zu: its scratch does not fit memory",
                            contents->step_count);
     sb_step *steps =
@@ -208,8 +244,8 @@ sb_status sb_append_step(sb_builder *builder, sb_step *step) {
     output->written = true;
     output->late = step->late;
     output->not_negative = never_negative(&step->layer.epilogue);
-    if (scratch > contents->scratch_floats)
-        contents->scratch_floats = scratch;
+    if (scratch > contents->scratch_bytes)
+        contents->scratch_bytes = scratch;
     return SB_OK;
 }
 
@@ -232,6 +268,8 @@ sb_status sb_builder_finish(sb_builder *builder, sb_program **program) {
         sb_team_free(team);
         return sb_complain(builder, SB_OUT_OF_MEMORY, "no memory for the program, or no threads");
     }
+    if (builder->generates)
+        sb_generate_code(contents);
     finished->team = team;
     finished->contents = *contents;
     finished->arenas = arenas;

@@ -3,40 +3,75 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const NAMES[SB_ISA_COUNT] = {"scalar", "portable", "avx2"};
+static const char *const NAMES[SB_ISA_COUNT] = {"scalar", "portable", "avx2", "avx512"};
 
 const char *sb_isa_name(sb_isa isa) {
     return (unsigned)isa < SB_ISA_COUNT ? NAMES[isa] : "?";
 }
 
 const char *sb_isa_choices(void) {
-    return "auto, scalar, portable, avx2";
+    return "auto, scalar, portable, avx2, avx512";
 }
 
 #if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
 #include <cpuid.h>
 
-/* The CPU has AVX2 and FMA, and the system saves the upper halves of their registers: OSXSAVE, and
- * bits 1 and 2 of XCR0. */
-static bool has_avx2(void) {
-    enum { FMA = 1u << 12, OSXSAVE = 1u << 27, AVX = 1u << 28, AVX2 = 1u << 5, STATE = 6u };
+/* Bits of XCR0: what the system saves of xmm and ymm registers; the masks, the upper halves of the
+ * first 16 zmm registers, and the other 16. */
+enum { STATE_YMM = 0x06, STATE_ZMM = 0xe0 };
+
+/* The vector state that the system keeps for a program; 0 where it does not say. */
+static unsigned kept_state(void) {
+    enum { OSXSAVE = 1u << 27 };
     unsigned a, b, c, d, low, high;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & (FMA | OSXSAVE | AVX)) != (FMA | OSXSAVE | AVX))
-        return false;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & OSXSAVE))
+        return 0;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    if ((low & STATE) != STATE || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
+    return low;
+}
+
+/* Whether the CPU has the features of an instruction set (bits of CPUID leaf 1 in ecx, and of leaf
+ * 7 in ebx) and the system keeps its registers. */
+static bool has(unsigned leaf1, unsigned leaf7, unsigned state) {
+    unsigned a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & leaf1) != leaf1 || (kept_state() & state) != state)
         return false;
-    return b & AVX2;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & leaf7) == leaf7;
+}
+
+static bool has_avx2(void) {
+    enum { FMA = 1u << 12, AVX = 1u << 28, AVX2 = 1u << 5 };
+    return has(FMA | AVX, AVX2, STATE_YMM);
+}
+
+static bool has_avx512(void) {
+    enum { F = 1u << 16, DQ = 1u << 17, BW = 1u << 30 };
+    const unsigned vl = 1u << 31;
+    return has_avx2() && has(0, F | DQ | BW | vl, STATE_YMM | STATE_ZMM);
 }
 #else
 static bool has_avx2(void) {
+    return false;
+}
+
+static bool has_avx512(void) {
     return false;
 }
 #endif
 
 /* Scalar and portable code is compiled for the baseline of the platform: every CPU runs it. */
 bool sb_cpu_runs(sb_isa isa) {
-    return isa == SB_ISA_SCALAR || isa == SB_ISA_PORTABLE || (isa == SB_ISA_AVX2 && has_avx2());
+    switch (isa) {
+    case SB_ISA_SCALAR:
+    case SB_ISA_PORTABLE:
+        return true;
+    case SB_ISA_AVX2:
+        return has_avx2();
+    case SB_ISA_AVX512:
+        return has_avx512();
+    default:
+        return false;
+    }
 }
 
 sb_status sb_isa_resolve(const char *name, sb_isa *isa) {

@@ -26,6 +26,10 @@ const char *sb_program_step_kernel(const sb_program *program, size_t step) {
     return program->contents.steps[step].kernel->info.name;
 }
 
+size_t sb_program_code_bytes(const sb_program *program) {
+    return program ? program->contents.code_bytes : 0;
+}
+
 sb_status sb_program_value_elements(const sb_program *program, uint32_t value, size_t *elements) {
     if (!elements || value >= sb_program_value_count(program))
         return SB_INVALID_ARGUMENT;
@@ -60,12 +64,12 @@ static bool value_bytes(const sb_program *program, size_t batch, size_t *image, 
 sb_status sb_program_arena_bytes(const sb_program *program, size_t batch, size_t *bytes) {
     if (!program || !bytes || !batch)
         return SB_INVALID_ARGUMENT;
-    size_t image, total, scratch = program->contents.scratch_floats;
+    size_t image, total;
     for (size_t i = 0; i < program->contents.value_count; ++i)
         if (batch > SIZE_MAX / sizeof(float) / program->contents.values[i].elements)
             return SB_OVERFLOW;
     if (!value_bytes(program, batch, &image, &total) ||
-        !sb_checked_multiply(&scratch, sizeof(float)) || !sb_checked_add(&total, scratch))
+        !sb_checked_add(&total, program->contents.scratch_bytes))
         return SB_OVERFLOW;
     *bytes = total;
     return SB_OK;
@@ -94,7 +98,7 @@ sb_status sb_program_run(const sb_program *program, const float *input, float *o
                     .output = output,
                     .arena = memory,
                     .batch_values = memory + image,
-                    .scratch = (float *)(void *)(memory + values),
+                    .scratch = memory + values,
                     .batch = batch,
                     .shares = program->contents.threads,
                     .team = program->team,

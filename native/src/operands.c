@@ -1,16 +1,18 @@
 #include "program.h"
 
 #include "checked.h"
+#include "kernels/dense/product_format.h"
+#include "kernels/view.h"
 
-enum { ALIGNMENT_FLOATS = 16 };
+enum { ALIGNMENT = 64 };
 
-sb_status sb_reserve(sb_builder *builder, sb_step *step, size_t floats, size_t *offset) {
-    *offset = step->scratch_floats;
-    size_t end = step->scratch_floats;
-    if (!sb_checked_add(&end, floats) || !sb_checked_add(&end, ALIGNMENT_FLOATS - 1))
+sb_status sb_reserve(sb_builder *builder, sb_step *step, size_t bytes, size_t *offset) {
+    *offset = step->scratch_bytes;
+    size_t end = step->scratch_bytes;
+    if (!sb_checked_add(&end, bytes) || !sb_checked_add(&end, ALIGNMENT - 1))
         return sb_complain(builder, SB_OVERFLOW, "step %zu: its scratch does not fit memory",
                            builder->contents.step_count);
-    step->scratch_floats = end / ALIGNMENT_FLOATS * ALIGNMENT_FLOATS;
+    step->scratch_bytes = end / ALIGNMENT * ALIGNMENT;
     return SB_OK;
 }
 
@@ -24,17 +26,33 @@ static sb_geometry extent_geometry(const sb_extent *extent) {
                          .groups = 1};
 }
 
+/* Rows of the image, with margins, for every row of blocks: see quantize.h. */
+bool sb_reserve_quantize(const sb_layer *layer, sb_step *step) {
+    const sb_view *view = &layer->output;
+    size_t bytes = sizeof(uint16_t);
+    if (!view->lanes)
+        return true;
+    const size_t columns =
+        2 * (size_t)sb_row_margin(view, view->lanes) + (size_t)view->blocks_x * view->block_width;
+    if (!sb_checked_multiply(&bytes, (size_t)view->blocks_y) ||
+        !sb_checked_multiply(&bytes, columns) || !sb_checked_add(&bytes, ALIGNMENT - 1))
+        return false;
+    step->share_scratch_bytes = bytes / ALIGNMENT * ALIGNMENT;
+    return true;
+}
+
 /* A private copy of a value in the view the kernel wants, or the other way round. */
-static sb_status add_copy(sb_builder *builder, sb_step *step, uint32_t value, const sb_view *view,
+static sb_status add_copy(sb_builder *builder, sb_step *step, uint32_t index, const sb_view *view,
                           sb_copy *copy) {
-    const sb_extent *extent = &builder->contents.values[value].extent;
-    size_t floats;
-    if (!sb_view_floats(view, extent, &floats))
+    const sb_value *value = &builder->contents.values[index];
+    const size_t size = sb_type_bytes(value->type);
+    size_t elements;
+    if (!sb_view_elements(view, &value->extent, &elements) || elements > SIZE_MAX / size)
         return sb_complain(builder, SB_OVERFLOW, "step %zu: a copy of value %u does not fit memory",
-                           builder->contents.step_count, value);
-    copy->needed = true;
-    copy->layer.geometry = extent_geometry(extent);
-    return sb_reserve(builder, step, floats, &copy->offset_floats);
+                           builder->contents.step_count, index);
+    copy->kernel = builder->contents.stages[value->type].relayout;
+    copy->layer.geometry = extent_geometry(&value->extent);
+    return sb_reserve(builder, step, elements * size, &copy->offset_bytes);
 }
 
 static sb_status copy_in(sb_builder *builder, sb_step *step, uint32_t value, const sb_view *view,
@@ -50,15 +68,18 @@ static sb_status copy_out(sb_builder *builder, sb_step *step, const sb_view *vie
     return add_copy(builder, step, step->output, view, &step->output_copy);
 }
 
-/* The lane-blocked view the kernel writes: the value's own, or a private one. */
+/* The lane-blocked view the kernel writes: the value's own, or a private one. Kernels that read
+ * codes have their lanes, also where they write float32. */
 static sb_status place_output(sb_builder *builder, sb_step *step) {
     const sb_value *value = &builder->contents.values[step->output];
+    const sb_type type = builder->contents.values[step->input].type;
     sb_layer *layer = &step->layer;
     layer->output = value->view;
     step->fills_halo = sb_view_has_halo(&value->view);
-    if (value->view.lanes)
+    if (value->view.lanes && value->type == type)
         return SB_OK;
-    sb_view_cut(&value->extent, builder->lanes, &layer->output);
+    step->fills_halo = false;
+    sb_view_cut(&value->extent, sb_isa_lanes(builder->isa, type), &layer->output);
     return copy_out(builder, step, &layer->output);
 }
 
@@ -81,7 +102,8 @@ static sb_status place_residual(sb_builder *builder, sb_step *step) {
 static bool fill_suits(const sb_value *value, const sb_geometry *geometry, float fill) {
     if (!geometry->padding_height && !geometry->padding_width)
         return true;
-    return value->view.fill == fill || (fill < 0.0f && value->not_negative);
+    return value->view.fill == fill ||
+           (value->type == SB_TYPE_F32 && fill < 0.0f && value->not_negative);
 }
 
 sb_status sb_place_windows(sb_builder *builder, float fill, sb_step *step) {
@@ -99,10 +121,38 @@ sb_status sb_place_windows(sb_builder *builder, float fill, sb_step *step) {
     layer->input = value->view;
     if (sb_view_covers(&value->view, &needed) && fill_suits(value, &layer->geometry, fill))
         return SB_OK;
-    needed.pitch = sb_view_pitch(value->extent.channels, needed.lanes);
+    needed.pitch =
+        sb_view_pitch(value->extent.channels, (size_t)needed.lanes * sb_type_bytes(value->type));
     needed.fill = fill;
     layer->input = needed;
     return copy_in(builder, step, step->input, &needed, &step->input_copy);
+}
+
+/* The input as an image of bytes, whatever its view. Windows may read a step beyond its end. */
+sb_status sb_place_bytes(sb_builder *builder, float fill, sb_step *step) {
+    const sb_value *value = &builder->contents.values[step->input];
+    sb_layer *layer = &step->layer;
+    sb_copy *copy = &step->input_copy;
+    size_t bytes;
+    sb_status status = place_output(builder, step);
+    if (status == SB_OK)
+        status = place_residual(builder, step);
+    if (status != SB_OK)
+        return status;
+    if (!sb_view_of_bytes(&layer->geometry, &layer->input) ||
+        !sb_view_elements(&layer->input, &value->extent, &bytes))
+        return sb_complain(builder, SB_OVERFLOW, "step %zu: its windows do not fit 32 bits",
+                           builder->contents.step_count);
+    layer->input.fill = fill;
+    copy->kernel = sb_registry_stage("bytes", builder->isa, SB_TYPE_U8);
+    copy->layer = (sb_layer){
+        .geometry = extent_geometry(&value->extent), .input = value->view, .output = layer->input};
+    const sb_geometry *windows = &layer->geometry;
+    copy->layer.geometry.stride_height =
+        sb_byte_step(windows->kernel_height, windows->stride_height, windows->padding_height);
+    copy->layer.geometry.stride_width =
+        sb_byte_step(windows->kernel_width, windows->stride_width, windows->padding_width);
+    return sb_reserve(builder, step, bytes + SB_STEP_BYTES, &copy->offset_bytes);
 }
 
 sb_status sb_place_whole_image(sb_builder *builder, sb_step *step) {
@@ -113,7 +163,7 @@ sb_status sb_place_whole_image(sb_builder *builder, sb_step *step) {
     layer->whole_image = true;
     layer->input = input->view;
     if (!input->view.lanes) {
-        sb_view_cut(&input->extent, builder->lanes, &layer->input);
+        sb_view_cut(&input->extent, sb_isa_lanes(builder->isa, input->type), &layer->input);
         status = copy_in(builder, step, step->input, &layer->input, &step->input_copy);
     }
     if (status == SB_OK && output->view.lanes)
@@ -121,14 +171,11 @@ sb_status sb_place_whole_image(sb_builder *builder, sb_step *step) {
     return status;
 }
 
-sb_status sb_place_relay(sb_builder *builder, sb_step *step) {
+void sb_place_relay(sb_builder *builder, sb_step *step) {
     const sb_value *input = &builder->contents.values[step->input];
-    const sb_value *output = &builder->contents.values[step->output];
-    step->relays = true;
-    step->input_copy.layer.geometry = extent_geometry(&input->extent);
-    step->input_copy.layer.input = input->view;
-    step->input_copy.layer.output = output->view;
-    return SB_OK;
+    step->layer.geometry = extent_geometry(&input->extent);
+    step->layer.input = input->view;
+    step->layer.output = builder->contents.values[step->output].view;
 }
 
 /* Linear layers see plain values of the whole batch, as they are. */

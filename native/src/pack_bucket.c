@@ -1,8 +1,7 @@
-#include "checked.h"
 #include "kernels/view.h"
 #include "pack.h"
 
-enum { MAX_BUCKETS = 255, MAX_PATTERNS = 81 }; /* 2^8 - 1; 3^4 */
+enum { MAX_LISTS = 256 }; /* 2^8, or 3^4, with pattern 0 */
 
 /* Vectors from a window's first input to that of tap (r, s); nothing for a linear layer. */
 static int64_t tap_vectors(const sb_geometry *geometry, const sb_view *input, int32_t r,
@@ -25,48 +24,6 @@ int32_t sb_pack_chunk(const sb_geometry *geometry, const sb_view *input, int32_t
     return fits > 0 ? (int32_t)fits : 0;
 }
 
-typedef struct sb_signs {
-    bool minus, zero, plus;
-} sb_signs;
-
-static sb_signs signs_of(const sb_code_spec *spec, int32_t filter) {
-    sb_signs signs = {false, false, false};
-    for (size_t i = 0; i < spec->taps; ++i) {
-        const int8_t code = spec->codes[(size_t)filter * spec->taps + i];
-        signs.minus |= code < 0;
-        signs.zero |= code == 0;
-        signs.plus |= code > 0;
-    }
-    return signs;
-}
-
-int32_t sb_pack_radix(const sb_code_spec *spec) {
-    for (int32_t k = 0; k < spec->filters; ++k) {
-        const sb_signs signs = signs_of(spec, k);
-        if (signs.minus && signs.zero && signs.plus)
-            return 3;
-    }
-    return 2;
-}
-
-void sb_pack_digits(const sb_code_spec *spec, int32_t radix, int8_t *digits, float *factor,
-                    float *shift) {
-    for (int32_t k = 0; k < spec->filters; ++k) {
-        const sb_signs signs = signs_of(spec, k);
-        const bool binary = radix == 2 && signs.minus && signs.plus;
-        const bool negative = radix == 2 && signs.minus && !signs.plus;
-        const float scale = spec->scale[k], offset = spec->offset ? spec->offset[k] : 0.0f;
-        factor[k] = binary ? 2.0f * scale : negative ? -scale : scale;
-        shift[k] = binary ? offset - scale : offset;
-        for (size_t i = 0; i < spec->taps; ++i) {
-            const int8_t code = spec->codes[(size_t)k * spec->taps + i];
-            digits[(size_t)k * spec->taps + i] = (int8_t)(binary     ? code > 0
-                                                          : negative ? -code
-                                                                     : code);
-        }
-    }
-}
-
 /* Digit f (-1, 0, +1) of element i of the reflected base-3 Gray code. */
 static int ternary_digit(int i, int f) {
     for (; f; --f)
@@ -76,7 +33,7 @@ static int ternary_digit(int i, int f) {
 
 /* Where a group's patterns go. list[pattern]: its list of offsets, -1 for pattern 0. radix 2: the
  * pattern has a bit per filter, list = inverse Gray code - 1. radix 3: base-3 digits + 1; two
- * lists per bucket. */
+ * lists per bucket. Where pattern 0 is walked it is list 0, and the others follow. */
 typedef struct sb_pattern_map {
     int32_t lists;
     int16_t list[256];
@@ -104,6 +61,18 @@ static void map_ternary(int32_t filters, sb_pattern_map *map) {
     }
 }
 
+static void map_patterns(int32_t filters, const sb_pack_spec *spec, sb_pattern_map *map) {
+    if (spec->radix == 3)
+        map_ternary(filters, map);
+    else
+        map_binary(filters, map);
+    if (!spec->zeros)
+        return;
+    ++map->lists;
+    for (int i = 0; i < 256; ++i)
+        ++map->list[i];
+}
+
 static void set_flips(sb_bucket_weights *weights) {
     int patterns = 3;
     for (int filters = 1; filters <= SB_TERNARY_FILTERS; ++filters, patterns *= 3)
@@ -116,75 +85,122 @@ static void set_flips(sb_bucket_weights *weights) {
         }
 }
 
-/* One chunk of one group of filters. digits: of its first filter and the chunk's first channel. */
+/* Inputs [begin, end) of one chunk for the filters of one walk group. Input p of a chunk is tap
+ * p % kernel of its channel p / kernel. digits: of the convolution group, from the chunk's first
+ * channel. */
 typedef struct sb_pack_job {
     const sb_layer *layer;
+    const sb_pack_spec *spec;
     const int8_t *digits;
-    int32_t channels, filters, radix;
-    sb_pattern_map map;
+    size_t kernel, filter_size, begin, end;
+    int32_t member[SB_WALK_FILTERS], members;
 } sb_pack_job;
 
-static int32_t list_of(const sb_pack_job *job, size_t tap) {
-    const sb_geometry *geometry = &job->layer->geometry;
-    const size_t filter_size = (size_t)(geometry->in_channels / geometry->groups) *
-                               geometry->kernel_height * geometry->kernel_width;
-    int32_t pattern = 0;
-    for (int32_t f = job->filters - 1; f >= 0; --f) {
-        const int8_t digit = job->digits[(size_t)f * filter_size + tap];
-        pattern = job->radix == 3 ? pattern * 3 + digit + 1 : pattern * 2 + digit;
-    }
-    return job->map.list[pattern];
-}
-
-/* Without offsets: counts the inputs of every list. With: writes them, counts being cursors. */
-static void visit(const sb_pack_job *job, size_t *counts, uint16_t *offsets) {
-    const sb_geometry *geometry = &job->layer->geometry;
-    const size_t kernel = (size_t)geometry->kernel_height * geometry->kernel_width;
-    for (int32_t r = 0; r < geometry->kernel_height; ++r)
-        for (int32_t s = 0; s < geometry->kernel_width; ++s)
-            for (int32_t c = 0; c < job->channels; ++c) {
-                const size_t tap = (size_t)c * kernel + (size_t)r * geometry->kernel_width + s;
-                const int32_t list = list_of(job, tap);
-                if (list < 0)
-                    continue;
-                if (offsets)
-                    offsets[counts[list]] =
-                        (uint16_t)(tap_vectors(geometry, &job->layer->input, r, s) + c);
-                ++counts[list];
-            }
-}
-
-/* The pack under construction: groups, counts and offsets are appended in walking order. */
+/* The pack under construction: walks, counts and offsets are appended in walking order. */
 typedef struct sb_pack_target {
-    sb_bucket_group *groups;
-    uint16_t *counts, *offsets; /* NULL while sizes are measured */
-    size_t group_count, count_count, offset_count;
+    sb_bucket_group *groups; /* NULL, as the others, while sizes are measured */
+    size_t *starts;
+    uint16_t *counts, *offsets;
+    size_t group_count, start_count, count_count, offset_count;
 } sb_pack_target;
 
-static void append(const sb_pack_job *job, int32_t first_filter, sb_pack_target *target) {
-    size_t counts[MAX_BUCKETS] = {0}, next = target->offset_count;
-    visit(job, counts, NULL);
-    if (target->offsets) {
-        size_t cursors[MAX_BUCKETS];
-        for (int32_t i = 0; i < job->map.lists; ++i) {
+static size_t count_digits(const sb_pack_job *job, int32_t filter, int8_t digit) {
+    const int8_t *digits = job->digits + (size_t)filter * job->filter_size;
+    size_t count = 0;
+    for (size_t p = job->begin; p < job->end; ++p)
+        count += digits[p] == digit;
+    return count;
+}
+
+static int32_t pattern_of(const sb_pack_job *job, size_t p) {
+    int32_t pattern = 0;
+    for (int32_t f = job->members - 1; f >= 0; --f) {
+        const int8_t digit = job->digits[(size_t)job->member[f] * job->filter_size + p];
+        pattern = job->spec->radix == 3 ? pattern * 3 + digit + 1 : pattern * 2 + digit;
+    }
+    return pattern;
+}
+
+/* Without offsets: counts the inputs of every list. With: writes them, counts being cursors. Taps
+ * first, so that the offsets of a list ascend. */
+static void visit(const sb_pack_job *job, const sb_pattern_map *map, size_t *counts,
+                  uint16_t *offsets) {
+    const sb_geometry *geometry = &job->layer->geometry;
+    for (size_t tap = 0; tap < job->kernel; ++tap) {
+        const int64_t vectors =
+            tap_vectors(geometry, &job->layer->input, (int32_t)tap / geometry->kernel_width,
+                        (int32_t)tap % geometry->kernel_width);
+        for (size_t p = tap; p < job->end; p += job->kernel) {
+            const int32_t list = p < job->begin ? -1 : map->list[pattern_of(job, p)];
+            if (list < 0)
+                continue;
+            if (offsets)
+                offsets[counts[list]] = (uint16_t)(vectors + (int64_t)(p / job->kernel));
+            ++counts[list];
+        }
+    }
+}
+
+static void write_group(const sb_pack_job *job, const sb_pack_target *target,
+                        sb_bucket_group *group) {
+    *group = (sb_bucket_group){.filters = job->members,
+                               .counts_begin = target->count_count,
+                               .offsets_begin = target->offset_count};
+    for (int32_t f = 0; f < job->members; ++f) {
+        group->filter[f] = job->member[f];
+        if (job->spec->radix == 3)
+            group->lift[f] = (uint16_t)(count_digits(job, job->member[f], -1) * job->spec->top);
+    }
+}
+
+static void append(const sb_pack_job *job, sb_pack_target *target) {
+    size_t counts[MAX_LISTS] = {0}, next = target->offset_count;
+    sb_pattern_map map;
+    map_patterns(job->members, job->spec, &map);
+    visit(job, &map, counts, NULL);
+    if (target->groups) {
+        size_t cursors[MAX_LISTS];
+        for (int32_t i = 0; i < map.lists; ++i) {
             target->counts[target->count_count + i] = (uint16_t)counts[i];
             cursors[i] = next;
             next += counts[i];
         }
-        visit(job, cursors, target->offsets);
-        target->groups[target->group_count] = (sb_bucket_group){
-            first_filter, job->filters, target->count_count, target->offset_count};
+        visit(job, &map, cursors, target->offsets);
+        write_group(job, target, target->groups + target->group_count);
     } else {
-        for (int32_t i = 0; i < job->map.lists; ++i)
+        for (int32_t i = 0; i < map.lists; ++i)
             next += counts[i];
     }
     ++target->group_count;
-    target->count_count += (size_t)job->map.lists;
+    target->count_count += (size_t)map.lists;
     target->offset_count = next;
 }
 
-/* All groups of filters of all chunks of all convolution groups, in walking order. The filters of
- * a convolution group are shared out evenly. */
+/* Filters without a non-zero digit among the inputs cost nothing; too many non-zero digits split
+ * the inputs in halves. */
+static void append_inputs(const sb_pack_job *whole, sb_pack_target *target) {
+    sb_pack_job job = *whole;
+    job.members = 0;
+    for (int32_t f = 0; f < whole->members; ++f) {
+        const size_t used = job.end - job.begin - count_digits(whole, whole->member[f], 0);
+        if (used > (size_t)job.spec->bound) {
+            sb_pack_job half = *whole;
+            half.end = half.begin + (half.end - half.begin) / 2;
+            append_inputs(&half, target);
+            half.begin = half.end;
+            half.end = whole->end;
+            append_inputs(&half, target);
+            return;
+        }
+        if (used || job.spec->zeros)
+            job.member[job.members++] = whole->member[f];
+    }
+    if (job.members)
+        append(&job, target);
+}
+
+/* All walks of all chunks of all convolution groups, in walking order. The filters of a
+ * convolution group are shared out evenly among its walk groups. */
 static void append_all(const sb_layer *layer, const int8_t *digits, const sb_pack_spec *spec,
                        sb_pack_target *target) {
     const sb_geometry *geometry = &layer->geometry;
@@ -192,22 +208,81 @@ static void append_all(const sb_layer *layer, const int8_t *digits, const sb_pac
     const int32_t channels = geometry->in_channels / geometry->groups;
     const int32_t walk_groups = (filters + spec->filters - 1) / spec->filters;
     const size_t kernel = (size_t)geometry->kernel_height * geometry->kernel_width;
-    const size_t filter_size = (size_t)channels * kernel;
-    sb_pack_job job = {.layer = layer, .radix = spec->radix};
+    sb_pack_job job = {
+        .layer = layer, .spec = spec, .kernel = kernel, .filter_size = channels * kernel};
     for (int32_t group = 0; group < geometry->groups; ++group)
         for (int32_t begin = 0; begin < channels; begin += spec->chunk) {
-            job.channels = channels - begin < spec->chunk ? channels - begin : spec->chunk;
-            for (int32_t i = 0, first = 0; i < walk_groups; ++i, first += job.filters) {
-                job.filters = filters / walk_groups + (i < filters % walk_groups);
-                job.digits = digits + ((size_t)group * filters + first) * filter_size +
-                             (size_t)begin * kernel;
-                if (spec->radix == 3)
-                    map_ternary(job.filters, &job.map);
-                else
-                    map_binary(job.filters, &job.map);
-                append(&job, first, target);
+            const int32_t left = channels - begin;
+            int32_t first = 0;
+            job.digits = digits + (size_t)group * filters * job.filter_size + begin * kernel;
+            for (int32_t i = 0; i < walk_groups; ++i, first += job.members) {
+                if (target->starts)
+                    target->starts[target->start_count] = target->group_count;
+                ++target->start_count;
+                job.begin = 0;
+                job.end = (left < spec->chunk ? left : spec->chunk) * kernel;
+                job.members = filters / walk_groups + (i < filters % walk_groups);
+                for (int32_t f = 0; f < job.members; ++f)
+                    job.member[f] = first + f;
+                append_inputs(&job, target);
             }
         }
+    if (target->starts)
+        target->starts[target->start_count] = target->group_count;
+    ++target->start_count;
+}
+
+/* Marks the walks [begin, end) of a convolution group that open and close the sum of a filter.
+ * seen: a byte per filter of the group, zero. */
+static void order_walks(sb_bucket_group *groups, size_t begin, size_t end, uint8_t *seen) {
+    enum { OPENED = 1, CLOSED = 2 };
+    for (size_t i = begin; i < end; ++i)
+        for (int32_t f = 0; f < groups[i].filters; ++f) {
+            uint8_t *filter = seen + groups[i].filter[f];
+            groups[i].opens |= (uint8_t)(!(*filter & OPENED) << f);
+            *filter |= OPENED;
+        }
+    for (size_t i = end; i-- > begin;)
+        for (int32_t f = 0; f < groups[i].filters; ++f) {
+            uint8_t *filter = seen + groups[i].filter[f];
+            groups[i].closes |= (uint8_t)(!(*filter & CLOSED) << f);
+            *filter |= CLOSED;
+        }
+}
+
+/* opens, closes and merges; silent filters. */
+static sb_status order_all(const sb_geometry *geometry, const sb_pack_target *target,
+                           sb_memory *memory, sb_bucket_weights *weights) {
+    const size_t filters = (size_t)(geometry->out_channels / geometry->groups);
+    const size_t per_group = (size_t)weights->chunk_count * weights->walk_groups;
+    int32_t *silent = sb_memory_take(memory, (size_t)geometry->out_channels, sizeof *silent);
+    size_t *starts = sb_memory_take(memory, (size_t)geometry->groups + 1, sizeof *starts);
+    uint8_t *seen = sb_memory_take(memory, (size_t)geometry->out_channels, sizeof *seen);
+    if (!silent || !starts || !seen)
+        return SB_OUT_OF_MEMORY;
+    for (int32_t g = 0; g < geometry->groups; ++g, seen += filters) {
+        order_walks(target->groups, target->starts[g * per_group],
+                    target->starts[(g + 1) * per_group], seen);
+        starts[g + 1] = starts[g];
+        for (size_t k = 0; k < filters; ++k)
+            if (!seen[k])
+                silent[starts[g + 1]++] = (int32_t)k;
+    }
+    for (size_t i = 0; i < target->group_count; ++i)
+        weights->merges |= target->groups[i].opens != target->groups[i].closes;
+    weights->silent = silent;
+    weights->silent_starts = starts;
+    return SB_OK;
+}
+
+void sb_pack_lower(const sb_geometry *geometry, const sb_bucket_weights *weights, int32_t *shift) {
+    const size_t filters = (size_t)(geometry->out_channels / geometry->groups);
+    const size_t per_group = (size_t)weights->chunk_count * weights->walk_groups;
+    for (int32_t g = 0; g < geometry->groups; ++g)
+        for (size_t i = weights->starts[g * per_group]; i < weights->starts[(g + 1) * per_group];
+             ++i)
+            for (int32_t f = 0; f < weights->groups[i].filters; ++f)
+                shift[g * filters + weights->groups[i].filter[f]] -= weights->groups[i].lift[f];
 }
 
 sb_status sb_pack_buckets(const sb_layer *layer, const int8_t *digits, const sb_pack_spec *spec,
@@ -218,19 +293,25 @@ sb_status sb_pack_buckets(const sb_layer *layer, const int8_t *digits, const sb_
     sb_pack_target target = {0};
     append_all(layer, digits, spec, &target);
     target.groups = sb_memory_take(memory, target.group_count, sizeof *target.groups);
+    target.starts = sb_memory_take(memory, target.start_count, sizeof *target.starts);
     target.counts = sb_memory_take(memory, target.count_count, sizeof *target.counts);
     target.offsets = sb_memory_take(memory, target.offset_count + 1, sizeof *target.offsets);
-    if (!target.groups || !target.counts || !target.offsets)
+    if (!target.groups || !target.starts || !target.counts || !target.offsets)
         return SB_OUT_OF_MEMORY;
-    target.group_count = target.count_count = target.offset_count = 0;
+    target.group_count = target.start_count = target.count_count = target.offset_count = 0;
     append_all(layer, digits, spec, &target);
-    *weights = (sb_bucket_weights){.groups = target.groups,
-                                   .counts = target.counts,
-                                   .offsets = target.offsets,
-                                   .walk_groups = (filters + spec->filters - 1) / spec->filters,
-                                   .chunk = spec->chunk,
-                                   .chunk_count = (channels + spec->chunk - 1) / spec->chunk,
-                                   .radix = spec->radix};
-    set_flips(weights);
-    return SB_OK;
+    sb_bucket_weights packed = {.groups = target.groups,
+                                .starts = target.starts,
+                                .counts = target.counts,
+                                .offsets = target.offsets,
+                                .walk_groups = (filters + spec->filters - 1) / spec->filters,
+                                .chunk = spec->chunk,
+                                .chunk_count = (channels + spec->chunk - 1) / spec->chunk,
+                                .radix = spec->radix,
+                                .zeros = spec->zeros};
+    const sb_status status = order_all(geometry, &target, memory, &packed);
+    set_flips(&packed);
+    if (status == SB_OK)
+        *weights = packed;
+    return status;
 }

@@ -1,37 +1,48 @@
 #include "checked.h"
+#include "kernels/dense/dense_weights.h"
 #include "pack.h"
 
-/* One filter group of one chunk: [r][s][c][filters]; absent filters stay zero. */
-static float *pack_group(const sb_geometry *geometry, const float *weights, int32_t channels,
-                         int32_t present, int32_t filters, float *target) {
-    const size_t kernel = (size_t)geometry->kernel_height * geometry->kernel_width;
-    const size_t filter_size = (size_t)(geometry->in_channels / geometry->groups) * kernel;
-    for (size_t tap = 0; tap < kernel; ++tap)
-        for (int32_t c = 0; c < channels; ++c, target += filters)
-            for (int32_t f = 0; f < present; ++f)
-                target[f] = weights[(size_t)f * filter_size + (size_t)c * kernel + tap];
-    return target;
+/* A chunk of a filter group, [r][s][c][width]; weights: of its first filter and channel. Filters
+ * that do not exist stay zero. */
+static void pack_group(const sb_dense_cut *cut, const float *weights, size_t channels,
+                       size_t filters, float *target) {
+    const size_t filter_size = cut->channels * cut->taps;
+    const size_t width = cut->filters_in_lanes ? cut->widest : filters;
+    for (size_t tap = 0; tap < cut->taps; ++tap)
+        for (size_t c = 0; c < channels; ++c, target += width)
+            for (size_t f = 0; f < filters; ++f)
+                target[f] = weights[f * filter_size + c * cut->taps + tap];
 }
 
-float *sb_pack_dense(const sb_geometry *geometry, int32_t filters, const float *weights,
-                     sb_memory *memory) {
-    const int32_t group_filters = geometry->out_channels / geometry->groups;
-    const size_t kernel = (size_t)geometry->kernel_height * geometry->kernel_width;
-    const int32_t channels = geometry->in_channels / geometry->groups;
-    const size_t filter_size = (size_t)channels * kernel;
-    size_t count = (size_t)group_filters + filters - 1;
-    count = count / filters * filters;
-    if (!sb_checked_multiply(&count, filter_size) ||
-        !sb_checked_multiply(&count, (size_t)geometry->groups))
+float *sb_pack_dense(const sb_layer *layer, const sb_dense_cut *cut, sb_memory *memory) {
+    const size_t filter_size = cut->channels * cut->taps;
+    const size_t groups = (size_t)layer->geometry.groups;
+    size_t count = cut->group_count;
+    if (!sb_checked_multiply(&count, cut->widest) || !sb_checked_multiply(&count, filter_size) ||
+        !sb_checked_multiply(&count, groups))
         return NULL;
-    float *packed = sb_memory_take(memory, count, sizeof *packed);
-    float *target = packed;
-    for (int32_t group = 0; packed && group < geometry->groups; ++group)
-        for (int32_t k = 0; k < group_filters; k += filters) {
-            const size_t filter = (size_t)group * group_filters + k;
-            target = pack_group(geometry, weights + filter * filter_size, channels,
-                                group_filters - k < filters ? group_filters - k : filters, filters,
-                                target);
-        }
+    const size_t size = sb_dense_size(cut);
+    float *packed = sb_memory_take(memory, groups * size, sizeof *packed);
+    for (size_t group = 0; packed && group < groups; ++group) {
+        const float *weights = layer->weights + group * cut->filters * filter_size;
+        for (size_t chunk = 0; chunk < cut->chunk_count; ++chunk)
+            for (size_t i = 0; i < cut->group_count; ++i) {
+                const size_t first = sb_dense_first_filter(cut, i);
+                pack_group(cut, weights + first * filter_size + chunk * cut->chunk * cut->taps,
+                           sb_dense_chunk_channels(cut, chunk),
+                           sb_dense_first_filter(cut, i + 1) - first,
+                           packed + group * size + sb_dense_offset(cut, chunk, i));
+            }
+    }
+    return packed;
+}
+
+int8_t *sb_pack_integers(const sb_geometry *geometry, const int8_t *weights, sb_memory *memory) {
+    const size_t kernel = (size_t)geometry->kernel_height * geometry->kernel_width;
+    const size_t channels = (size_t)(geometry->in_channels / geometry->groups);
+    const size_t size = channels * kernel, filters = (size_t)geometry->out_channels;
+    int8_t *packed = sb_memory_take(memory, filters * size, sizeof *packed);
+    for (size_t i = 0; packed && i < filters * size; ++i)
+        packed[i / size * size + i % kernel * channels + i % size / kernel] = weights[i];
     return packed;
 }

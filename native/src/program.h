@@ -1,9 +1,12 @@
-/* What a program is made of. Built by builder.c, steps.c and weights.c, run by executor.c. */
+/* What a program is made of. Built by builder.c, connect.c, steps.c and weights.c, run by
+ * executor.c. */
 #ifndef SB_PROGRAM_H
 #define SB_PROGRAM_H
 
+#include "jit/code_memory.h"
 #include "kernels/kernel.h"
 #include "memory.h"
+#include "pack.h"
 #include "registry.h"
 #include "signbin.h"
 #include "threads.h"
@@ -11,6 +14,8 @@
 
 typedef struct sb_value {
     sb_extent extent;
+    sb_type type;
+    int32_t zero, top; /* of codes */
     sb_place place;
     size_t offset_bytes;
     sb_view view;
@@ -21,30 +26,30 @@ typedef struct sb_value {
     bool not_negative; /* NaN aside */
 } sb_value;
 
-/* A relayout between a value and a private copy of it in scratch. */
+/* A private copy of a value in scratch, and the kernel that lays it out anew, to or from there. */
 typedef struct sb_copy {
-    bool needed;
-    size_t offset_floats; /* in the step's scratch */
+    const sb_kernel_row *kernel; /* NULL: none is needed */
+    size_t offset_bytes;         /* in the step's scratch */
     sb_layer layer;
 } sb_copy;
 
 /* What a step does, stage by stage: copies in, channel totals, its kernel, copy out or halo. */
 typedef struct sb_step {
     const sb_kernel_row *kernel;
+    const sb_kernel_row *generated; /* what runs instead where its code can be made; or NULL */
     sb_layer layer;
     uint32_t input, residual, output;
     sb_copy input_copy, residual_copy, output_copy;
     bool late;    /* runs after all images */
     bool batched; /* its kernel takes the whole batch at once */
-    bool relays;  /* nothing but a relayout of the input: input_copy straight into the output */
     bool fills_halo;
     bool needs_totals;
-    size_t totals_offset_floats;
-    size_t scratch_floats;       /* copies and totals */
-    size_t share_scratch_floats; /* of every share, behind them */
+    size_t totals_offset_bytes;
+    size_t scratch_bytes;       /* copies and totals */
+    size_t share_scratch_bytes; /* of every share, behind them */
 } sb_step;
 
-/* The kernels behind the stages, of the program's instruction set. */
+/* The kernels behind the stages, of the program's instruction set, of one type. */
 typedef struct sb_stages {
     const sb_kernel_row *relayout, *halo, *sum_channels;
 } sb_stages;
@@ -55,11 +60,14 @@ typedef struct sb_contents {
     sb_value *values;
     sb_step *steps;
     size_t value_count, value_capacity, step_count, step_capacity;
-    size_t arena_bytes;    /* of one image */
-    size_t batch_bytes;    /* per image of the batch */
-    size_t scratch_floats; /* of the hungriest step, all shares together */
+    size_t arena_bytes;   /* of one image */
+    size_t batch_bytes;   /* per image of the batch */
+    size_t scratch_bytes; /* of the hungriest step, all shares together */
     size_t threads;
-    sb_stages stages;
+    sb_code_memory code;
+    size_t code_bytes; /* of it in use */
+    sb_stages stages[SB_TYPE_COUNT];
+    const sb_kernel_row *dequantize;
     uint32_t input, output;
 } sb_contents;
 
@@ -67,7 +75,7 @@ enum { SB_MESSAGE_BYTES = 256 };
 
 struct sb_builder {
     sb_isa isa;
-    int32_t lanes;
+    bool generates;
     sb_contents contents;
     char message[SB_MESSAGE_BYTES];
 };
@@ -91,19 +99,63 @@ sb_status sb_append_step(sb_builder *builder, sb_step *step);
 
 /* operands.c: decides which operands the step's kernel uses in place and which as private copies,
  * and reserves scratch; kernel and geometry of step->layer are set. fill: what positions outside
- * the image must hold. */
+ * the image must hold. bytes: the input is always a private image of bytes. */
 sb_status sb_place_windows(sb_builder *builder, float fill, sb_step *step);
+sb_status sb_place_bytes(sb_builder *builder, float fill, sb_step *step);
 sb_status sb_place_whole_image(sb_builder *builder, sb_step *step);
 sb_status sb_place_batch(sb_builder *builder, sb_step *step);
-sb_status sb_place_relay(sb_builder *builder, sb_step *step);
+void sb_place_relay(sb_builder *builder, sb_step *step);
 
-/* operands.c: floats more of the step's scratch, 64-byte aligned. */
-sb_status sb_reserve(sb_builder *builder, sb_step *step, size_t floats, size_t *offset);
+/* operands.c: scratch of every share for a quantization into lanes; false where it does not fit
+ * memory. */
+bool sb_reserve_quantize(const sb_layer *layer, sb_step *step);
+
+/* operands.c: bytes more of the step's scratch, 64-byte aligned. */
+sb_status sb_reserve(sb_builder *builder, sb_step *step, size_t bytes, size_t *offset);
 
 /* weights.c: finds the step's kernel, packs its weights and epilogue factors, and places its
  * operands. op is "conv2d" or "linear"; geometry and epilogue of step->layer are set. */
 sb_status sb_install_weights(sb_builder *builder, const sb_weight_spec *spec, const char *op,
                              sb_step *step);
+
+/* weights.c: where the operands of a layer with weights lie; its kernel is found. */
+sb_status sb_place_layer(sb_builder *builder, const char *op, sb_step *step);
+
+/* weights_bucket.c: kernel, operands and packed codes of a bucket walk; count: of the codes. */
+sb_status sb_install_buckets(sb_builder *builder, const sb_weight_spec *spec, const char *op,
+                             size_t count, sb_step *step);
+
+/* weights_products.c: operands and packed weights of a dense layer on codes, for a kernel that
+ * works by products.h or tables; integers have been checked. */
+sb_status sb_install_products(sb_builder *builder, const sb_codes *integers, const char *op,
+                              sb_step *step);
+
+/* weights_tables.c: kernel, operands and packed codes of a linear layer by tables. */
+sb_status sb_install_tables(sb_builder *builder, const sb_weight_spec *spec, const char *op,
+                            size_t count, sb_step *step);
+
+/* weights_bucket.c: as many weight codes as there must be, -1, 0 or +1 each. */
+sb_status sb_check_codes(sb_builder *builder, const sb_codes *codes, size_t count);
+
+/* weights_bucket.c: what turns a kernel's sums into the layer's: factors of float32, or integers
+ * and factors. */
+sb_status sb_set_factors(sb_builder *builder, const sb_code_spec *codes, int32_t radix,
+                         sb_step *step);
+
+/* weights_bucket.c: scratch for the sums of all inputs of every window; linear layers make their
+ * own. */
+sb_status sb_reserve_totals(sb_builder *builder, const char *op, sb_step *step);
+
+/* weights.c: the registry's kernel for a query, or SB_UNSUPPORTED. */
+sb_status sb_find_kernel(sb_builder *builder, const sb_kernel_query *query, sb_step *step);
+
+/* Bytes of an element: a float, or a code in 16 bits. */
+static inline size_t sb_type_bytes(sb_type type) {
+    return type == SB_TYPE_U8 ? sizeof(uint16_t) : sizeof(float);
+}
+
+/* weights.c: `count` times the same number, owned by the builder; NULL without memory. */
+float *sb_repeat(sb_builder *builder, size_t count, float value);
 
 /* weights.c: scale and bias of the epilogue where the caller gave none: 1 and 0. */
 sb_status sb_complete_epilogue(sb_builder *builder, size_t channels, sb_epilogue *epilogue);

@@ -2,17 +2,26 @@
 
 #include <string.h>
 
+#define SB_KERNEL_TYPE_f32 SB_TYPE_F32
+#define SB_KERNEL_TYPE_u8 SB_TYPE_U8
 #define SB_KERNEL_ISA_scalar SB_ISA_SCALAR
 #define SB_KERNEL_ISA_portable SB_ISA_PORTABLE
 #define SB_KERNEL_ISA_avx2 SB_ISA_AVX2
+#define SB_KERNEL_ISA_avx512 SB_ISA_AVX512
 #define SB_KERNEL(act, strategy, op, tile, isa, filters, vectors, lanes)                           \
-    {{"sb_" #act "_" #strategy "_" #op "_" #tile "__" #isa, #strategy, #op, SB_KERNEL_ISA_##isa,   \
-      true, filters, vectors, lanes},                                                              \
+    SB_ROW(act, strategy, op, tile, isa, filters, vectors, lanes, 0)
+#define SB_KERNEL_GENERATED(act, strategy, op, tile, isa, filters, vectors, lanes, together)       \
+    SB_ROW(act, strategy, op, tile, isa, filters, vectors, lanes, together)
+#define SB_ROW(act, strategy, op, tile, isa, filters, vectors, lanes, together)                    \
+    {{"sb_" #act "_" #strategy "_" #op "_" #tile "__" #isa, SB_KERNEL_TYPE_##act, #strategy, #op,  \
+      SB_KERNEL_ISA_##isa, true, filters, vectors, lanes, together},                               \
      SB_KERNEL_SYMBOL(act, strategy, op, tile, isa)},
 static const sb_kernel_row ROWS[] = {
 #include "kernels.def"
 };
 #undef SB_KERNEL
+#undef SB_KERNEL_GENERATED
+#undef SB_ROW
 
 enum { ROW_COUNT = sizeof ROWS / sizeof *ROWS };
 
@@ -29,9 +38,10 @@ sb_status sb_kernel_get(size_t index, sb_kernel_info *info) {
 }
 
 static bool serves(const sb_kernel_row *row, const sb_kernel_query *query, int isa) {
-    return (int)row->info.isa == isa && !strcmp(row->info.op, query->op) &&
-           !strcmp(row->info.strategy, query->strategy) && row->info.filters >= query->filters &&
-           row->info.vectors <= query->vectors;
+    return (int)row->info.isa == isa && row->info.type == query->type &&
+           !strcmp(row->info.op, query->op) && !strcmp(row->info.strategy, query->strategy) &&
+           row->info.filters >= query->filters && row->info.vectors <= query->vectors &&
+           (row->info.together > 0) == query->generated;
 }
 
 static bool better(const sb_kernel_row *row, const sb_kernel_row *best) {
@@ -52,13 +62,18 @@ const sb_kernel_row *sb_registry_find(const sb_kernel_query *query) {
     return NULL;
 }
 
-const sb_kernel_row *sb_registry_stage(const char *op, sb_isa isa) {
-    const sb_kernel_query query = {"layout", op, isa, 0, SB_MAX_VECTORS};
+const sb_kernel_row *sb_registry_stage(const char *op, sb_isa isa, sb_type type) {
+    const sb_kernel_query query = {"layout", op, isa, type, 0, SB_MAX_VECTORS, false};
     return sb_registry_find(&query);
 }
 
-int32_t sb_isa_lanes(sb_isa isa) {
-    if ((unsigned)isa >= SB_ISA_COUNT)
+const char *sb_type_name(sb_type type) {
+    static const char *const names[SB_TYPE_COUNT] = {"f32", "u8"};
+    return (unsigned)type < SB_TYPE_COUNT ? names[type] : "?";
+}
+
+int32_t sb_isa_lanes(sb_isa isa, sb_type type) {
+    if ((unsigned)isa >= SB_ISA_COUNT || (unsigned)type >= SB_TYPE_COUNT)
         return 0;
-    return sb_registry_stage("relayout", isa)->info.lanes;
+    return sb_registry_stage("relayout", isa, type)->info.lanes;
 }

@@ -15,7 +15,7 @@ static void synchronize(const sb_turn *turn) {
 }
 
 /* Where the value of the turn's image lies. The input is only read. */
-static float *address_of(const sb_turn *turn, uint32_t index) {
+static void *address_of(const sb_turn *turn, uint32_t index) {
     const sb_call *call = turn->call;
     const sb_value *value = &call->contents->values[index];
     if (value->place == SB_PLACE_INPUT)
@@ -23,9 +23,9 @@ static float *address_of(const sb_turn *turn, uint32_t index) {
     if (value->place == SB_PLACE_OUTPUT)
         return call->output + turn->image * value->elements;
     if (value->place == SB_PLACE_BATCH)
-        return (float *)(void *)(call->batch_values + value->offset_bytes * call->batch) +
-               turn->image * value->elements;
-    return (float *)(void *)(call->arena + value->offset_bytes);
+        return call->batch_values + value->offset_bytes * call->batch +
+               turn->image * value->elements * sb_type_bytes(value->type);
+    return call->arena + value->offset_bytes;
 }
 
 static void run_stage(const sb_turn *turn, const sb_kernel_row *kernel, const sb_layer *layer,
@@ -36,54 +36,47 @@ static void run_stage(const sb_turn *turn, const sb_kernel_row *kernel, const sb
     kernel->run(layer, &operands);
 }
 
+/* A private copy of *operand, which is aimed at it. */
+static void copy_in(const sb_turn *turn, const sb_copy *copy, const void **operand) {
+    void *target = turn->call->scratch + copy->offset_bytes;
+    run_stage(turn, copy->kernel, &copy->layer, (sb_operands){.input = *operand, .output = target});
+    *operand = target;
+}
+
 /* Private copies of the input and the residual, and channel totals; *operands is aimed at them. */
 static void prepare(const sb_turn *turn, const sb_step *step, sb_operands *operands) {
-    const sb_stages *stages = &turn->call->contents->stages;
-    float *scratch = turn->call->scratch;
-    if (step->input_copy.needed) {
-        float *copy = scratch + step->input_copy.offset_floats;
-        run_stage(turn, stages->relayout, &step->input_copy.layer,
-                  (sb_operands){.input = operands->input, .output = copy});
-        operands->input = copy;
-    }
-    if (step->residual_copy.needed) {
-        float *copy = scratch + step->residual_copy.offset_floats;
-        run_stage(turn, stages->relayout, &step->residual_copy.layer,
-                  (sb_operands){.input = operands->residual, .output = copy});
-        operands->residual = copy;
-    }
-    if (step->input_copy.needed || step->residual_copy.needed)
+    const sb_contents *contents = turn->call->contents;
+    if (step->input_copy.kernel)
+        copy_in(turn, &step->input_copy, &operands->input);
+    if (step->residual_copy.kernel)
+        copy_in(turn, &step->residual_copy, &operands->residual);
+    if (step->input_copy.kernel || step->residual_copy.kernel)
         synchronize(turn);
     if (step->needs_totals) {
-        float *totals = scratch + step->totals_offset_floats;
-        run_stage(turn, stages->sum_channels, &step->layer,
-                  (sb_operands){.input = operands->input, .output = totals});
+        void *totals = turn->call->scratch + step->totals_offset_bytes;
+        run_stage(turn, contents->stages[contents->values[step->input].type].sum_channels,
+                  &step->layer, (sb_operands){.input = operands->input, .output = totals});
         operands->totals = totals;
         synchronize(turn);
     }
 }
 
 static void run_step(const sb_turn *turn, const sb_step *step) {
-    const sb_stages *stages = &turn->call->contents->stages;
-    float *target = address_of(turn, step->output);
+    const sb_contents *contents = turn->call->contents;
+    const sb_stages *stages = &contents->stages[contents->values[step->output].type];
+    char *scratch = turn->call->scratch;
+    void *target = address_of(turn, step->output);
     sb_operands operands = {.input = address_of(turn, step->input), .output = target};
-    if (step->relays) {
-        operands.output = target;
-        run_stage(turn, stages->relayout, &step->input_copy.layer, operands);
-        synchronize(turn);
-        return;
-    }
     if (step->residual != SB_NO_VALUE)
         operands.residual = address_of(turn, step->residual);
     prepare(turn, step, &operands);
-    if (step->output_copy.needed)
-        operands.output = turn->call->scratch + step->output_copy.offset_floats;
-    operands.scratch =
-        turn->call->scratch + step->scratch_floats + turn->share * step->share_scratch_floats;
+    if (step->output_copy.kernel)
+        operands.output = scratch + step->output_copy.offset_bytes;
+    operands.scratch = scratch + step->scratch_bytes + turn->share * step->share_scratch_bytes;
     run_stage(turn, step->kernel, &step->layer, operands);
     synchronize(turn);
-    if (step->output_copy.needed)
-        run_stage(turn, stages->relayout, &step->output_copy.layer,
+    if (step->output_copy.kernel)
+        run_stage(turn, step->output_copy.kernel, &step->output_copy.layer,
                   (sb_operands){.input = operands.output, .output = target});
     else if (step->fills_halo)
         run_stage(turn, stages->halo, &step->layer, (sb_operands){.output = target});
@@ -96,7 +89,10 @@ static void run_step(const sb_turn *turn, const sb_step *step) {
 static void copy_value(const sb_turn *turn, uint32_t index) {
     const sb_value *value = &turn->call->contents->values[index];
     float *const *copies = turn->call->copies;
-    sb_layer layer = {0};
+    const sb_contents *contents = turn->call->contents;
+    const bool codes = value->type == SB_TYPE_U8;
+    const size_t bytes = value->elements * sb_type_bytes(value->type);
+    sb_layer layer = {.factor = 1.0f};
     if (!copies || !copies[index])
         return;
     layer.geometry.in_channels = value->extent.channels;
@@ -104,11 +100,11 @@ static void copy_value(const sb_turn *turn, uint32_t index) {
     layer.geometry.in_width = value->extent.width;
     layer.input = value->view;
     for (size_t image = 0; image < turn->images; ++image) {
-        const size_t offset = image * value->elements;
-        const sb_operands operands = {.input = address_of(turn, index) + offset,
-                                      .output =
-                                          copies[index] + turn->image * value->elements + offset};
-        run_stage(turn, turn->call->contents->stages.relayout, &layer, operands);
+        const sb_operands operands = {
+            .input = (const char *)address_of(turn, index) + image * bytes,
+            .output = copies[index] + (turn->image + image) * value->elements};
+        run_stage(turn, codes ? contents->dequantize : contents->stages[SB_TYPE_F32].relayout,
+                  &layer, operands);
     }
     synchronize(turn);
 }

@@ -8,8 +8,7 @@ typedef struct sb_call {
     const sb_contents *contents;
     const float *input;
     float *output;
-    char *arena, *batch_values;
-    float *scratch;
+    char *arena, *batch_values, *scratch;
     size_t batch, shares;
     sb_team *team; /* NULL for one share */
     float *const *copies;

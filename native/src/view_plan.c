@@ -1,6 +1,7 @@
 #include "view_plan.h"
 
 #include "checked.h"
+#include "kernels/dense/product_format.h"
 #include "kernels/view.h"
 
 enum { MOST_PIXELS = 1 << 29, CRITICAL_BYTES = 2048, SKEW_VECTORS = 8 };
@@ -24,9 +25,9 @@ bool sb_view_holds(const sb_view *view, const sb_extent *extent) {
            (int64_t)view->blocks_x * view->block_width >= extent->width;
 }
 
-bool sb_view_floats(const sb_view *view, const sb_extent *extent, size_t *floats) {
+bool sb_view_elements(const sb_view *view, const sb_extent *extent, size_t *elements) {
     if (!view->lanes) {
-        *floats = (size_t)extent->channels * extent->height * extent->width;
+        *elements = (size_t)extent->channels * extent->height * extent->width;
         return true;
     }
     const int64_t rows = (int64_t)view->top + view->block_height + view->bottom;
@@ -35,7 +36,7 @@ bool sb_view_floats(const sb_view *view, const sb_extent *extent, size_t *floats
     if (rows > INT32_MAX || columns > INT32_MAX || !sb_checked_multiply(&size, (size_t)rows) ||
         !sb_checked_multiply(&size, (size_t)columns) || size > SIZE_MAX / 2 / sizeof(float))
         return false;
-    *floats = size;
+    *elements = size;
     return true;
 }
 
@@ -85,6 +86,26 @@ bool sb_view_under(const sb_geometry *geometry, const sb_view *output, sb_view *
                       &view->right);
 }
 
+bool sb_view_of_bytes(const sb_geometry *geometry, sb_view *view) {
+    const int32_t down =
+        sb_byte_step(geometry->kernel_height, geometry->stride_height, geometry->padding_height);
+    const int32_t right =
+        sb_byte_step(geometry->kernel_width, geometry->stride_width, geometry->padding_width);
+    const sb_extent extent = {geometry->in_channels, geometry->in_height, geometry->in_width};
+    size_t bytes;
+    *view = (sb_view){.lanes = 1,
+                      .blocks_y = 1,
+                      .blocks_x = 1,
+                      .block_height = divide_up(geometry->in_height, down),
+                      .block_width = divide_up(geometry->in_width, right),
+                      .top = geometry->padding_height,
+                      .bottom = geometry->padding_height,
+                      .left = geometry->padding_width,
+                      .right = geometry->padding_width,
+                      .pitch = geometry->in_channels};
+    return sb_view_elements(view, &extent, &bytes) && bytes <= INT32_MAX - SB_STEP_BYTES;
+}
+
 bool sb_view_same_blocks(const sb_view *a, const sb_view *b) {
     return a->lanes == b->lanes && a->blocks_y == b->blocks_y && a->blocks_x == b->blocks_x &&
            a->block_height == b->block_height && a->block_width == b->block_width;
@@ -100,7 +121,7 @@ bool sb_view_has_halo(const sb_view *view) {
     return view->top || view->bottom || view->left || view->right;
 }
 
-int32_t sb_view_pitch(int32_t channels, int32_t lanes) {
-    const int64_t bytes = (int64_t)channels * lanes * (int64_t)sizeof(float);
+int32_t sb_view_pitch(int32_t channels, size_t vector_bytes) {
+    const int64_t bytes = (int64_t)channels * (int64_t)vector_bytes;
     return bytes % CRITICAL_BYTES ? channels : channels + SKEW_VECTORS;
 }

@@ -5,6 +5,7 @@
 #include "pack.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 sb_status sb_copy_floats(sb_builder *builder, const sb_floats *floats, size_t count,
@@ -26,16 +27,17 @@ sb_status sb_copy_floats(sb_builder *builder, const sb_floats *floats, size_t co
     return SB_OK;
 }
 
-static sb_status find_kernel(sb_builder *builder, const sb_kernel_query *query, sb_step *step) {
+sb_status sb_find_kernel(sb_builder *builder, const sb_kernel_query *query, sb_step *step) {
     step->kernel = sb_registry_find(query);
     if (step->kernel)
         return SB_OK;
-    return sb_complain(
-        builder, SB_UNSUPPORTED, "no %s kernel for %s up to isa %s walks %d filters and %d vectors",
-        query->strategy, query->op, sb_isa_name(query->isa), query->filters, query->vectors);
+    return sb_complain(builder, SB_UNSUPPORTED,
+                       "no %s %s kernel for %s up to isa %s walks %d filters and %d vectors",
+                       sb_type_name(query->type), query->strategy, query->op,
+                       sb_isa_name(query->isa), query->filters, query->vectors);
 }
 
-static float *constant(sb_builder *builder, size_t count, float value) {
+float *sb_repeat(sb_builder *builder, size_t count, float value) {
     float *numbers = sb_memory_take(&builder->contents.memory, count, sizeof *numbers);
     for (size_t i = 0; numbers && i < count; ++i)
         numbers[i] = value;
@@ -44,164 +46,178 @@ static float *constant(sb_builder *builder, size_t count, float value) {
 
 sb_status sb_complete_epilogue(sb_builder *builder, size_t channels, sb_epilogue *epilogue) {
     if (!epilogue->scale)
-        epilogue->scale = constant(builder, channels, 1.0f);
+        epilogue->scale = sb_repeat(builder, channels, 1.0f);
     if (!epilogue->bias)
-        epilogue->bias = constant(builder, channels, 0.0f);
+        epilogue->bias = sb_repeat(builder, channels, 0.0f);
     if (!epilogue->scale || !epilogue->bias)
         return sb_complain(builder, SB_OUT_OF_MEMORY, "no memory for scale and bias");
     return SB_OK;
 }
 
-static sb_status place_operands(sb_builder *builder, const char *op, sb_step *step) {
+sb_status sb_place_layer(sb_builder *builder, const char *op, sb_step *step) {
     step->batched = !strcmp(op, "linear");
-    return step->batched ? sb_place_batch(builder, step) : sb_place_windows(builder, 0.0f, step);
+    if (step->batched)
+        return sb_place_batch(builder, step);
+    return sb_place_windows(builder, (float)step->layer.epilogue.requantize.input_zero, step);
 }
 
-static sb_status install_dense(sb_builder *builder, const sb_weight_spec *spec, const char *op,
-                               size_t count, sb_step *step) {
-    const sb_kernel_query query = {"dense", op, builder->isa, 0, SB_MAX_VECTORS};
+/* Packs the weights of a dense convolution, and reserves what its sums wait in. */
+static sb_status pack_dense(sb_builder *builder, sb_step *step) {
+    const sb_kernel_info *info = &step->kernel->info;
+    const sb_dense_tile_size tile = {info->filters, info->vectors, info->lanes};
     sb_layer *layer = &step->layer;
-    sb_status status = find_kernel(builder, &query, step);
-    if (status == SB_OK)
-        status = sb_copy_floats(builder, &spec->values, count, "weight values", &layer->weights);
-    if (status == SB_OK)
-        status = place_operands(builder, op, step);
-    const bool depthwise = layer->geometry.in_channels == layer->geometry.groups;
-    if (status != SB_OK || !strcmp(op, "linear") || depthwise)
-        return status;
-    layer->weights = sb_pack_dense(&layer->geometry, step->kernel->info.filters, layer->weights,
-                                   &builder->contents.memory);
+    const sb_dense_cut cut = sb_cut_dense(layer, &tile);
+    if (cut.filters_in_lanes)
+        step->share_scratch_bytes = (size_t)layer->output.block_height *
+                                    (size_t)layer->output.block_width * (size_t)info->lanes *
+                                    cut.widest * sizeof(float);
+    layer->weights = sb_pack_dense(layer, &cut, &builder->contents.memory);
     if (!layer->weights)
         return sb_complain(builder, SB_OUT_OF_MEMORY, "no memory for packed weights");
     return SB_OK;
 }
 
-static sb_status check_codes(sb_builder *builder, const sb_weight_spec *spec, size_t count) {
-    const sb_tile_spec *tile = &spec->tile;
-    if (spec->codes.count != count)
-        return sb_complain(builder, SB_INVALID_ARGUMENT, "weight codes: %zu; allowed: %zu",
-                           spec->codes.count, count);
+static sb_status install_dense(sb_builder *builder, const sb_weight_spec *spec, const char *op,
+                               size_t count, sb_step *step) {
+    const sb_kernel_query query = {"dense",        op,   builder->isa, SB_TYPE_F32, 0,
+                                   SB_MAX_VECTORS, false};
+    sb_layer *layer = &step->layer;
+    sb_status status = sb_find_kernel(builder, &query, step);
+    if (status == SB_OK)
+        status = sb_copy_floats(builder, &spec->values, count, "weight values", &layer->weights);
+    if (status == SB_OK)
+        status = sb_place_layer(builder, op, step);
+    const bool depthwise = layer->geometry.in_channels == layer->geometry.groups;
+    if (status != SB_OK || !strcmp(op, "linear") || depthwise)
+        return status;
+    return pack_dense(builder, step);
+}
+
+/* ---- integer weights on codes ------------------------------------------------------------- */
+
+static sb_status check_integers(sb_builder *builder, const sb_weight_spec *spec, size_t count) {
+    if (spec->integers.count != count)
+        return sb_complain(builder, SB_INVALID_ARGUMENT, "integer weights: %zu; allowed: %zu",
+                           spec->integers.count, count);
     for (size_t i = 0; i < count; ++i)
-        if (spec->codes.data[i] < -1 || spec->codes.data[i] > 1)
+        if (abs(spec->integers.data[i]) > SB_MAX_INTEGER)
             return sb_complain(builder, SB_INVALID_ARGUMENT,
-                               "weight code %zu: %d; allowed: -1, 0, +1", i, spec->codes.data[i]);
-    if (tile->filters < 1 || tile->filters > SB_MAX_FILTERS || tile->vectors < 1 ||
-        tile->vectors > SB_MAX_VECTORS || tile->chunk < 1)
-        return sb_complain(builder, SB_INVALID_ARGUMENT,
-                           "tile: %d filters, %d vectors, chunk %d; allowed: 1..%d filters, "
-                           "1..%d vectors, chunk >= 1",
-                           tile->filters, tile->vectors, tile->chunk, SB_MAX_FILTERS,
-                           SB_MAX_VECTORS);
+                               "integer weight %zu: %d; allowed: -%d..%d", i,
+                               spec->integers.data[i], SB_MAX_INTEGER, SB_MAX_INTEGER);
     return SB_OK;
 }
 
-/* Sums over the channels of every input pixel, before the kernel; linear layers make their own,
- * and turn the images of a pass in scratch of their own. */
-static sb_status reserve_totals(sb_builder *builder, const char *op, sb_step *step) {
-    const sb_layer *layer = &step->layer;
-    const sb_kernel_info *info = &step->kernel->info;
-    size_t floats = (size_t)info->lanes;
-    if (!strcmp(op, "linear")) {
-        step->share_scratch_floats =
-            (size_t)layer->geometry.in_channels * (size_t)(info->lanes * info->vectors);
-        step->share_scratch_floats = (step->share_scratch_floats + 15) / 16 * 16;
-        return SB_OK;
-    }
-    step->needs_totals = true;
-    if (!sb_checked_multiply(&floats, (size_t)sb_view_rows(&layer->input)) ||
-        !sb_checked_multiply(&floats, (size_t)sb_view_columns(&layer->input)) ||
-        !sb_checked_multiply(&floats, (size_t)layer->geometry.groups))
-        return sb_complain(builder, SB_OVERFLOW, "the scratch of %s does not fit memory",
-                           info->name);
-    return sb_reserve(builder, step, floats, &step->totals_offset_floats);
-}
-
-/* The kernel for the tile, its operands, and the largest chunk whose offsets fit. */
-static sb_status place_codes(sb_builder *builder, const sb_tile_spec *tile, const char *op,
-                             sb_step *step, int32_t *chunk) {
-    const sb_kernel_query query = {"bucket", op, builder->isa, tile->filters, tile->vectors};
-    sb_status status = find_kernel(builder, &query, step);
-    if (status == SB_OK)
-        status = place_operands(builder, op, step);
-    if (status == SB_OK)
-        status = reserve_totals(builder, op, step);
+/* The scalar kernel's operands and weights. */
+static sb_status install_reference(sb_builder *builder, const sb_weight_spec *spec, const char *op,
+                                   sb_step *step) {
+    sb_layer *layer = &step->layer;
+    sb_status status = sb_place_layer(builder, op, step);
+    if (status == SB_OK && layer->epilogue.offset)
+        status = sb_reserve_totals(builder, op, step);
     if (status != SB_OK)
         return status;
-    *chunk = sb_pack_chunk(&step->layer.geometry, &step->layer.input, tile->chunk);
-    if (*chunk < 1)
-        return sb_complain(builder, SB_UNSUPPORTED,
-                           "a window of %d x %d over rows of %d does not fit 16-bit offsets; use "
-                           "the dense strategy",
-                           step->layer.geometry.kernel_height, step->layer.geometry.kernel_width,
-                           sb_view_columns(&step->layer.input));
+    layer->integers =
+        sb_pack_integers(&layer->geometry, spec->integers.data, &builder->contents.memory);
+    if (!layer->integers)
+        return sb_complain(builder, SB_OUT_OF_MEMORY, "no memory for packed weights");
     return SB_OK;
 }
 
-static sb_status pack_codes(sb_builder *builder, const sb_weight_spec *spec,
-                            const sb_code_spec *codes, int32_t chunk, sb_step *step) {
+/* What takes the zero point out of a product with raw codes. */
+static sb_status set_sums(sb_builder *builder, const sb_weight_spec *spec, sb_step *step) {
     sb_memory *memory = &builder->contents.memory;
-    const size_t filters = (size_t)codes->filters;
-    const int32_t radix = sb_pack_radix(codes);
-    float *factor = sb_memory_take(memory, filters, sizeof *factor);
-    float *shift = sb_memory_take(memory, filters, sizeof *shift);
-    sb_memory temporary = {NULL};
-    int8_t *digits = sb_memory_take(&temporary, spec->codes.count, sizeof *digits);
-    sb_status status = SB_OUT_OF_MEMORY;
-    if (radix == 3 && spec->tile.filters > SB_TERNARY_FILTERS) {
-        sb_memory_free(&temporary);
-        return sb_complain(builder, SB_INVALID_ARGUMENT,
-                           "tile: %d filters; allowed: 1..%d for ternary weights",
-                           spec->tile.filters, SB_TERNARY_FILTERS);
-    }
-    if (factor && shift && digits) {
-        sb_pack_digits(codes, radix, digits, factor, shift);
-        const sb_pack_spec pack = {spec->tile.filters, radix, chunk};
-        status = sb_pack_buckets(&step->layer, digits, &pack, memory, &step->layer.buckets);
-    }
-    sb_memory_free(&temporary);
-    step->layer.epilogue.scale = factor;
-    step->layer.epilogue.offset = shift;
-    if (status != SB_OK)
-        return sb_complain(builder, status, "no memory for packed weights");
+    sb_layer *layer = &step->layer;
+    const size_t filters = (size_t)layer->geometry.out_channels;
+    const size_t taps = spec->integers.count / filters;
+    int32_t *flip = sb_memory_take(memory, filters, sizeof *flip);
+    int32_t *shift = sb_memory_take(memory, filters, sizeof *shift);
+    if (!flip || !shift)
+        return sb_complain(builder, SB_OUT_OF_MEMORY, "no memory for packed weights");
+    for (size_t i = 0; i < spec->integers.count; ++i)
+        shift[i / taps] -= spec->integers.data[i] * layer->epilogue.requantize.input_zero;
+    layer->sums = (sb_integer_sums){.flip = flip, .shift = shift};
     return SB_OK;
 }
 
-static sb_status install_buckets(sb_builder *builder, const sb_weight_spec *spec, const char *op,
-                                 size_t count, sb_step *step) {
+static sb_status install_integers(sb_builder *builder, const sb_weight_spec *spec, const char *op,
+                                  size_t count, sb_step *step) {
+    const sb_kernel_query query = {"dense", op, builder->isa, SB_TYPE_U8, 0, SB_MAX_VECTORS, false};
     const size_t filters = (size_t)step->layer.geometry.out_channels;
-    sb_code_spec codes = {.codes = spec->codes.data,
-                          .taps = count / filters,
-                          .filters = step->layer.geometry.out_channels};
-    int32_t chunk = 0;
-    sb_status status = check_codes(builder, spec, count);
-    if (status == SB_OK && !spec->scale.data)
-        status = sb_complain(builder, SB_INVALID_ARGUMENT, "weight codes come with scales");
+    sb_epilogue *epilogue = &step->layer.epilogue;
+    sb_status status = check_integers(builder, spec, count);
     if (status == SB_OK)
-        status = sb_copy_floats(builder, &spec->scale, filters, "weight scale", &codes.scale);
+        status = sb_find_kernel(builder, &query, step);
     if (status == SB_OK)
-        status = sb_copy_floats(builder, &spec->offset, filters, "weight offset", &codes.offset);
+        status = sb_copy_floats(builder, &spec->scale, filters, "weight scale", &epilogue->scale);
     if (status == SB_OK)
-        status = place_codes(builder, &spec->tile, op, step, &chunk);
+        status =
+            sb_copy_floats(builder, &spec->offset, filters, "weight offset", &epilogue->offset);
     if (status == SB_OK)
-        status = pack_codes(builder, spec, &codes, chunk, step);
-    return status;
+        status = step->kernel->info.isa == SB_ISA_SCALAR
+                     ? install_reference(builder, spec, op, step)
+                     : sb_install_products(builder, &spec->integers, op, step);
+    return status == SB_OK ? set_sums(builder, spec, step) : status;
+}
+
+/* ---- any weights -------------------------------------------------------------------------- */
+
+/* |A| <= sum |w| * max(zero, top - zero) of every filter, and |T| likewise, must fit int32. */
+static sb_status check_sums(sb_builder *builder, const int8_t *weights, size_t count,
+                            const sb_step *step) {
+    const sb_value *input = &builder->contents.values[step->input];
+    const size_t taps = count / (size_t)step->layer.geometry.out_channels;
+    const int64_t furthest =
+        input->zero > input->top - input->zero ? input->zero : input->top - input->zero;
+    int64_t most = (int64_t)taps, sum = 0;
+    for (size_t i = 0; i < count; ++i) {
+        sum = (i % taps ? sum : 0) + abs(weights[i]);
+        most = sum > most ? sum : most;
+    }
+    if (most <= INT32_MAX / furthest)
+        return SB_OK;
+    return sb_complain(builder, SB_UNSUPPORTED,
+                       "step %zu: sums of %lld codes do not fit int32; use float32",
+                       builder->contents.step_count, (long long)most);
+}
+
+static sb_status install(sb_builder *builder, const sb_weight_spec *spec, const char *op,
+                         size_t count, sb_step *step) {
+    const sb_codes *whole = spec->codes.data ? &spec->codes : &spec->integers;
+    const bool reads_codes = builder->contents.values[step->input].type == SB_TYPE_U8;
+    if (!!spec->values.data + !!spec->codes.data + !!spec->integers.data != 1)
+        return sb_complain(builder, SB_INVALID_ARGUMENT,
+                           "weights: exactly one of values, codes and integers must be given");
+    if (spec->values.data && !reads_codes)
+        return install_dense(builder, spec, op, count, step);
+    if (spec->values.data || (spec->integers.data && !reads_codes))
+        return sb_complain(builder, SB_INVALID_ARGUMENT,
+                           "step %zu: %s on %s; allowed: values on f32, integers on codes",
+                           builder->contents.step_count,
+                           spec->values.data ? "weight values" : "integer weights",
+                           reads_codes ? "codes" : "f32");
+    if (!spec->scale.data)
+        return sb_complain(builder, SB_INVALID_ARGUMENT, "weight codes come with scales");
+    if (reads_codes && whole->count == count) {
+        const sb_status status = check_sums(builder, whole->data, count, step);
+        if (status != SB_OK)
+            return status;
+    }
+    if (spec->integers.data)
+        return install_integers(builder, spec, op, count, step);
+    return spec->tile.mode == SB_WALK_TABLES ? sb_install_tables(builder, spec, op, count, step)
+                                             : sb_install_buckets(builder, spec, op, count, step);
 }
 
 sb_status sb_install_weights(sb_builder *builder, const sb_weight_spec *spec, const char *op,
                              sb_step *step) {
     const sb_geometry *geometry = &step->layer.geometry;
-    const bool low_bit = spec->codes.data != NULL;
     size_t count = (size_t)geometry->out_channels;
     const size_t factors[] = {(size_t)(geometry->in_channels / geometry->groups),
                               (size_t)geometry->kernel_height, (size_t)geometry->kernel_width};
     for (int i = 0; i < 3; ++i)
         if (!sb_checked_multiply(&count, factors[i]))
             return sb_complain(builder, SB_OVERFLOW, "the weights do not fit memory");
-    if (low_bit == (spec->values.data != NULL))
-        return sb_complain(builder, SB_INVALID_ARGUMENT,
-                           "weights: exactly one of values and codes must be given");
-    const sb_status status = low_bit ? install_buckets(builder, spec, op, count, step)
-                                     : install_dense(builder, spec, op, count, step);
+    const sb_status status = install(builder, spec, op, count, step);
     if (status != SB_OK)
         return status;
     return sb_complete_epilogue(builder, (size_t)geometry->out_channels, &step->layer.epilogue);

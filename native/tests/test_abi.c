@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+int test_hostile(void); /* test_hostile.c */
+
 static int failures;
 
 #define EXPECT(condition)                                                                          \
@@ -134,7 +136,9 @@ static void test_wrong_calls(void) {
     for (int i = 0; i < 3; ++i)
         EXPECT(sb_builder_create(&wrong[i], &builder) == SB_INVALID_ARGUMENT && !builder);
     EXPECT(sb_builder_create(&(sb_builder_spec){.threads = 1}, NULL) == SB_INVALID_ARGUMENT);
-    EXPECT(sb_isa_lanes(SB_ISA_COUNT) == 0 && sb_isa_lanes(SB_ISA_SCALAR) == 1);
+    EXPECT(sb_isa_lanes(SB_ISA_COUNT, SB_TYPE_F32) == 0 &&
+           sb_isa_lanes(SB_ISA_SCALAR, SB_TYPE_COUNT) == 0 &&
+           sb_isa_lanes(SB_ISA_SCALAR, SB_TYPE_U8) == 1);
     EXPECT(sb_builder_add_conv2d(NULL, NULL) == SB_INVALID_ARGUMENT);
     EXPECT(sb_builder_finish(NULL, &program) == SB_INVALID_ARGUMENT);
     EXPECT(sb_kernel_get(sb_kernel_count(), &info) == SB_INVALID_ARGUMENT);
@@ -153,5 +157,6 @@ int main(void) {
                 test_network(usable, shares);
         }
     test_wrong_calls();
+    EXPECT(test_hostile() == 0);
     return failures;
 }

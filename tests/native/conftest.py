@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from signbin import native
+from signbin.errors import ExecutionError
 from signbin.native import _signbin
 
 UNIT_ROUNDOFF = 2.0**-24
@@ -88,9 +90,13 @@ class Weights:
         dense = self.codes * self.scale.astype(np.float64).reshape(per_filter)
         return dense + (0 if self.offset is None else self.offset.reshape(per_filter))
 
-    def native(self, tile):
+    def native(self, tile, *, generated=False):
         return _signbin.Weight(
-            codes=self.codes.reshape(-1), scale=self.scale, offset=self.offset, tile=tile
+            codes=self.codes.reshape(-1),
+            scale=self.scale,
+            offset=self.offset,
+            tile=tile,
+            generated=generated,
         )
 
 
@@ -121,9 +127,9 @@ def float_weight(values):
 class OneLayer:
     """A program of one step: input -> output, residuals computed by an earlier copy."""
 
-    def __init__(self, isa, in_shape, out_shape):
+    def __init__(self, isa, in_shape, out_shape, threads=1):
         self.in_shape, self.out_shape = in_shape, out_shape
-        self.builder = _signbin.Builder(isa, 0)
+        self.builder = _signbin.Builder(isa, 0, 0, threads, generates=True)
         self.input = self.builder.add_value((*in_shape, 1, 1)[:3], _signbin.Place.INPUT)
         self.output = self.builder.add_value((*out_shape, 1, 1)[:3], _signbin.Place.OUTPUT)
 
@@ -135,9 +141,9 @@ class OneLayer:
         return y
 
 
-def run_conv2d(isa, conv, weight, x, **epilogue):
+def run_conv2d(isa, conv, weight, x, *, threads=1, **epilogue):
     """(output, name of the kernel that computed it)."""
-    layer = OneLayer(isa, (conv.channels, *conv.size), (conv.filters, *conv.output))
+    layer = OneLayer(isa, (conv.channels, *conv.size), (conv.filters, *conv.output), threads)
     layer.builder.add_conv2d(
         layer.input,
         layer.output,
@@ -176,6 +182,14 @@ def dense_tolerance(products, taps):
     return (2 * taps + 8) * UNIT_ROUNDOFF * products
 
 
+def require(isa):
+    """Skip the test where this CPU does not run the instruction set."""
+    try:
+        native.resolve_isa(isa)
+    except ExecutionError:
+        pytest.skip(f"this CPU lacks {isa}")
+
+
 @dataclasses.dataclass(frozen=True)
 class Oracle:
     """Everything above, for tests: modules of tests cannot import one another."""
@@ -186,6 +200,7 @@ class Oracle:
     dense_tolerance = staticmethod(dense_tolerance)
     float_weight = staticmethod(float_weight)
     low_bit = staticmethod(low_bit)
+    require = staticmethod(require)
     run_conv2d = staticmethod(run_conv2d)
     run_linear = staticmethod(run_linear)
     walk_tolerance = staticmethod(walk_tolerance)
@@ -195,3 +210,149 @@ class Oracle:
 @pytest.fixture(scope="session")
 def oracle():
     return Oracle()
+
+
+# ---- 8-bit codes ----------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Quantized:
+    """real = scale * (q - zero), 0 <= q <= top; the scale is left to the caller."""
+
+    zero: int = 0
+    top: int = 255
+
+    def random(self, rng, shape):
+        return rng.integers(0, self.top + 1, shape).astype(np.int64)
+
+    @property
+    def native(self):
+        return (self.zero, self.top)
+
+
+@dataclasses.dataclass(frozen=True)
+class Chain:
+    """The numbers between an exact sum and what is stored; arrays are per channel."""
+
+    scale: np.ndarray
+    bias: np.ndarray | None = None
+    offset: np.ndarray | None = None
+    residual_scale: float = 1.0
+    activation: _signbin.Activation = _signbin.Activation.NONE
+    slope: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    prelu: np.ndarray | None = None
+    post_bias: np.ndarray | None = None
+
+    def epilogue(self, residual=None):
+        """What the builder takes; scale and offset belong to the weights."""
+        fields = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name not in ("scale", "offset")
+        }
+        return _signbin.Epilogue(residual=residual, **fields)
+
+    def finish(self, exact, total=None, residual=None, output=None):
+        """One float32 operation after the other. residual: q - zero. output: None for float32."""
+        column = (1, -1) + (1,) * (exact.ndim - 2)
+        one = np.float32
+
+        def per_channel(array):
+            return array.astype(one).reshape(column)
+
+        with np.errstate(over="ignore", invalid="ignore"):
+            f = exact.astype(one) * per_channel(self.scale)
+            if self.bias is not None:
+                f = f + per_channel(self.bias)
+            if self.offset is not None:
+                f = f + per_channel(self.offset) * total.astype(one)
+            if residual is not None:
+                f = f + one(self.residual_scale) * residual.astype(one)
+            if self.activation is _signbin.Activation.RELU:
+                f = np.where(f < 0, one(0), f)
+            elif self.activation is _signbin.Activation.LEAKY_RELU:
+                slope = one(self.slope) if self.prelu is None else per_channel(self.prelu)
+                f = np.where(f > 0, f, slope * f)
+            elif self.activation is _signbin.Activation.CLAMP:
+                f = np.where(f < one(self.low), one(self.low), f)
+                f = np.where(f > one(self.high), one(self.high), f)
+            if self.post_bias is not None:
+                f = f + per_channel(self.post_bias)
+        assert f.dtype == np.float32
+        return f if output is None else requantize(f, output)
+
+
+def requantize(f, output):
+    """Codes of float32 numbers: clamped (NaN becomes the least), rounded, ties to even."""
+    low, high = np.float32(-output.zero), np.float32(output.top - output.zero)
+    f = np.where(f > low, f, low)
+    f = np.where(f < high, f, high)
+    return np.rint(f).astype(np.int64) + output.zero
+
+
+def exact_convolution(q, codes, conv, zero):
+    """(sum of code * (q - zero), sum of q - zero) under every window, in int64."""
+    padded = (q - zero).astype(np.float64)
+    taps = windows_of(padded, conv)
+    grouped = codes.astype(np.float64).reshape(conv.groups, -1, *codes.shape[1:])
+    exact = np.einsum("ngcrspq,gkcrs->ngkpq", taps, grouped)
+    total = np.broadcast_to(taps.sum(axis=(2, 3, 4))[:, :, None], exact.shape)
+    shape = (len(q), conv.filters, *conv.output)
+    return exact.reshape(shape).astype(np.int64), total.reshape(shape).astype(np.int64)
+
+
+class CodesProgram:
+    """input -> quantize -> one step on codes -> dequantize -> output; factors are 1, so that the
+    program takes q - zero and gives q - zero, or the step's own float32."""
+
+    def __init__(self, isa, shapes, codes, threads=1, place=_signbin.Place.ARENA):
+        (in_shape, self.out_shape), (given, self.result) = shapes, codes
+        self.given, self.place, self.offset = given, place, 0
+        self.builder = _signbin.Builder(isa, 1 << 22, 1 << 22, threads, generates=True)
+        self.plain_input = self.value(in_shape, None, _signbin.Place.INPUT)
+        self.input = self.value(in_shape, given)
+        self.plain_output = self.value(self.out_shape, None, _signbin.Place.OUTPUT)
+        self.output = self.plain_output
+        if self.result is not None:
+            self.output = self.value(self.out_shape, self.result)
+        self.builder.add_convert(self.plain_input, self.input, 1.0)
+
+    def value(self, shape, codes, place=None, layout=None, fill=0):
+        number = self.builder.add_value(
+            (*shape, 1, 1)[:3],
+            self.place if place is None else place,
+            self.offset if place is None else 0,
+            layout,
+            fill,
+            None if codes is None else codes.native,
+        )
+        self.offset += (1 << 19) if place is None else 0
+        return number
+
+    def run(self, q):
+        """Codes in, codes (int64) or float32 out."""
+        if self.result is not None:
+            self.builder.add_convert(self.output, self.plain_output, 1.0)
+        program = self.builder.finish()
+        self.kernels = program.step_kernels()
+        y = np.full((len(q), *self.out_shape), np.nan, np.float32)
+        program.run(np.ascontiguousarray(q - self.given.zero, np.float32), y, len(q))
+        return y if self.result is None else y.astype(np.int64) + self.result.zero
+
+
+@dataclasses.dataclass(frozen=True)
+class CodesOracle:
+    """Everything above about codes."""
+
+    Chain = staticmethod(Chain)
+    Program = staticmethod(CodesProgram)
+    Quantized = staticmethod(Quantized)
+    exact_convolution = staticmethod(exact_convolution)
+    requantize = staticmethod(requantize)
+
+
+@pytest.fixture(scope="session")
+def codes_oracle():
+    return CodesOracle()

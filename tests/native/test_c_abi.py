@@ -28,7 +28,7 @@ def test_the_c_abi_works_without_python_and_under_the_sanitizers(
     flags = [*FLAGS, *dialect]
     if compiles(tmp_path, SANITIZERS):
         flags += SANITIZERS
-    sources = [*sorted((NATIVE / "src").rglob("*.c")), NATIVE / "tests" / "test_abi.c"]
+    sources = [*sorted((NATIVE / "src").rglob("*.c")), *sorted((NATIVE / "tests").glob("test_*.c"))]
     program = tmp_path / "test_abi"
     include = ["-I", str(NATIVE / "include"), "-I", str(NATIVE / "src")]
     built = subprocess.run(

@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 from signbin import native
 from signbin.native import _signbin
 
-ROWS = [row for row in native.kernels() if row.op == "conv2d" and row.usable]
+ROWS = [
+    row
+    for row in native.kernels()
+    if (row.op, row.activations, row.usable) == ("conv2d", "f32", True)
+    and (not row.generated or _signbin.generates())
+]
 BUCKET = [row for row in ROWS if row.strategy == "bucket"]
 DENSE = [row for row in ROWS if row.strategy == "dense"]
 VALUE_SETS = ["signed_binary", "binary", "ternary", "centred"]
@@ -31,6 +36,19 @@ SHAPES = {
     "odd_13x17": {"channels": 7, "size": (13, 17), "filters": 13, "padding": (1, 1)},
     "padding3": {"size": (2, 3), "padding": (3, 3)},
     "many_channels": {"channels": 70, "size": (3, 4), "filters": 9, "padding": (1, 1)},
+    # Dense: more than one chunk of channels and group of filters; filters in the lanes but for the
+    # last.
+    "small_map": {"channels": 40, "size": (7, 7), "filters": 70, "padding": (1, 1)},
+    "small_map_1x1": {"channels": 300, "size": (5, 9), "filters": 66, "kernel": (1, 1)},
+    "small_map_groups": {"channels": 34, "size": (7, 7), "filters": 66, "groups": 2},
+    "small_map_stride2": {
+        "channels": 40,
+        "size": (14, 13),
+        "filters": 70,
+        "stride": (2, 2),
+        "padding": (1, 1),
+    },
+    "wide_map": {"channels": 40, "size": (20, 19), "filters": 29, "padding": (1, 1)},
 }
 # Every window at every stride, with every padding it may have up to 3.
 SHAPES |= {
@@ -55,7 +73,8 @@ def tile_of(row, value_set="", chunk=64):
 
 
 def check_bucket(oracle, row, conv, *, weights, tile, x):
-    actual, kernel = oracle.run_conv2d(row.isa, conv, weights.native(tile), x)
+    weight = weights.native(tile, generated=row.generated)
+    actual, kernel = oracle.run_conv2d(row.isa, conv, weight, x)
     ones = np.ones(conv.weight_shape)
     magnitude = oracle.convolve(np.abs(x), ones, conv)
     allowed = oracle.walk_tolerance(magnitude, conv.taps, tile[0], weights)
@@ -91,6 +110,23 @@ def test_a_dense_kernel_equals_the_convolution(oracle, row, shape):
     assert np.all(error <= oracle.dense_tolerance(products, conv.taps))
 
 
+@pytest.mark.parametrize("threads", [2, 3, 7])
+@pytest.mark.parametrize("shape", ["small_map", "small_map_stride2", "wide_map", "depthwise"])
+@pytest.mark.parametrize("row", ROWS, ids=name)
+def test_any_number_of_threads_gives_the_same_bits(oracle, row, shape, threads):
+    rng = np.random.default_rng(threads)
+    conv = oracle.Conv(**SHAPES[shape])
+    weight = oracle.float_weight(rng.standard_normal(conv.weight_shape))
+    if row.strategy == "bucket":
+        weights = oracle.low_bit(rng, conv.weight_shape, "centred")
+        weight = weights.native(tile_of(row), generated=row.generated)
+    x = conv.input(rng)
+    alone, _ = oracle.run_conv2d(row.isa, conv, weight, x)
+    together, kernel = oracle.run_conv2d(row.isa, conv, weight, x, threads=threads)
+    assert kernel == row.name
+    np.testing.assert_array_equal(together, alone)
+
+
 @pytest.mark.parametrize("density", [0.0, 0.05, 0.35, 0.7, 1.0])
 @pytest.mark.parametrize("value_set", ["signed_binary", "ternary", "centred"])
 @pytest.mark.parametrize("row", BUCKET, ids=name)
@@ -107,6 +143,7 @@ def test_every_density_is_served(oracle, row, value_set, density):
 @pytest.mark.parametrize("vectors", range(1, 5))
 @pytest.mark.parametrize("isa", native.isas())
 def test_every_tile_a_plan_may_ask_for_is_served(oracle, isa, vectors, filters):
+    oracle.require(isa)
     rng = np.random.default_rng(filters)
     conv = oracle.Conv(channels=10, size=(7, 5), filters=19, padding=(1, 1))
     row = next(row for row in ROWS if row.isa == native.resolve_isa(isa))
@@ -128,7 +165,7 @@ def test_an_image_gives_the_same_bits_in_any_batch(oracle, row, batch):
     weight = (
         oracle.float_weight(weights.values)
         if row.strategy == "dense"
-        else weights.native(tile_of(row))
+        else weights.native(tile_of(row), generated=row.generated)
     )
     x = conv.input(rng, batch)
     together, _ = oracle.run_conv2d(row.isa, conv, weight, x)
@@ -145,7 +182,7 @@ def test_the_epilogue_is_scale_bias_residual_activation_post_bias(oracle, row):
     weight = (
         oracle.float_weight(weights.values)
         if row.strategy == "dense"
-        else weights.native(tile_of(row))
+        else weights.native(tile_of(row), generated=row.generated)
     )
     bias, slope, post = (rng.standard_normal(8).astype(np.float32) for _ in range(3))
     x = conv.input(rng)
@@ -182,7 +219,8 @@ def test_a_walk_is_finite_exactly_where_numpy_is(oracle, row, value_set, bad):
     weights = oracle.low_bit(rng, conv.weight_shape, value_set)
     x = conv.input(rng, 1)
     x[0, 2, 4, 5] = bad
-    actual, _ = oracle.run_conv2d(row.isa, conv, weights.native(tile_of(row, value_set)), x)
+    weight = weights.native(tile_of(row, value_set), generated=row.generated)
+    actual, _ = oracle.run_conv2d(row.isa, conv, weight, x)
     expected = oracle.convolve(x, weights.values, conv)
     np.testing.assert_array_equal(np.isfinite(actual), np.isfinite(expected))
     if np.isnan(bad):

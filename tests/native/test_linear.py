@@ -6,7 +6,11 @@ import pytest
 from signbin import native
 from signbin.native import _signbin
 
-ROWS = [row for row in native.kernels() if row.op == "linear" and row.usable]
+ROWS = [
+    row
+    for row in native.kernels()
+    if row.op == "linear" and row.usable and row.activations == "f32"
+]
 BUCKET = [row for row in ROWS if row.strategy == "bucket"]
 DENSE = [row for row in ROWS if row.strategy == "dense"]
 VALUE_SETS = ["signed_binary", "binary", "ternary", "centred"]

@@ -23,19 +23,29 @@ def test_every_kernel_has_its_own_name_and_file() -> None:
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.name)
 def test_a_name_says_what_the_row_says(kernel) -> None:
-    match = re.fullmatch(r"sb_f32_([a-z]+)_(\w+)_(f(\d+)v(\d+)|x\d+)__(\w+)", kernel.name)
+    match = re.fullmatch(r"sb_(f32|u8)_([a-z]+)_(\w+)_([fg](\d+)v(\d+)|x\d+)__(\w+)", kernel.name)
     assert match is not None
-    assert match[1] == kernel.strategy
-    assert match[2] == kernel.op
-    assert match[6] == kernel.isa
-    tile = (int(match[4]), int(match[5])) if match[4] else (0, 0)
+    assert match[1] == kernel.activations
+    assert match[2] == kernel.strategy
+    assert match[3] == kernel.op
+    assert match[7] == kernel.isa
+    tile = (int(match[5]), int(match[6])) if match[5] else (0, 0)
     assert tile == (kernel.filters, kernel.vectors)
+    assert match[4].startswith("g") is kernel.generated
+
+
+# Images of bytes are made for dense kernels in vectors only; the scalar one reads codes. Tables
+# compute what bucket walks do.
+ONLY_IN_VECTORS = {("u8", "layout", "bytes")}
+REFERENCE = {"table": "bucket"}
 
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.name)
 def test_every_op_has_a_scalar_reference(kernel) -> None:
     serving = [other for other in KERNELS if other.isa == "scalar"]
-    assert (kernel.strategy, kernel.op) in {(other.strategy, other.op) for other in serving}
+    key = (kernel.activations, REFERENCE.get(kernel.strategy, kernel.strategy), kernel.op)
+    references = {(other.activations, other.strategy, other.op) for other in serving}
+    assert key in references | ONLY_IN_VECTORS
 
 
 def test_auto_is_the_best_instruction_set_of_this_cpu() -> None:
@@ -51,14 +61,15 @@ def test_an_unknown_instruction_set_is_an_error_that_names_the_choices(name) -> 
         _signbin.Builder(name, 0)
 
 
-def test_a_forced_instruction_set_runs_no_kernel_of_another(oracle) -> None:
+@pytest.mark.parametrize("isa", native.isas()[1:])
+def test_a_forced_instruction_set_runs_no_kernel_of_another(oracle, isa) -> None:
+    oracle.require(isa)
     rng = np.random.default_rng(0)
     conv = oracle.Conv(padding=(1, 1))
     weights = oracle.low_bit(rng, conv.weight_shape, "signed_binary")
     for weight in (weights.native((8, 8, 4)), oracle.float_weight(weights.values)):
-        for isa in ("scalar", "portable"):
-            _, kernel = oracle.run_conv2d(isa, conv, weight, conv.input(rng))
-            assert kernel.endswith(f"__{isa}")
+        _, kernel = oracle.run_conv2d(isa, conv, weight, conv.input(rng))
+        assert kernel.endswith(f"__{isa}")
 
 
 def test_forced_instruction_sets_run_different_code(oracle) -> None:
@@ -85,7 +96,8 @@ def test_the_kernel_holds_the_most_vectors_the_plan_allows(oracle, vectors) -> N
     held = [
         kernel.vectors
         for kernel in KERNELS
-        if (kernel.strategy, kernel.op, kernel.isa) == ("bucket", "conv2d", "portable")
+        if (kernel.activations, kernel.strategy, kernel.op, kernel.isa)
+        == ("f32", "bucket", "conv2d", "portable")
         and kernel.vectors <= vectors
     ]
     assert f"v{max(held)}__" in chosen

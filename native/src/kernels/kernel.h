@@ -20,21 +20,31 @@ typedef struct sb_geometry {
     int32_t groups;
 } sb_geometry;
 
+/* What kernels for codes know of the values they touch: zero points, the largest code of the
+ * output, the factor of the residual. floats: the output holds float32 numbers. */
+typedef struct sb_requantize {
+    int32_t input_zero, residual_zero, output_zero, output_top;
+    float residual_scale;
+    bool floats;
+} sb_requantize;
+
 /* y = act(scale[k] * acc + offset[k] * total + bias[k] [+ residual]) + post_bias[k].
  * total: sum of the window's inputs. scale and bias are always there, slope whenever the
- * activation needs one; other NULL arrays are absent. */
+ * activation needs one; other NULL arrays are absent. For codes: sb_epilogue_spec in signbin.h. */
 typedef struct sb_epilogue {
     const float *scale, *offset, *bias, *slope, *post_bias;
     sb_act activation;
     float low, high;
+    sb_requantize requantize;
 } sb_epilogue;
 
-/* Where the pixels of one image lie. lanes 0: plain [C][H][W]. Otherwise lane-blocked: the image is
- * cut into blocks_y x blocks_x = lanes blocks of block_height x block_width pixels, lane l holding
- * block l, in an array [top + block_height + bottom][left + block_width + right][pitch][lanes] with
- * channel c of a pixel at [..][c]. Rows and columns around the block (its halo) repeat the pixels
- * of the neighbouring blocks; every position outside the image holds `fill`. pitch >= C: a few
- * unused vectors keep the pixels of a window out of one another's cache sets. */
+/* Where the pixels of one image lie. Counted in elements. lanes 0: plain [C][H][W]. Otherwise
+ * lane-blocked: the image is cut into blocks_y x blocks_x = lanes blocks of block_height x
+ * block_width pixels, lane l holding block l, in an array [top + block_height + bottom][left +
+ * block_width + right][pitch][lanes] with channel c of a pixel at [..][c]. Rows and columns around
+ * the block (its halo) repeat the pixels of the neighbouring blocks; every position outside the
+ * image holds `fill`. pitch >= C: a few unused vectors keep the pixels of a window out of one
+ * another's cache sets. */
 typedef struct sb_view {
     int32_t lanes, blocks_y, blocks_x, block_height, block_width;
     int32_t top, bottom, left, right;
@@ -42,25 +52,104 @@ typedef struct sb_view {
     float fill;
 } sb_view;
 
-/* Buckets of one chunk of one group of at most 8 filters. radix 2: counts[0 .. 2^filters) in
- * Gray-code order; radix 3: (3^filters - 1) / 2 pairs of counts, add then subtract. */
+/* Positions of a block of a bucket walk at most. */
+enum { SB_BLOCK_POSITIONS = 32 };
+
+enum { SB_WALK_FILTERS = 8, SB_TERNARY_FILTERS = 4, SB_TERNARY_BUCKETS = 40 };
+
+/* One walk: some inputs of one chunk of channels, for at most 8 filters that use any of them.
+ * radix 2: counts[0 .. 2^filters - 1) in Gray-code order; radix 3: (3^filters - 1) / 2 pairs of
+ * counts, add then subtract; before them, where zeros are walked, the count of pattern 0. Sums of
+ * several walks add up: bit f of `opens` says that no walk before has summed for filter f, bit f
+ * of `closes` that none follows. */
 typedef struct sb_bucket_group {
-    int32_t first_filter, filters; /* first_filter counts within the convolution group */
+    int32_t filter[SB_WALK_FILTERS]; /* counted within the convolution group */
+    uint16_t lift[SB_WALK_FILTERS];  /* codes: makes a ternary sum non-negative, modulo 2^16 */
+    int32_t filters;
+    uint8_t opens, closes;
     size_t counts_begin, offsets_begin;
 } sb_bucket_group;
 
-enum { SB_TERNARY_FILTERS = 4, SB_TERNARY_BUCKETS = 40 };
+/* Walks as machine code, made when a program is built (jit/). A function does `count` consecutive
+ * walks, from groups[first] on, over V windows: y[filter][v] = their sums, the filters of all walks
+ * one after the other, at most SB_CODE_SUMS vectors. windows: first vectors of the chunk. */
+enum { SB_CODE_VECTORS = 3, SB_CODE_SUMS = 56 };
 
-/* offsets: vectors from the window's first one to the input, in bucket order. */
+typedef void (*sb_walk_function)(const void *const *windows, void *y);
+
+/* rows: of y. uniform: row r is filter `filter` + r for all rows; all of them open, or none; all of
+ * them close, or none; and no sum is lifted. */
+typedef struct sb_walk_code {
+    sb_walk_function run;
+    size_t first, count, bytes;
+    int32_t rows, filter;
+    bool uniform, opens, closes;
+} sb_walk_code;
+
+/* functions: those of bundle b in a chunk are functions[starts[j]] to functions[starts[j + 1]], j =
+ * (conv group * chunk_count + chunk) * bundles + b. A bundle has the walks of a run of walk groups,
+ * the same ones in every chunk. Functions lie in memory in the order in which they run; end: of the
+ * code of all layers. */
+typedef struct sb_generated_walks {
+    const sb_walk_code *functions;
+    const size_t *starts;
+    int32_t bundles;
+    const char *end;
+} sb_generated_walks;
+
+/* offsets: vectors from the chunk's first one to the input, in bucket order. starts: the walks of
+ * walk group i in a chunk are groups[starts[j]] to groups[starts[j + 1]], j = (conv group *
+ * chunk_count + chunk) * walk_groups + i. silent: filters without any non-zero code, of conv group
+ * g from silent_starts[g]. merges: whether any filter has more than one walk. block: positions,
+ * rounded up to whole tiles, that each group of filters passes over before the next one does; 0 to
+ * SB_BLOCK_POSITIONS. */
 typedef struct sb_bucket_weights {
-    const sb_bucket_group *groups; /* [conv group][chunk][walk_groups] */
+    const sb_bucket_group *groups;
+    const size_t *starts, *silent_starts;
+    const int32_t *silent;
     const uint16_t *counts, *offsets;
     int32_t walk_groups;
     int32_t radix;              /* 2 or 3 */
     int32_t chunk, chunk_count; /* channels per chunk (the last may be shorter), chunks */
+    int32_t block;
+    bool merges, zeros;
     /* radix 3: which digit changes after step i of a walk over f+1 filters, | 0x80 if upwards */
     uint8_t flips[SB_TERNARY_FILTERS][SB_TERNARY_BUCKETS];
+    sb_generated_walks generated; /* for kernels that run generated code */
 } sb_bucket_weights;
+
+/* Codes: from S, the sum of raw codes that a walk or product makes, to the exact sum
+ *   A = (S ^ flip[k]) + (S & twice[k]) - (Tq & twice[k]) + shift[k]
+ * with Tq the raw sum of the window. flip: 0, or -1 for filters of code -1 (and 1 of the shift).
+ * twice: -1 for binary filters (2 S - Tq), else 0; NULL where the layer has none. shift: minus
+ * zero * sum of the filter's codes, minus what `lift` added. */
+typedef struct sb_integer_sums {
+    const int32_t *flip, *twice, *shift;
+} sb_integer_sums;
+
+/* Filters whose products a tile makes together, see dense/products.h. A window is a list of steps
+ * of 4 bytes: `paired` of them come first, two by two, and the products of both fit 16 bits
+ * together. vectors: of the filters of a step. first_filter counts within the convolution group. */
+typedef struct sb_product_block {
+    int32_t first_filter, filters, vectors, paired, steps;
+    size_t weights_begin, offsets_begin;
+} sb_product_block;
+
+/* blocks: [conv group][block_count]. weights: [step][vector], each as the instruction set reads it.
+ * offsets: bytes from a window's first pixel to the step. */
+typedef struct sb_product_weights {
+    const sb_product_block *blocks;
+    const int8_t *weights;
+    const int32_t *offsets;
+    int32_t block_count;
+} sb_product_weights;
+
+/* Weights of 4 inputs in 4 bits, see table/table_linear.h. signs: 1, or 2 where filters mix -1, 0
+ * and +1. */
+typedef struct sb_table_weights {
+    const uint8_t *masks;
+    int32_t signs;
+} sb_table_weights;
 
 /* input, residual, output: the views the kernel reads and writes; the residual has the output's
  * blocks. */
@@ -68,20 +157,26 @@ typedef struct sb_layer {
     sb_geometry geometry;
     sb_view input, residual, output;
     sb_epilogue epilogue;
-    const float *weights; /* dense, in the order the kernel's family packs them */
+    const float *weights;   /* dense, in the order the kernel's family packs them */
+    const int8_t *integers; /* dense on codes, likewise */
+    sb_product_weights products;
+    sb_table_weights tables;
     sb_bucket_weights buckets;
+    sb_integer_sums sums;
     bool count_include_pad;  /* avg_pool2d */
     bool whole_image;        /* avg_pool2d: one window, without padding; the output is plain */
     int32_t channels_before; /* subsample_pad */
+    float factor;            /* quantize, dequantize */
 } sb_layer;
 
-/* One image, or for linear layers the whole batch. totals: sum over the channels of each
- * convolution group for every pixel of the input view, [group][row][column][lane]. residual:
- * or NULL. scratch: this share's own. Every share runs the kernel at the same time; a kernel does
- * its part of the work and gives the same bits whatever the number of shares. */
+/* One image, or for linear layers the whole batch. Elements are float or, for codes, uint16_t.
+ * totals: sum over the channels of each convolution group for every pixel of the input view,
+ * [group][row][column][lane], float or, for codes, int32_t. residual: or NULL. scratch: this
+ * share's own. Every share runs the kernel at the same time; a kernel does its part of the work
+ * and gives the same bits whatever the number of shares. */
 typedef struct sb_operands {
-    const float *input, *residual, *totals;
-    float *output, *scratch;
+    const void *input, *residual, *totals;
+    void *output, *scratch;
     size_t batch;
     size_t share, shares;
 } sb_operands;
@@ -97,12 +192,21 @@ static inline void sb_take_share(const sb_operands *operands, size_t count, size
 
 typedef void (*sb_kernel_function)(const sb_layer *layer, const sb_operands *operands);
 
+/* Tiles of a block; the last block may have fewer. */
+static inline size_t sb_block_tiles(const sb_layer *layer, int32_t vectors) {
+    const int32_t tiles = (layer->buckets.block + vectors - 1) / vectors;
+    return tiles ? (size_t)tiles : 1;
+}
+
 #define SB_KERNEL_SYMBOL(act, strategy, op, tile, isa)                                             \
     sb_##act##_##strategy##_##op##_##tile##__##isa
 #define SB_KERNEL(act, strategy, op, tile, isa, filters, vectors, lanes)                           \
     void SB_KERNEL_SYMBOL(act, strategy, op, tile, isa)(const sb_layer *layer,                     \
                                                         const sb_operands *operands);
+#define SB_KERNEL_GENERATED(act, strategy, op, tile, isa, filters, vectors, lanes, together)       \
+    SB_KERNEL(act, strategy, op, tile, isa, filters, vectors, lanes)
 #include "../kernels.def"
 #undef SB_KERNEL
+#undef SB_KERNEL_GENERATED
 
 #endif

@@ -18,7 +18,7 @@ static inline size_t sb_view_pixel(const sb_view *view, int32_t y, int32_t x) {
     return (size_t)(y + view->top) * sb_view_columns(view) + (size_t)(x + view->left);
 }
 
-/* Floats from the start of a view of H x W pixels to channel 0 of pixel (y, x) of the image. */
+/* Elements from the start of a view of H x W pixels to channel 0 of pixel (y, x) of the image. */
 static inline size_t sb_view_element(const sb_view *view, int32_t width, int32_t y, int32_t x) {
     if (!view->lanes)
         return (size_t)y * width + x;
@@ -27,7 +27,7 @@ static inline size_t sb_view_element(const sb_view *view, int32_t width, int32_t
     return pixel * view->pitch * view->lanes + lane;
 }
 
-/* Floats between two channels of a pixel. */
+/* Elements between two channels of a pixel. */
 static inline size_t sb_view_channel_step(const sb_view *view, int32_t height, int32_t width) {
     return view->lanes ? (size_t)view->lanes : (size_t)height * width;
 }
@@ -39,6 +39,18 @@ static inline int64_t sb_view_image_row(const sb_view *view, int32_t lane, int32
 
 static inline int64_t sb_view_image_column(const sb_view *view, int32_t lane, int32_t x) {
     return (int64_t)(lane % view->blocks_x) * view->block_width + x;
+}
+
+/* Columns before and behind a row of the image that vectors of a view reach into, when they are
+ * read `lanes` columns at a time. */
+static inline int64_t sb_row_margin(const sb_view *view, int32_t lanes) {
+    return (int64_t)view->left + view->right + 2 * (int64_t)lanes;
+}
+
+/* An image of bytes (layout/bytes.h) keeps every how many rows or columns: windows of one pixel
+ * without padding read one in `stride` only. */
+static inline int32_t sb_byte_step(int32_t kernel, int32_t stride, int32_t padding) {
+    return kernel == 1 && padding == 0 ? stride : 1;
 }
 
 #endif

@@ -38,6 +38,10 @@ sb_floats view(const std::optional<Floats> &array) {
     return array ? sb_floats{array->data(), array->size()} : sb_floats{nullptr, 0};
 }
 
+sb_codes view(const std::optional<Codes> &array) {
+    return array ? sb_codes{array->data(), array->size()} : sb_codes{nullptr, 0};
+}
+
 sb_isa resolve(const std::string &name) {
     sb_isa isa;
     check(sb_isa_resolve(name.c_str(), &isa), "isa '" + name + "'; allowed: " + sb_isa_choices());
@@ -46,16 +50,15 @@ sb_isa resolve(const std::string &name) {
 
 struct Weight {
     std::optional<Floats> values;
-    std::optional<Codes> codes;
+    std::optional<Codes> codes, integers;
     std::optional<Floats> scale, offset;
     std::array<int32_t, 3> tile;
+    sb_walk_mode mode;
+    bool generated;
 
     sb_weight_spec spec() const {
-        return {view(values),
-                codes ? sb_codes{codes->data(), codes->size()} : sb_codes{nullptr, 0},
-                view(scale),
-                view(offset),
-                {tile[0], tile[1], tile[2]}};
+        return {view(values), view(codes),  view(integers),
+                view(scale),  view(offset), {tile[0], tile[1], tile[2], mode, generated}};
     }
 };
 
@@ -65,6 +68,7 @@ struct Epilogue {
     sb_activation activation;
     float slope, low, high;
     std::optional<Floats> prelu, post_bias;
+    float residual_scale;
 
     sb_epilogue_spec spec() const {
         return {residual.value_or(SB_NO_VALUE),
@@ -74,7 +78,8 @@ struct Epilogue {
                 low,
                 high,
                 view(prelu),
-                view(post_bias)};
+                view(post_bias),
+                residual_scale};
     }
 };
 
@@ -100,6 +105,10 @@ class Program {
         size_t bytes = 0;
         check(sb_program_arena_bytes(program_.get(), batch, &bytes), "size of the arena");
         return bytes;
+    }
+
+    size_t code_bytes() const {
+        return sb_program_code_bytes(program_.get());
     }
 
     std::vector<std::string> step_kernels() const {
@@ -156,8 +165,9 @@ struct FreeBuilder {
 
 class Builder {
   public:
-    Builder(const std::string &isa, size_t arena_bytes, size_t batch_bytes, int32_t threads) {
-        const sb_builder_spec spec{resolve(isa), arena_bytes, batch_bytes, threads};
+    Builder(const std::string &isa, size_t arena_bytes, size_t batch_bytes, int32_t threads,
+            bool generates) {
+        const sb_builder_spec spec{resolve(isa), arena_bytes, batch_bytes, threads, generates};
         sb_builder *builder = nullptr;
         check(sb_builder_create(&spec, &builder),
               "builder for isa " + isa + " and " + std::to_string(threads) + " threads");
@@ -165,8 +175,14 @@ class Builder {
     }
 
     uint32_t add_value(const std::array<int32_t, 3> &shape, sb_place place, size_t offset,
-                       const std::optional<Layout> &layout, float fill) {
-        sb_value_spec spec{shape[0], shape[1], shape[2], place, offset, {}};
+                       const std::optional<Layout> &layout, float fill,
+                       const std::optional<std::array<int32_t, 2>> &codes) {
+        sb_value_spec spec{shape[0], shape[1], shape[2], place, offset, {}, SB_TYPE_F32, 0, 0};
+        if (codes) {
+            spec.type = SB_TYPE_U8;
+            spec.zero = (*codes)[0];
+            spec.top = (*codes)[1];
+        }
         if (layout) {
             const Layout &l = *layout;
             spec.layout = {l[0], l[1], l[2], l[3], l[4], l[5], l[6], l[7], l[8], l[9], fill};
@@ -190,8 +206,8 @@ class Builder {
     }
 
     void add_pool2d(uint32_t input, uint32_t output, sb_pool kind, const Window &window,
-                    bool count_include_pad) {
-        const sb_pool_spec spec{input, output, kind, window_spec(window), count_include_pad};
+                    bool count_include_pad, float scale) {
+        const sb_pool_spec spec{input, output, kind, window_spec(window), count_include_pad, scale};
         done(sb_builder_add_pool2d(builder_.get(), &spec));
     }
 
@@ -205,6 +221,11 @@ class Builder {
                            int32_t channels_before) {
         const sb_subsample_spec spec{input, output, stride[0], stride[1], channels_before};
         done(sb_builder_add_subsample_pad(builder_.get(), &spec));
+    }
+
+    void add_convert(uint32_t input, uint32_t output, float factor) {
+        const sb_convert_spec spec{input, output, factor};
+        done(sb_builder_add_convert(builder_.get(), &spec));
     }
 
     Program finish() {
@@ -228,15 +249,24 @@ nb::list kernels() {
         check(sb_kernel_get(i, &info), "kernel list");
         nb::dict row;
         row["name"] = info.name;
+        row["activations"] = sb_type_name(info.type);
         row["strategy"] = info.strategy;
         row["op"] = info.op;
         row["isa"] = sb_isa_name(info.isa);
         row["usable"] = info.usable;
         row["filters"] = info.filters;
         row["vectors"] = info.vectors;
+        row["together"] = info.together;
         rows.append(row);
     }
     return rows;
+}
+
+int32_t isa_lanes(const std::string &isa, const std::string &activations) {
+    for (int type = 0; type < SB_TYPE_COUNT; ++type)
+        if (activations == sb_type_name(static_cast<sb_type>(type)))
+            return sb_isa_lanes(resolve(isa), static_cast<sb_type>(type));
+    throw StatusError("SB_INVALID_ARGUMENT: activations '" + activations + "'; allowed: f32, u8");
 }
 
 nb::dict cpu() {
@@ -257,9 +287,9 @@ NB_MODULE(_signbin, module) {
     module.def("version", &sb_version);
     module.def("kernels", &kernels);
     module.def("cpu", &cpu);
+    module.def("generates", &sb_cpu_generates);
     module.def("isa_choices", &sb_isa_choices);
-    module.def(
-        "isa_lanes", [](const std::string &name) { return sb_isa_lanes(resolve(name)); }, "name"_a);
+    module.def("isa_lanes", &isa_lanes, "name"_a, "activations"_a = "f32");
     module.attr("MAX_THREADS") = static_cast<int>(SB_MAX_THREADS);
     module.def(
         "resolve_isa", [](const std::string &name) { return sb_isa_name(resolve(name)); },
@@ -275,50 +305,66 @@ NB_MODULE(_signbin, module) {
         .value("RELU", SB_ACTIVATION_RELU)
         .value("LEAKY_RELU", SB_ACTIVATION_LEAKY_RELU)
         .value("CLAMP", SB_ACTIVATION_CLAMP);
+    nb::enum_<sb_walk_mode>(module, "WalkMode")
+        .value("DEFAULT", SB_WALK_DEFAULT)
+        .value("ZEROS", SB_WALK_ZEROS)
+        .value("TWO_GROUPS", SB_WALK_TWO_GROUPS)
+        .value("TABLES", SB_WALK_TABLES);
     nb::enum_<sb_pool>(module, "Pool").value("MAX", SB_POOL_MAX).value("AVERAGE", SB_POOL_AVERAGE);
 
     nb::class_<Weight>(module, "Weight")
         .def(
             "__init__",
             [](Weight *self, std::optional<Floats> values, std::optional<Codes> codes,
-               std::optional<Floats> scale, std::optional<Floats> offset,
-               std::array<int32_t, 3> tile) {
-                new (self) Weight{std::move(values), std::move(codes), std::move(scale),
-                                  std::move(offset), tile};
+               std::optional<Codes> integers, std::optional<Floats> scale,
+               std::optional<Floats> offset, std::array<int32_t, 3> tile, sb_walk_mode mode,
+               bool generated) {
+                new (self) Weight{std::move(values),
+                                  std::move(codes),
+                                  std::move(integers),
+                                  std::move(scale),
+                                  std::move(offset),
+                                  tile,
+                                  mode,
+                                  generated};
             },
-            nb::kw_only(), "values"_a = nb::none(), "codes"_a = nb::none(), "scale"_a = nb::none(),
-            "offset"_a = nb::none(), "tile"_a);
+            nb::kw_only(), "values"_a = nb::none(), "codes"_a = nb::none(),
+            "integers"_a = nb::none(), "scale"_a = nb::none(), "offset"_a = nb::none(), "tile"_a,
+            "mode"_a = SB_WALK_DEFAULT, "generated"_a = false);
     nb::class_<Epilogue>(module, "Epilogue")
         .def(
             "__init__",
             [](Epilogue *self, std::optional<uint32_t> residual, std::optional<Floats> bias,
                sb_activation activation, float slope, float low, float high,
-               std::optional<Floats> prelu, std::optional<Floats> post_bias) {
-                new (self) Epilogue{residual, std::move(bias),  activation,          slope, low,
-                                    high,     std::move(prelu), std::move(post_bias)};
+               std::optional<Floats> prelu, std::optional<Floats> post_bias, float residual_scale) {
+                new (self)
+                    Epilogue{residual, std::move(bias),  activation,           slope,         low,
+                             high,     std::move(prelu), std::move(post_bias), residual_scale};
             },
             nb::kw_only(), "residual"_a = nb::none(), "bias"_a = nb::none(),
             "activation"_a = SB_ACTIVATION_NONE, "slope"_a = 0.0f, "low"_a = 0.0f, "high"_a = 0.0f,
-            "prelu"_a = nb::none(), "post_bias"_a = nb::none());
+            "prelu"_a = nb::none(), "post_bias"_a = nb::none(), "residual_scale"_a = 1.0f);
 
     nb::class_<Builder>(module, "Builder")
-        .def(nb::init<const std::string &, size_t, size_t, int32_t>(), "isa"_a, "arena_bytes"_a,
-             "batch_bytes"_a = 0, "threads"_a = 1)
+        .def(nb::init<const std::string &, size_t, size_t, int32_t, bool>(), "isa"_a,
+             "arena_bytes"_a, "batch_bytes"_a = 0, "threads"_a = 1, "generates"_a = false)
         .def("add_value", &Builder::add_value, "shape"_a, "place"_a, "offset"_a = 0,
-             "layout"_a = nb::none(), "fill"_a = 0.0f)
+             "layout"_a = nb::none(), "fill"_a = 0.0f, "codes"_a = nb::none())
         .def("add_conv2d", &Builder::add_conv2d, "input"_a, "output"_a, "window"_a, "groups"_a,
              "weight"_a, "epilogue"_a)
         .def("add_linear", &Builder::add_linear, "input"_a, "output"_a, "weight"_a, "epilogue"_a)
         .def("add_pool2d", &Builder::add_pool2d, "input"_a, "output"_a, "kind"_a, "window"_a,
-             "count_include_pad"_a = true)
+             "count_include_pad"_a = true, "scale"_a = 1.0f)
         .def("add_elementwise", &Builder::add_elementwise, "input"_a, "output"_a,
              "scale"_a = nb::none(), "epilogue"_a)
         .def("add_subsample_pad", &Builder::add_subsample_pad, "input"_a, "output"_a, "stride"_a,
              "channels_before"_a)
+        .def("add_convert", &Builder::add_convert, "input"_a, "output"_a, "factor"_a)
         .def("finish", &Builder::finish);
 
     nb::class_<Program>(module, "Program")
         .def("arena_bytes", &Program::arena_bytes, "batch"_a)
+        .def("code_bytes", &Program::code_bytes)
         .def("step_kernels", &Program::step_kernels)
         .def("run", &Program::run, "input"_a, "output"_a.noconvert(), "batch"_a,
              "copies"_a = std::vector<std::optional<Output>>{},

@@ -23,6 +23,12 @@ class Activation(enum.Enum):
     LEAKY_RELU = 2
     CLAMP = 3
 
+class WalkMode(enum.Enum):
+    DEFAULT = 0
+    ZEROS = 1
+    TWO_GROUPS = 2
+    TABLES = 3
+
 class Pool(enum.Enum):
     MAX = 0
     AVERAGE = 1
@@ -33,9 +39,12 @@ class Weight:
         *,
         values: NDArray[np.float32] | None = ...,
         codes: NDArray[np.int8] | None = ...,
+        integers: NDArray[np.int8] | None = ...,
         scale: NDArray[np.float32] | None = ...,
         offset: NDArray[np.float32] | None = ...,
         tile: tuple[int, int, int],
+        mode: WalkMode = ...,
+        generated: bool = ...,
     ) -> None: ...
 
 class Epilogue:
@@ -50,11 +59,17 @@ class Epilogue:
         high: float = ...,
         prelu: NDArray[np.float32] | None = ...,
         post_bias: NDArray[np.float32] | None = ...,
+        residual_scale: float = ...,
     ) -> None: ...
 
 class Builder:
     def __init__(
-        self, isa: str, arena_bytes: int, batch_bytes: int = ..., threads: int = ...
+        self,
+        isa: str,
+        arena_bytes: int,
+        batch_bytes: int = ...,
+        threads: int = ...,
+        generates: bool = ...,
     ) -> None: ...
     def add_value(
         self,
@@ -63,6 +78,7 @@ class Builder:
         offset: int = ...,
         layout: Sequence[int] | None = ...,
         fill: float = ...,
+        codes: tuple[int, int] | None = ...,
     ) -> int: ...
     def add_conv2d(
         self,
@@ -81,6 +97,7 @@ class Builder:
         kind: Pool,
         window: Sequence[int],
         count_include_pad: bool = ...,
+        scale: float = ...,
     ) -> None: ...
     def add_elementwise(
         self,
@@ -93,10 +110,12 @@ class Builder:
     def add_subsample_pad(
         self, input: int, output: int, stride: Sequence[int], channels_before: int
     ) -> None: ...
+    def add_convert(self, input: int, output: int, factor: float) -> None: ...
     def finish(self) -> Program: ...
 
 class Program:
     def arena_bytes(self, batch: int) -> int: ...
+    def code_bytes(self) -> int: ...
     def step_kernels(self) -> list[str]: ...
     def run(
         self,
@@ -110,6 +129,7 @@ class Program:
 def version() -> str: ...
 def kernels() -> list[dict[str, Any]]: ...
 def cpu() -> dict[str, int]: ...
+def generates() -> bool: ...
 def isa_choices() -> str: ...
-def isa_lanes(name: str) -> int: ...
+def isa_lanes(name: str, activations: str = ...) -> int: ...
 def resolve_isa(name: str) -> str: ...

@@ -15,7 +15,10 @@
  *
  * A bit that is set from time t1 to t2 has collected S(t2) - S(t1): y0 = A+B and y1 = B+C.
  * Cost: one load-add per input with a non-zero pattern, plus 2^F subtractions. S starts at zero
- * for every chunk and group of filters, so that an outlier touches its own group only.
+ * for every walk, so that an outlier touches the filters of its own group only.
+ *
+ * Codes (uint16_t lanes) are summed modulo 2^16: S may wrap, for only differences of it count, and
+ * the packer sees to it that every y fits.
  *
  * Ternary weights: digits -1, 0, +1 in a reflected base-3 Gray code. A pattern and its negation
  * share a bucket with an add list and a subtract list, so half the code suffices. With
@@ -32,7 +35,7 @@
 
 /* What a walk reads next, and its running sum. */
 typedef struct sb_walk {
-    const float *windows[SB_VECTORS]; /* first vectors */
+    const sb_element *windows[SB_VECTORS]; /* first vectors */
     const uint16_t *counts, *offsets;
     sb_vector sum[SB_VECTORS];
 } sb_walk;
@@ -89,7 +92,7 @@ SB_INLINE void sb_walk_many(sb_walk *walk, int32_t filters, sb_vector (*y)[SB_VE
     sb_vector y0[SB_VECTORS], y1[SB_VECTORS], y2[SB_VECTORS];
     SB_UNROLL
     for (int v = 0; v < SB_VECTORS; ++v)
-        y0[v] = y1[v] = y2[v] = SB_BROADCAST(0.0f);
+        y0[v] = y1[v] = y2[v] = SB_BROADCAST(0);
     for (uint32_t block = 0; block < blocks; ++block) {
         if (block) {
             sb_walk_flip(walk, y[3 + sb_trailing_zeros(block)]);
@@ -143,9 +146,21 @@ SB_INLINE void sb_walk_ternary(sb_walk *walk, int32_t filters, const uint8_t *fl
             y[f][v] = SB_ADD(y[f][v], walk->sum[v]);
 }
 
-/* y[f] = the sums of a group of filters over one chunk. */
+/* Inputs of pattern 0, where they are walked at all: they enter S before any bit flips and cancel.
+ * In base 3 the boundary behind them is one more: digit 0 steps up from 0 in the middle of a code
+ * of an odd number of digits, and down in that of an even one. */
+SB_INLINE void sb_walk_zeros(const sb_bucket_weights *weights, int32_t filters, sb_walk *walk,
+                             sb_vector (*y)[SB_VECTORS]) {
+    sb_walk_add(walk);
+    for (int v = 0; v < SB_VECTORS && weights->radix == 3; ++v)
+        y[0][v] = filters % 2 ? SB_SUBTRACT(y[0][v], walk->sum[v]) : SB_ADD(y[0][v], walk->sum[v]);
+}
+
+/* y[f] = the sums of a group of filters over one chunk; of codes modulo 2^16. windows: first
+ * vectors of the chunk. This is the whole seam between a layer and its walks: whatever gives the
+ * same y from (weights, group, windows) may take its place. */
 SB_INLINE void sb_walk_group(const sb_bucket_weights *weights, const sb_bucket_group *group,
-                             const float *const *windows, sb_vector (*y)[SB_VECTORS]) {
+                             const sb_element *const *windows, sb_vector (*y)[SB_VECTORS]) {
     sb_walk walk;
     SB_UNROLL
     for (int v = 0; v < SB_VECTORS; ++v)
@@ -154,10 +169,12 @@ SB_INLINE void sb_walk_group(const sb_bucket_weights *weights, const sb_bucket_g
     walk.offsets = weights->offsets + group->offsets_begin;
     SB_UNROLL
     for (int v = 0; v < SB_VECTORS; ++v)
-        walk.sum[v] = SB_BROADCAST(0.0f);
+        walk.sum[v] = SB_BROADCAST(0);
     for (int32_t f = 0; f < group->filters; ++f)
         for (int v = 0; v < SB_VECTORS; ++v)
-            y[f][v] = SB_BROADCAST(0.0f);
+            y[f][v] = SB_BROADCAST(0);
+    if (weights->zeros)
+        sb_walk_zeros(weights, group->filters, &walk, y);
     if (weights->radix == 3)
         sb_walk_ternary(&walk, group->filters, weights->flips[group->filters - 1], y);
     else if (SB_FILTERS >= 4 && group->filters >= 4)

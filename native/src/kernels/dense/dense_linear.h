@@ -54,6 +54,8 @@ static inline void sb_dense_products(const float *const *rows, const float *inpu
 static inline void sb_dense_linear(const sb_layer *layer, const sb_operands *operands) {
     const size_t channels = (size_t)layer->geometry.in_channels;
     const size_t filters = (size_t)layer->geometry.out_channels;
+    const float *input = operands->input, *residual = operands->residual;
+    float *output = operands->output;
     size_t begin, end;
     sb_take_share(operands, (filters + SB_FILTERS - 1) / SB_FILTERS, &begin, &end);
     for (size_t k = begin * SB_FILTERS; k < end * SB_FILTERS; k += SB_FILTERS) {
@@ -63,12 +65,12 @@ static inline void sb_dense_linear(const sb_layer *layer, const sb_operands *ope
         for (size_t f = 0; f < SB_FILTERS; ++f)
             rows[f] = layer->weights + (k + (f < real ? f : real - 1)) * channels;
         for (size_t n = 0; n < operands->batch; ++n) {
-            sb_dense_products(rows, operands->input + n * channels, channels, sums);
+            sb_dense_products(rows, input + n * channels, channels, sums);
             for (size_t f = 0; f < real; ++f) {
                 const size_t index = n * filters + k + f;
                 sb_finish(&layer->epilogue, k + f, sums + f, NULL,
-                          operands->residual ? operands->residual + index : NULL, 1);
-                operands->output[index] = sums[f];
+                          residual ? residual + index : NULL, 1);
+                output[index] = sums[f];
             }
         }
     }

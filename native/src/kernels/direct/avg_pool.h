@@ -104,12 +104,14 @@ static inline void sb_average_channels(const sb_layer *layer, const float *input
 
 static inline void sb_average_image(const sb_layer *layer, const sb_operands *operands) {
     const size_t channels = (size_t)layer->geometry.in_channels;
+    const float *input = operands->input;
+    float *output = operands->output;
     size_t begin, end;
     sb_take_share(operands, channels, &begin, &end);
     for (size_t c = begin; c < end; c += SB_AVERAGED_CHANNELS)
-        sb_average_channels(layer, operands->input + c * SB_LANES,
+        sb_average_channels(layer, input + c * SB_LANES,
                             end - c < SB_AVERAGED_CHANNELS ? end - c : SB_AVERAGED_CHANNELS,
-                            operands->output + c);
+                            output + c);
 }
 
 static inline void sb_avg_pool2d(const sb_layer *layer, const sb_operands *operands) {

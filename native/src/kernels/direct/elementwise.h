@@ -2,7 +2,17 @@
 #ifndef SB_KERNELS_ELEMENTWISE_H
 #define SB_KERNELS_ELEMENTWISE_H
 
-#include "../lane/tile.h"
+#include "../lane/finish.h"
+
+/* What the epilogue starts from: x, of codes q - zero. */
+SB_INLINE sb_total sb_taken(const sb_layer *layer, sb_vector x) {
+#ifdef SB_CODES
+    return sb_shift_sums(sb_widen(x), -layer->epilogue.requantize.input_zero);
+#else
+    (void)layer;
+    return x;
+#endif
+}
 
 static inline void sb_elementwise(const sb_layer *layer, const sb_operands *operands) {
     const size_t channels = (size_t)layer->geometry.in_channels;
@@ -13,9 +23,9 @@ static inline void sb_elementwise(const sb_layer *layer, const sb_operands *oper
         sb_tile tile;
         sb_aim(layer, operands, 0, &cursor, &tile);
         for (size_t c = 0; c < channels; ++c) {
-            sb_vector x[SB_VECTORS];
+            sb_total x[SB_VECTORS];
             for (int v = 0; v < SB_VECTORS; ++v)
-                x[v] = SB_LOAD(tile.window[v] + c * SB_LANES);
+                x[v] = sb_taken(layer, SB_LOAD(tile.window[v] + c * SB_LANES));
             sb_finish_tile(&layer->epilogue, c, c, &tile, x);
         }
     }

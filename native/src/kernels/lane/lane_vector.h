@@ -1,4 +1,5 @@
-/* SB_LANES floats at once. Define SB_LANES before including.
+/* SB_LANES floats at once; with SB_CODES defined, codes (lane_codes.h). Define SB_LANES before
+ * including. sb_element is what a lane holds, sb_vector all lanes.
  * With GCC and Clang a vector type, which they map to whatever registers the file is compiled for;
  * elsewhere, and with SB_PLAIN_C, a struct with loops. Vectors never cross a function that is not
  * inlined. */
@@ -17,10 +18,17 @@
 
 #if defined(__GNUC__)
 #define SB_INLINE static inline __attribute__((always_inline))
+#define SB_NOINLINE static __attribute__((noinline))
 #else
 #define SB_INLINE static inline
+#define SB_NOINLINE static
 #endif
 
+#ifdef SB_CODES
+#include "lane_codes.h"
+#else
+
+typedef float sb_element;
 #if SB_LANES == 1
 
 typedef float sb_vector;
@@ -37,6 +45,10 @@ typedef int32_t sb_mask __attribute__((vector_size(SB_LANES * sizeof(float))));
 #elif SB_LANES == 8
 #define SB_BROADCAST(value)                                                                        \
     ((sb_vector){(value), (value), (value), (value), (value), (value), (value), (value)})
+#elif SB_LANES == 16
+#define SB_BROADCAST(value)                                                                        \
+    ((sb_vector){(value), (value), (value), (value), (value), (value), (value), (value), (value),  \
+                 (value), (value), (value), (value), (value), (value), (value)})
 #endif
 SB_INLINE sb_vector sb_select(sb_mask mask, sb_vector yes, sb_vector no) {
     return (sb_vector)((mask & (sb_mask)yes) | (~mask & (sb_mask)no));
@@ -105,4 +117,5 @@ SB_INLINE sb_vector sb_greater(sb_vector best, sb_vector value) {
     return SB_SELECT_NUMBER(value, best, value);
 }
 
+#endif
 #endif

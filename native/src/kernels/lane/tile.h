@@ -1,19 +1,30 @@
-/* A tile: SB_VECTORS output positions of a lane-blocked view, and the epilogue into them.
- * Define SB_LANES and SB_VECTORS before including. */
+/* A tile: SB_VECTORS output positions of a lane-blocked view. Define SB_LANES and SB_VECTORS, and
+ * SB_CODES where elements are codes, before including. */
 #ifndef SB_KERNELS_TILE_H
 #define SB_KERNELS_TILE_H
 
 #include "../view.h"
 #include "lane_vector.h"
 
+/* What sums of inputs are kept in. */
+#ifdef SB_CODES
+typedef sb_sums sb_total;
+typedef int32_t sb_total_element;
+#else
+typedef sb_vector sb_total;
+typedef float sb_total_element;
+#endif
+
 /* pixel: index of the window's first pixel in the input view. Addresses are of the convolution
- * group's first channel. total: sums of the windows, or NULL. */
+ * group's first channel. total: sums of the windows, or NULL. floats: in place of output where
+ * codes go in and float32 comes out. */
 typedef struct sb_tile {
-    const float *window[SB_VECTORS];
-    const float *residual[SB_VECTORS];
-    float *output[SB_VECTORS];
+    const sb_element *window[SB_VECTORS];
+    const sb_element *residual[SB_VECTORS];
+    sb_element *output[SB_VECTORS];
+    float *floats[SB_VECTORS];
     size_t pixel[SB_VECTORS];
-    const sb_vector *total;
+    const sb_total *total;
 } sb_tile;
 
 /* Tiles of an output view; the last one repeats its last position, which is harmless because
@@ -35,88 +46,58 @@ static inline sb_cursor sb_cursor_at(const sb_view *output, size_t tile) {
     return cursor;
 }
 
+/* The next position; the last one repeats itself. */
+static inline void sb_move_on(const sb_view *output, sb_cursor *cursor) {
+    if (cursor->x + 1 < output->block_width) {
+        ++cursor->x;
+    } else if (cursor->y + 1 < output->block_height) {
+        cursor->x = 0;
+        ++cursor->y;
+    }
+}
+
+/* Where the results of vector v go, at the first filter of a convolution group. */
+SB_INLINE void sb_aim_output(const sb_layer *layer, const sb_operands *operands, int32_t group,
+                             const sb_cursor *at, int v, sb_tile *tile) {
+    const sb_geometry *geometry = &layer->geometry;
+    const sb_view *output = &layer->output, *residual = &layer->residual;
+    const size_t filter = (size_t)group * (geometry->out_channels / geometry->groups);
+    const size_t target = sb_view_pixel(output, at->y, at->x) * output->pitch + filter;
+    const sb_element *added = operands->residual;
+    const bool floats = layer->epilogue.requantize.floats;
+    tile->output[v] = floats ? NULL : (sb_element *)operands->output + target * SB_LANES;
+    tile->floats[v] = floats ? (float *)operands->output + target * SB_LANES : NULL;
+    tile->residual[v] = NULL;
+    if (added)
+        tile->residual[v] =
+            added + (sb_view_pixel(residual, at->y, at->x) * residual->pitch + filter) * SB_LANES;
+}
+
+/* A tile that reads no windows of its own. */
+SB_INLINE void sb_aim_outputs(const sb_layer *layer, const sb_operands *operands, int32_t group,
+                              sb_cursor *cursor, sb_tile *tile) {
+    tile->total = NULL;
+    for (int v = 0; v < SB_VECTORS; ++v) {
+        sb_aim_output(layer, operands, group, cursor, v, tile);
+        sb_move_on(&layer->output, cursor);
+    }
+}
+
 SB_INLINE void sb_aim(const sb_layer *layer, const sb_operands *operands, int32_t group,
                       sb_cursor *cursor, sb_tile *tile) {
     const sb_geometry *geometry = &layer->geometry;
-    const sb_view *input = &layer->input, *output = &layer->output, *residual = &layer->residual;
+    const sb_view *input = &layer->input;
     const size_t channel = (size_t)group * (geometry->in_channels / geometry->groups);
-    const size_t filter = (size_t)group * (geometry->out_channels / geometry->groups);
+    const sb_element *source = operands->input;
     tile->total = NULL;
     for (int v = 0; v < SB_VECTORS; ++v) {
         tile->pixel[v] =
             sb_view_pixel(input, cursor->y * geometry->stride_height - geometry->padding_height,
                           cursor->x * geometry->stride_width - geometry->padding_width);
-        tile->window[v] = operands->input + (tile->pixel[v] * input->pitch + channel) * SB_LANES;
-        const size_t target = sb_view_pixel(output, cursor->y, cursor->x) * output->pitch + filter;
-        tile->output[v] = operands->output + target * SB_LANES;
-        tile->residual[v] = NULL;
-        if (operands->residual)
-            tile->residual[v] =
-                operands->residual +
-                (sb_view_pixel(residual, cursor->y, cursor->x) * residual->pitch + filter) *
-                    SB_LANES;
-        if (cursor->x + 1 < output->block_width) {
-            ++cursor->x;
-        } else if (cursor->y + 1 < output->block_height) {
-            cursor->x = 0;
-            ++cursor->y;
-        }
+        tile->window[v] = source + (tile->pixel[v] * input->pitch + channel) * SB_LANES;
+        sb_aim_output(layer, operands, group, cursor, v, tile);
+        sb_move_on(&layer->output, cursor);
     }
-}
-
-SB_INLINE void sb_activate_vectors(const sb_epilogue *epilogue, size_t channel, sb_vector *y) {
-    const sb_vector zero = SB_BROADCAST(0.0f);
-    if (epilogue->activation == SB_ACT_RELU) {
-        SB_UNROLL
-        for (int v = 0; v < SB_VECTORS; ++v)
-            y[v] = SB_SELECT_LESS(y[v], zero, zero, y[v]);
-    } else if (epilogue->activation == SB_ACT_LEAKY_RELU) {
-        const sb_vector slope = SB_BROADCAST(epilogue->slope[channel]);
-        SB_UNROLL
-        for (int v = 0; v < SB_VECTORS; ++v)
-            y[v] = SB_SELECT_LESS(zero, y[v], y[v], SB_MULTIPLY(slope, y[v]));
-    } else if (epilogue->activation == SB_ACT_CLAMP) {
-        const sb_vector low = SB_BROADCAST(epilogue->low), high = SB_BROADCAST(epilogue->high);
-        SB_UNROLL
-        for (int v = 0; v < SB_VECTORS; ++v) {
-            y[v] = SB_SELECT_LESS(y[v], low, low, y[v]);
-            y[v] = SB_SELECT_LESS(high, y[v], high, y[v]);
-        }
-    }
-}
-
-/* One channel of a tile through the epilogue into the output. index: the channel counted within
- * its convolution group; channel: within the layer. */
-SB_INLINE void sb_finish_tile(const sb_epilogue *epilogue, size_t index, size_t channel,
-                              const sb_tile *tile, const sb_vector *sums) {
-    const sb_vector scale = SB_BROADCAST(epilogue->scale[channel]);
-    const sb_vector bias = SB_BROADCAST(epilogue->bias[channel]);
-    const size_t step = index * SB_LANES;
-    sb_vector y[SB_VECTORS];
-    SB_UNROLL
-    for (int v = 0; v < SB_VECTORS; ++v)
-        y[v] = SB_ADD(SB_MULTIPLY(sums[v], scale), bias);
-    if (epilogue->offset && tile->total) {
-        const sb_vector offset = SB_BROADCAST(epilogue->offset[channel]);
-        SB_UNROLL
-        for (int v = 0; v < SB_VECTORS; ++v)
-            y[v] = SB_ADD(y[v], SB_MULTIPLY(offset, tile->total[v]));
-    }
-    if (tile->residual[0]) {
-        SB_UNROLL
-        for (int v = 0; v < SB_VECTORS; ++v)
-            y[v] = SB_ADD(y[v], SB_LOAD(tile->residual[v] + step));
-    }
-    sb_activate_vectors(epilogue, channel, y);
-    if (epilogue->post_bias) {
-        const sb_vector post_bias = SB_BROADCAST(epilogue->post_bias[channel]);
-        SB_UNROLL
-        for (int v = 0; v < SB_VECTORS; ++v)
-            y[v] = SB_ADD(y[v], post_bias);
-    }
-    SB_UNROLL
-    for (int v = 0; v < SB_VECTORS; ++v)
-        SB_STORE(tile->output[v] + step, y[v]);
 }
 
 /* How the shares divide a layer: tiles of pixels first; where those are few, filters. */

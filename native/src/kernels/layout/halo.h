@@ -4,19 +4,8 @@
 #ifndef SB_KERNELS_HALO_H
 #define SB_KERNELS_HALO_H
 
-#include "../lane/lane_vector.h"
+#include "../lane/permute.h"
 #include "../view.h"
-
-#include <string.h>
-
-#if SB_LANES == 8 && defined(__AVX2__) && !defined(SB_PLAIN_C)
-#include <immintrin.h>
-#endif
-
-/* Lane l takes lane source[l], or `fill` where that is negative. */
-typedef struct sb_lane_moves {
-    int32_t source[SB_LANES];
-} sb_lane_moves;
 
 static inline int32_t sb_floor_divide(int32_t value, int32_t by) {
     return value >= 0 ? value / by : -((-value + by - 1) / by);
@@ -37,23 +26,50 @@ static inline sb_lane_moves sb_find_moves(const sb_layer *layer, int32_t y, int3
     return moves;
 }
 
-static inline void sb_move_lanes(const sb_lane_moves *moves, const float *source, size_t begin,
-                                 size_t end, float fill, float *target) {
-#if SB_LANES == 8 && defined(__AVX2__) && !defined(SB_PLAIN_C)
-    const __m256i index = _mm256_loadu_si256((const __m256i *)(const void *)moves->source);
-    const __m256 outside = _mm256_castsi256_ps(index), filling = _mm256_set1_ps(fill);
-    for (size_t i = begin * SB_LANES; i < end * SB_LANES; i += SB_LANES)
-        _mm256_store_ps(target + i, _mm256_blendv_ps(
-                                        _mm256_permutevar8x32_ps(_mm256_load_ps(source + i), index),
-                                        filling, outside));
-#else
+#if defined(SB_CODES) && !defined(SB_CODES_PLAIN)
+/* All lanes move by the same number of lanes, so a vector that starts as much earlier or later in
+ * memory holds them, and a mask takes out the lanes of the channels beside it. Those must be the
+ * share's own: [begin, end) is one channel less on either side. */
+static inline void sb_shift_lanes(const sb_lane_moves *moves, const sb_element *source,
+                                  size_t begin, size_t end, sb_element fill, sb_element *target) {
+    sb_element kept[SB_LANES], filled[SB_LANES];
+    sb_vector mask, filling;
+    int32_t by = 0;
+    for (int lane = 0; lane < SB_LANES; ++lane) {
+        const int32_t from = moves->source[lane];
+        by = from < 0 ? by : from - lane;
+        kept[lane] = from < 0 ? 0 : UINT16_MAX;
+        filled[lane] = from < 0 ? fill : 0;
+    }
+    memcpy(&mask, kept, sizeof mask);
+    memcpy(&filling, filled, sizeof filling);
     for (size_t i = begin * SB_LANES; i < end * SB_LANES; i += SB_LANES) {
-        float lanes[SB_LANES];
-        memcpy(lanes, source + i, sizeof lanes);
-        for (int lane = 0; lane < SB_LANES; ++lane)
-            target[i + lane] = moves->source[lane] < 0 ? fill : lanes[moves->source[lane]];
+        sb_vector moved;
+        memcpy(&moved, source + i + by, sizeof moved);
+        SB_STORE(target + i, (moved & mask) | filling);
+    }
+}
+#endif
+
+static inline void sb_move_lanes(const sb_lane_moves *moves, const sb_element *source, size_t begin,
+                                 size_t end, sb_element fill, sb_element *target) {
+    const sb_permutation permutation = sb_prepare_moves(moves);
+    const sb_vector filling = SB_BROADCAST(fill);
+    for (size_t i = begin * SB_LANES; i < end * SB_LANES; i += SB_LANES)
+        SB_STORE(target + i, sb_take_lanes(permutation, SB_LOAD(source + i), filling));
+}
+
+/* Channels [begin, end) of a pixel. */
+static inline void sb_move_pixel(const sb_lane_moves *moves, const sb_element *source, size_t begin,
+                                 size_t end, sb_element fill, sb_element *target) {
+#if defined(SB_CODES) && !defined(SB_CODES_PLAIN)
+    if (end - begin > 2) {
+        sb_move_lanes(moves, source, begin, begin + 1, fill, target);
+        sb_shift_lanes(moves, source, begin + 1, end - 1, fill, target);
+        begin = end - 1;
     }
 #endif
+    sb_move_lanes(moves, source, begin, end, fill, target);
 }
 
 /* Whether every lane holds its own pixel of the image at this position. */
@@ -68,6 +84,7 @@ static inline bool sb_is_settled(const sb_layer *layer, int32_t y, int32_t x) {
  * block that lie outside the image are no halo's source. */
 static inline void sb_exchange_halo(const sb_layer *layer, const sb_operands *operands) {
     const sb_view *view = &layer->output;
+    sb_element *output = operands->output;
     size_t begin, end;
     sb_take_share(operands, (size_t)layer->geometry.out_channels, &begin, &end);
     if (begin == end)
@@ -81,9 +98,9 @@ static inline void sb_exchange_halo(const sb_layer *layer, const sb_operands *op
             const int32_t across = sb_floor_divide(x, view->block_width);
             const size_t source =
                 sb_view_pixel(view, y - down * view->block_height, x - across * view->block_width);
-            sb_move_lanes(&moves, operands->output + source * view->pitch * SB_LANES, begin, end,
-                          view->fill,
-                          operands->output + sb_view_pixel(view, y, x) * view->pitch * SB_LANES);
+            sb_move_pixel(&moves, output + source * view->pitch * SB_LANES, begin, end,
+                          (sb_element)view->fill,
+                          output + sb_view_pixel(view, y, x) * view->pitch * SB_LANES);
         }
 }
 

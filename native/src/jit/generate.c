@@ -1,0 +1,159 @@
+#include "generate.h"
+
+#include "walk_code.h"
+
+enum { CODE_ALIGNMENT = 64 };
+
+/* What is left to write: functions of the layer at hand, and code. */
+typedef struct sb_generator {
+    sb_emitter emitter;
+    sb_walk_code *functions; /* NULL, as starts, while sizes are measured */
+    size_t *starts;
+    size_t function_count;
+} sb_generator;
+
+static sb_walk_form form_of(const sb_step *step) {
+    const sb_kernel_info *info = &step->generated->info;
+    return (sb_walk_form){info->vectors, info->type == SB_TYPE_U8};
+}
+
+/* Adds the function at `at` to the list, and what its rows have in common. */
+static void describe(sb_generator *generator, const sb_bucket_group *groups, size_t begin,
+                     size_t count, size_t at) {
+    sb_walk_code *code = generator->functions + generator->function_count;
+    *code = (sb_walk_code){0};
+    code->run = (sb_walk_function)(uintptr_t)(generator->emitter.code + at);
+    code->first = begin;
+    code->count = count;
+    code->bytes = generator->emitter.size - at;
+    code->filter = groups[begin].filter[0];
+    code->opens = groups[begin].opens & 1;
+    code->closes = groups[begin].closes & 1;
+    code->uniform = true;
+    for (size_t i = begin; i < begin + count; ++i)
+        for (int32_t f = 0; f < groups[i].filters; ++f, ++code->rows)
+            code->uniform &= groups[i].filter[f] == code->filter + code->rows &&
+                             (groups[i].opens >> f & 1) == code->opens &&
+                             (groups[i].closes >> f & 1) == code->closes && !groups[i].lift[f];
+}
+
+/* Walks [begin, end) of one chunk, in functions of at most as many as run together. */
+static void emit_bundle(sb_generator *generator, const sb_step *step, size_t begin, size_t end) {
+    const sb_bucket_weights *weights = &step->layer.buckets;
+    const sb_walk_form form = form_of(step);
+    const size_t together = (size_t)step->generated->info.together;
+    while (begin < end) {
+        const size_t pieces = (end - begin + together - 1) / together;
+        const size_t count = (end - begin) / pieces, at = generator->emitter.size;
+        sb_emit_walks(&generator->emitter, weights, weights->groups + begin, (int32_t)count, &form);
+        sb_emit_align(&generator->emitter, CODE_ALIGNMENT);
+        if (generator->functions)
+            describe(generator, weights->groups, begin, count, at);
+        ++generator->function_count;
+        begin += count;
+    }
+}
+
+static size_t chunks_of(const sb_step *step) {
+    return (size_t)step->layer.buckets.chunk_count * (size_t)step->layer.geometry.groups;
+}
+
+static size_t bundles_of(const sb_step *step) {
+    const size_t together = (size_t)step->generated->info.together;
+    return ((size_t)step->layer.buckets.walk_groups + together - 1) / together;
+}
+
+/* First walk of bundle b of a chunk, or, for b = bundles_of, the end of its walks. Walk groups are
+ * shared out evenly among the bundles. */
+static size_t first_walk(const sb_step *step, size_t chunk, size_t b) {
+    const size_t walk_groups = (size_t)step->layer.buckets.walk_groups;
+    return step->layer.buckets.starts[chunk * walk_groups + b * walk_groups / bundles_of(step)];
+}
+
+static size_t count_functions(const sb_step *step) {
+    const size_t together = (size_t)step->generated->info.together, bundles = bundles_of(step);
+    size_t count = 0;
+    for (size_t chunk = 0; chunk < chunks_of(step); ++chunk)
+        for (size_t b = 0; b < bundles; ++b)
+            count += (first_walk(step, chunk, b + 1) - first_walk(step, chunk, b) + together - 1) /
+                     together;
+    return count;
+}
+
+static void emit_step(sb_generator *generator, const sb_step *step) {
+    const size_t bundles = bundles_of(step);
+    size_t *starts = generator->starts;
+    generator->function_count = 0;
+    for (size_t chunk = 0; chunk < chunks_of(step); ++chunk)
+        for (size_t b = 0; b < bundles; ++b) {
+            if (starts)
+                *starts++ = generator->function_count;
+            emit_bundle(generator, step, first_walk(step, chunk, b),
+                        first_walk(step, chunk, b + 1));
+        }
+    if (starts)
+        *starts = generator->function_count;
+}
+
+/* Code and lists of functions of one step, in memory that has been measured. */
+static bool write_step(sb_contents *contents, sb_generator *generator, sb_step *step) {
+    const size_t bundles = chunks_of(step) * bundles_of(step);
+    generator->functions =
+        sb_memory_take(&contents->memory, count_functions(step), sizeof *generator->functions);
+    generator->starts = sb_memory_take(&contents->memory, bundles + 1, sizeof *generator->starts);
+    if (!generator->functions || !generator->starts)
+        return false;
+    emit_step(generator, step);
+    step->layer.buckets.generated =
+        (sb_generated_walks){.functions = generator->functions,
+                             .starts = generator->starts,
+                             .bundles = (int32_t)bundles_of(step),
+                             .end = (const char *)contents->code.data + contents->code.bytes};
+    return true;
+}
+
+/* Bytes of code of the first steps that together stay below the limit; their number. */
+static size_t measure(const sb_contents *contents, size_t *bytes) {
+    size_t steps = 0;
+    sb_generator generator = {.emitter = {NULL, 0, 0}};
+    *bytes = 0;
+    for (; steps < contents->step_count; ++steps) {
+        if (contents->steps[steps].generated)
+            emit_step(&generator, &contents->steps[steps]);
+        if (generator.emitter.size > SB_MAX_CODE_BYTES)
+            break;
+        *bytes = generator.emitter.size;
+    }
+    return steps;
+}
+
+static bool write_steps(sb_contents *contents, size_t steps) {
+    sb_generator generator = {.emitter = {contents->code.data, 0, contents->code.bytes}};
+    for (size_t i = 0; i < steps; ++i)
+        if (contents->steps[i].generated && !write_step(contents, &generator, &contents->steps[i]))
+            return false;
+    return sb_code_memory_seal(&contents->code) == SB_OK;
+}
+
+static bool wants_code(const sb_contents *contents) {
+    for (size_t i = 0; i < contents->step_count; ++i)
+        if (contents->steps[i].generated)
+            return true;
+    return false;
+}
+
+void sb_generate_code(sb_contents *contents) {
+    if (!wants_code(contents))
+        return;
+    size_t bytes, steps = measure(contents, &bytes);
+    if (sb_code_memory_take(bytes, &contents->code) != SB_OK)
+        return;
+    if (!write_steps(contents, steps)) {
+        sb_code_memory_free(&contents->code);
+        return;
+    }
+    contents->code_bytes = bytes;
+    for (size_t i = 0; i < steps; ++i)
+        if (contents->steps[i].generated)
+            contents->steps[i].kernel = contents->steps[i].generated;
+}

@@ -1,0 +1,22 @@
+/* The bucket walks of kernels/bucket/walk.h as straight-line machine code. */
+#ifndef SB_JIT_WALK_CODE_H
+#define SB_JIT_WALK_CODE_H
+
+#include "../kernels/kernel.h"
+#include "emitter.h"
+
+/* vectors V: output pixels walked at once, 1 to SB_CODE_VECTORS. codes: lanes are uint16_t, summed
+ * modulo 2^16, else float. */
+typedef struct sb_walk_form {
+    int32_t vectors;
+    bool codes;
+} sb_walk_form;
+
+/* Appends a function of type sb_walk_function for `count` consecutive walks of one chunk, 7 / V at
+ * most, of at most 8 filters each:
+ * y[filter][v] = what sb_walk_group gives, bit for bit, the filters of all walks one after the
+ * other. */
+void sb_emit_walks(sb_emitter *emitter, const sb_bucket_weights *weights,
+                   const sb_bucket_group *groups, int32_t count, const sb_walk_form *form);
+
+#endif

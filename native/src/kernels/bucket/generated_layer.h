@@ -1,0 +1,116 @@
+/* The bucket family with walks that are machine code, see jit/walk_code.c. SB_LANES, SB_FILTERS and
+ * SB_VECTORS are set by the kernel's file.
+ *
+ * Code of a walk is about four times as large as its offsets, and that of a layer may be megabytes.
+ * A function therefore serves a whole block of tiles, and while it does, the code that runs AHEAD
+ * bytes later is fetched: processors hardly fetch code in advance, and without this a deep layer
+ * waits for memory more than half of its time. */
+#ifndef SB_KERNELS_GENERATED_LAYER_H
+#define SB_KERNELS_GENERATED_LAYER_H
+
+#include "bucket_layer.h"
+#include "collect_rows.h"
+
+enum {
+    SB_CODE_AHEAD = 32 << 10, /* bytes between the code that runs and the code fetched */
+    SB_CACHE_LINE = 64
+};
+
+/* Fetches the part of the code AHEAD of a function that tile t of `tiles` is responsible for. */
+SB_INLINE void sb_fetch_code(const sb_generated_walks *generated, const sb_walk_code *code,
+                             size_t t, size_t tiles) {
+#if defined(__GNUC__)
+    const char *begin = (const char *)(uintptr_t)code->run + SB_CODE_AHEAD;
+    const size_t lines = (code->bytes + SB_CACHE_LINE - 1) / SB_CACHE_LINE;
+    for (size_t line = lines * t / tiles; line < lines * (t + 1) / tiles; ++line)
+        if (line * SB_CACHE_LINE < (size_t)(generated->end - begin))
+            __builtin_prefetch(begin + line * SB_CACHE_LINE, 0, 2);
+#else
+    (void)generated, (void)code, (void)t, (void)tiles;
+#endif
+}
+
+/* The walks of one function over one tile. */
+SB_INLINE void sb_generated_walk(const sb_layer *layer, const sb_walk_code *code,
+                                 size_t chunk_begin, const sb_collector *collector,
+                                 const sb_tile *tile) {
+    const sb_bucket_group *groups = layer->buckets.groups + code->first;
+    sb_vector sums[SB_CODE_SUMS / SB_VECTORS][SB_VECTORS], (*y)[SB_VECTORS] = sums;
+    const void *windows[SB_VECTORS];
+    SB_UNROLL
+    for (int v = 0; v < SB_VECTORS; ++v)
+        windows[v] = tile->window[v] + chunk_begin;
+    code->run(windows, sums);
+    if (code->uniform) {
+        sb_collect_rows(layer, code, collector, tile, y);
+        return;
+    }
+    for (size_t i = 0; i < code->count; y += groups[i++].filters)
+        for (int32_t f = 0; f < groups[i].filters; ++f)
+            sb_collect(layer, collector, groups + i, f, y[f], tile);
+}
+
+/* The functions of a run of bundles in one chunk, over one block of tiles. */
+static inline void sb_generated_chunk(const sb_layer *layer, const size_t *starts,
+                                      const sb_split *split, size_t chunk_begin,
+                                      sb_collector collector, const sb_tile *tiles,
+                                      size_t tile_count) {
+    const sb_generated_walks *generated = &layer->buckets.generated;
+    for (size_t i = starts[split->first_filters]; i < starts[split->end_filters]; ++i) {
+        const sb_walk_code *code = generated->functions + i;
+        for (size_t t = 0; t < tile_count; ++t) {
+            sb_fetch_code(generated, code, t, tile_count);
+            collector.tile = t;
+            sb_generated_walk(layer, code, chunk_begin, &collector, tiles + t);
+        }
+    }
+}
+
+/* All chunks and the share's bundles over one block of tiles. */
+static inline void sb_generated_block(const sb_layer *layer, int32_t group, const sb_split *split,
+                                      sb_total_element *scratch, const sb_tile *tiles,
+                                      size_t tile_count) {
+    const sb_bucket_weights *weights = &layer->buckets;
+    const sb_generated_walks *generated = &weights->generated;
+    const size_t filters = (size_t)(layer->geometry.out_channels / layer->geometry.groups);
+    const sb_collector collector = {scratch, filters, (size_t)group * filters, 0};
+    for (int32_t chunk = 0; chunk < weights->chunk_count; ++chunk)
+        sb_generated_chunk(
+            layer,
+            generated->starts + ((size_t)group * weights->chunk_count + chunk) * generated->bundles,
+            split, (size_t)chunk * weights->chunk * SB_LANES, collector, tiles, tile_count);
+    if (!split->first_filters && split->end_filters)
+        sb_bucket_silence(layer, group, &collector, tiles, tile_count);
+}
+
+/* Tiles per block: as even a part of the share's as fits. */
+static inline size_t sb_generated_tiles(size_t tiles) {
+    const size_t blocks = (tiles + SB_BLOCK_TILES - 1) / SB_BLOCK_TILES;
+    return blocks ? (tiles + blocks - 1) / blocks : 1;
+}
+
+static inline void sb_generated_conv2d(const sb_layer *layer, const sb_operands *operands) {
+    const sb_generated_walks *generated = &layer->buckets.generated;
+    const sb_split split =
+        sb_divide(operands, sb_tile_count(&layer->output), (size_t)generated->bundles);
+    const size_t block = sb_generated_tiles(split.end_tile - split.first_tile);
+    const size_t pixels =
+        (size_t)sb_view_rows(&layer->input) * sb_view_columns(&layer->input) * SB_LANES;
+    const sb_total_element *totals = operands->totals;
+    sb_tile tiles[SB_BLOCK_TILES];
+    sb_total sums[SB_BLOCK_TILES][SB_VECTORS];
+    for (int32_t group = 0; group < layer->geometry.groups; ++group) {
+        sb_cursor cursor = sb_cursor_at(&layer->output, split.first_tile);
+        for (size_t first = split.first_tile; first < split.end_tile; first += block) {
+            const size_t left = split.end_tile - first, count = left < block ? left : block;
+            for (size_t t = 0; t < count; ++t) {
+                sb_aim(layer, operands, group, &cursor, tiles + t);
+                if (totals)
+                    sb_sum_windows(layer, totals + group * pixels, tiles + t, sums[t]);
+            }
+            sb_generated_block(layer, group, &split, operands->scratch, tiles, count);
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,181 @@
+/* Convolution by products.h. The input is an image of bytes (layout/bytes.h); the sums of a strip
+ * of output positions turn from filters in the lanes to pixels in the lanes on their way through
+ * the epilogue, SB_VECTORS positions at a time. */
+#ifndef SB_KERNELS_PRODUCT_CONV2D_H
+#define SB_KERNELS_PRODUCT_CONV2D_H
+
+#include "depthwise_codes.h"
+#include "products.h"
+
+enum { SB_STRIP_POSITIONS = SB_STRIP_SLOTS / SB_LANES };
+
+/* A strip and the positions [first, first + positions) of the output's blocks that it covers.
+ * totals: the sum of every window, [slot], where the layer needs them. */
+typedef struct sb_positions {
+    sb_strip strip;
+    size_t first, count;
+    int32_t totals[SB_STRIP_SLOTS];
+} sb_positions;
+
+static inline sb_cursor sb_position_at(const sb_layer *layer, size_t position) {
+    const size_t width = (size_t)layer->output.block_width;
+    const sb_cursor cursor = {(int32_t)(position / width), (int32_t)(position % width)};
+    return cursor;
+}
+
+/* Adds the pixels of one position, those that lie in the image. */
+static inline void sb_add_position(const sb_layer *layer, const uint8_t *input, sb_cursor at,
+                                   int32_t slot, sb_strip *strip) {
+    const sb_geometry *geometry = &layer->geometry;
+    const sb_view *bytes = &layer->input, *output = &layer->output;
+    const size_t pixel = (size_t)bytes->pitch;
+    const size_t right =
+        pixel * geometry->stride_width /
+        sb_byte_step(geometry->kernel_width, geometry->stride_width, geometry->padding_width);
+    const size_t down =
+        pixel * sb_view_columns(bytes) * geometry->stride_height /
+        sb_byte_step(geometry->kernel_height, geometry->stride_height, geometry->padding_height);
+    for (int32_t i = 0; i < output->blocks_y; ++i, slot += output->blocks_x) {
+        const int64_t y = (int64_t)i * output->block_height + at.y;
+        for (int32_t j = 0; j < output->blocks_x && y < geometry->out_height; ++j) {
+            const int64_t x = (int64_t)j * output->block_width + at.x;
+            if (x >= geometry->out_width)
+                break;
+            strip->pixels[strip->count] = input + (size_t)y * down + (size_t)x * right;
+            strip->slots[strip->count++] = slot + j;
+        }
+    }
+}
+
+static inline void sb_aim_positions(const sb_layer *layer, const sb_operands *operands,
+                                    size_t first, sb_positions *positions) {
+    const sb_view *output = &layer->output;
+    const size_t left = (size_t)output->block_height * output->block_width - first;
+    positions->first = first;
+    positions->count = left < SB_STRIP_POSITIONS ? left : SB_STRIP_POSITIONS;
+    positions->strip.count = 0;
+    for (size_t i = 0; i < positions->count; ++i)
+        sb_add_position(layer, operands->input, sb_position_at(layer, first + i),
+                        (int32_t)i * SB_LANES, &positions->strip);
+}
+
+/* The sum of all codes under the windows of a convolution group. */
+static inline void sb_total_positions(const sb_layer *layer, int32_t group,
+                                      sb_positions *positions) {
+    const sb_geometry *geometry = &layer->geometry;
+    const size_t channels = (size_t)(geometry->in_channels / geometry->groups);
+    const size_t pixel = (size_t)layer->input.pitch;
+    const size_t row = pixel * sb_view_columns(&layer->input) * geometry->dilation_height;
+    for (size_t i = 0; i < positions->strip.count; ++i) {
+        const uint8_t *window = positions->strip.pixels[i] + group * channels;
+        int32_t total = 0;
+        for (int32_t r = 0; r < geometry->kernel_height; ++r)
+            for (int32_t s = 0; s < geometry->kernel_width; ++s) {
+                const uint8_t *tap = window + r * row + s * pixel * geometry->dilation_width;
+                for (size_t c = 0; c < channels; ++c)
+                    total += tap[c];
+            }
+        positions->totals[positions->strip.slots[i]] = total;
+    }
+}
+
+/* Lanes of positions in the order of sums, see lane_codes.h. */
+SB_INLINE sb_sums sb_order_lanes(const int32_t *lanes) {
+    int32_t ordered[SB_LANES];
+    sb_sums sums;
+    for (int lane = 0; lane < SB_LANES; ++lane)
+        ordered[lane % SB_PARTS * SB_PART_LANES + lane / SB_PARTS] = lanes[lane];
+    memcpy(&sums, ordered, sizeof sums);
+    return sums;
+}
+
+#ifndef SB_GATHERS_FILTERS
+/* sums: of a vector of filters, [lane][stride]. lanes: of 4 of them, from `filter`. */
+SB_INLINE void sb_gather_filters(const int32_t *sums, size_t stride, size_t filter,
+                                 sb_sums *lanes) {
+    for (size_t f = 0; f < 4; ++f) {
+        int32_t gathered[SB_LANES];
+        for (int lane = 0; lane < SB_LANES; ++lane)
+            gathered[lane % SB_PARTS * SB_PART_LANES + lane / SB_PARTS] =
+                sums[(size_t)lane * stride + sb_filter_position(filter + f)];
+        memcpy(lanes + f, gathered, sizeof gathered);
+    }
+}
+#endif
+
+/* All filters of a block at the positions from number `i` of the strip on; `tile` is aimed there.
+ */
+static inline void sb_finish_tile_of_block(const sb_layer *layer, const sb_collector *collector,
+                                           const sb_product_block *block,
+                                           const sb_positions *positions, size_t i,
+                                           const sb_tile *tile) {
+    const int32_t *sums[SB_VECTORS];
+    SB_UNROLL
+    for (int v = 0; v < SB_VECTORS; ++v) {
+        const size_t position = i + v < positions->count ? i + v : positions->count - 1;
+        sums[v] = positions->strip.sums + position * SB_LANES * SB_SUM_STRIDE;
+    }
+    for (int32_t f = 0; f < block->filters; f += 4) {
+        sb_sums lanes[SB_VECTORS][4];
+        SB_UNROLL
+        for (int v = 0; v < SB_VECTORS; ++v)
+            sb_gather_filters(sums[v] + f / SB_SUM_LANES * SB_SUM_LANES, SB_SUM_STRIDE,
+                              (size_t)f % SB_SUM_LANES, lanes[v]);
+        for (int32_t j = 0; j < 4 && f + j < block->filters; ++j) {
+            sb_sums of_filter[SB_VECTORS];
+            SB_UNROLL
+            for (int v = 0; v < SB_VECTORS; ++v)
+                of_filter[v] = lanes[v][j];
+            sb_finish_sums(layer, collector, (size_t)(block->first_filter + f + j), tile,
+                           of_filter);
+        }
+    }
+}
+
+static inline void sb_finish_block(const sb_layer *layer, const sb_operands *operands,
+                                   int32_t group, const sb_product_block *block,
+                                   const sb_positions *positions) {
+    const size_t filters = (size_t)layer->geometry.out_channels / layer->geometry.groups;
+    const sb_collector collector = {NULL, filters, (size_t)group * filters, 0};
+    for (size_t i = 0; i < positions->count; i += SB_VECTORS) {
+        sb_cursor cursor = sb_position_at(layer, positions->first + i);
+        sb_sums totals[SB_VECTORS];
+        sb_tile tile;
+        sb_aim_outputs(layer, operands, group, &cursor, &tile);
+        if (layer->epilogue.offset) {
+            for (size_t v = 0; v < SB_VECTORS; ++v)
+                totals[v] = sb_order_lanes(
+                    positions->totals +
+                    (i + v < positions->count ? i + v : positions->count - 1) * SB_LANES);
+            tile.total = totals;
+        }
+        sb_finish_tile_of_block(layer, &collector, block, positions, i, &tile);
+    }
+}
+
+static inline void sb_product_conv2d(const sb_layer *layer, const sb_operands *operands) {
+    const sb_product_weights *weights = &layer->products;
+    const size_t count = (size_t)layer->output.block_height * layer->output.block_width;
+    const sb_split split =
+        sb_divide(operands, (count + SB_STRIP_POSITIONS - 1) / SB_STRIP_POSITIONS,
+                  (size_t)weights->block_count);
+    sb_positions positions = {.strip.sums = operands->scratch, .totals = {0}};
+    if (layer->geometry.in_channels == layer->geometry.groups) {
+        sb_depthwise(layer, operands);
+        return;
+    }
+    for (size_t i = split.first_tile; i < split.end_tile; ++i) {
+        sb_aim_positions(layer, operands, i * SB_STRIP_POSITIONS, &positions);
+        for (int32_t group = 0; group < layer->geometry.groups; ++group) {
+            const sb_product_block *blocks = weights->blocks + (size_t)group * weights->block_count;
+            if (layer->epilogue.offset)
+                sb_total_positions(layer, group, &positions);
+            for (size_t b = split.first_filters; b < split.end_filters; ++b) {
+                sb_multiply_block(weights, blocks + b, &positions.strip);
+                sb_finish_block(layer, operands, group, blocks + b, &positions);
+            }
+        }
+    }
+}
+
+#endif

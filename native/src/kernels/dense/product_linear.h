@@ -1,0 +1,56 @@
+/* y = W q by products.h: a pixel is an image, its window all channels. Codes become bytes in the
+ * share's scratch, SB_STRIP_IMAGES of them at a time; the shares divide the filters, so that every
+ * weight is read once for that many images. */
+#ifndef SB_KERNELS_PRODUCT_LINEAR_H
+#define SB_KERNELS_PRODUCT_LINEAR_H
+
+#include "../epilogue_codes.h"
+#include "products.h"
+
+/* Bytes of images [first, first + count); totals: the sum of the codes of each. */
+static inline void sb_load_images(const sb_layer *layer, const sb_operands *operands, size_t first,
+                                  size_t count, sb_strip *strip, int32_t *totals) {
+    const size_t channels = (size_t)layer->geometry.in_channels;
+    const uint16_t *codes = (const uint16_t *)operands->input + first * channels;
+    uint8_t *bytes = (uint8_t *)(strip->sums + SB_STRIP_IMAGES * SB_SUM_STRIDE);
+    strip->count = count;
+    for (size_t n = 0; n < count; ++n, codes += channels, bytes += channels) {
+        int32_t total = 0;
+        for (size_t c = 0; c < channels; ++c) {
+            bytes[c] = (uint8_t)codes[c];
+            total += codes[c];
+        }
+        strip->pixels[n] = bytes;
+        strip->slots[n] = (int32_t)n;
+        totals[n] = total;
+    }
+}
+
+static inline void sb_product_linear(const sb_layer *layer, const sb_operands *operands) {
+    const sb_product_weights *weights = &layer->products;
+    const size_t filters = (size_t)layer->geometry.out_channels;
+    size_t begin, end;
+    int32_t totals[SB_STRIP_IMAGES];
+    sb_strip strip;
+    strip.sums = operands->scratch;
+    sb_take_share(operands, (size_t)weights->block_count, &begin, &end);
+    for (size_t n = 0; n < operands->batch; n += SB_STRIP_IMAGES) {
+        const size_t left = operands->batch - n;
+        sb_load_images(layer, operands, n, left < SB_STRIP_IMAGES ? left : SB_STRIP_IMAGES, &strip,
+                       totals);
+        for (size_t b = begin; b < end; ++b) {
+            const sb_product_block *block = weights->blocks + b;
+            sb_multiply_block(weights, block, &strip);
+            for (size_t i = 0; i < strip.count; ++i)
+                for (size_t f = 0; f < (size_t)block->filters; ++f) {
+                    const size_t k = (size_t)block->first_filter + f;
+                    const size_t at =
+                        f / SB_SUM_LANES * SB_SUM_LANES + sb_filter_position(f % SB_SUM_LANES);
+                    sb_finish_sum(layer, operands, k, (n + i) * filters + k,
+                                  strip.sums[i * SB_SUM_STRIDE + at], totals[i]);
+                }
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,106 @@
+/* Lanes of one vector moved into another. Define SB_LANES before including. */
+#ifndef SB_KERNELS_PERMUTE_H
+#define SB_KERNELS_PERMUTE_H
+
+#include "lane_vector.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#if defined(SB_CODES)
+#if !defined(SB_PLAIN_C) && SB_LANES == 16 && defined(__AVX2__)
+#define SB_PERMUTES_CODES 1
+#endif
+#elif !defined(SB_PLAIN_C) && SB_LANES == 8 && defined(__AVX2__)
+#include <immintrin.h>
+#define SB_PERMUTES_YMM 1
+#elif !defined(SB_PLAIN_C) && SB_LANES == 16 && defined(__AVX512DQ__)
+#include <immintrin.h>
+#define SB_PERMUTES_ZMM 1
+#endif
+
+/* Lane l takes lane source[l]; where that is negative it keeps what it has. */
+typedef struct sb_lane_moves {
+    int32_t source[SB_LANES];
+} sb_lane_moves;
+
+#if defined(SB_PERMUTES_YMM)
+
+typedef __m256i sb_permutation;
+SB_INLINE sb_permutation sb_prepare_moves(const sb_lane_moves *moves) {
+    return _mm256_loadu_si256((const __m256i *)(const void *)moves->source);
+}
+SB_INLINE sb_vector sb_take_lanes(sb_permutation moves, sb_vector source, sb_vector kept) {
+    return (sb_vector)_mm256_blendv_ps(_mm256_permutevar8x32_ps((__m256)source, moves),
+                                       (__m256)kept, _mm256_castsi256_ps(moves));
+}
+
+#elif defined(SB_PERMUTES_ZMM)
+
+typedef struct sb_permutation {
+    __m512i index;
+    __mmask16 moved;
+} sb_permutation;
+SB_INLINE sb_permutation sb_prepare_moves(const sb_lane_moves *moves) {
+    const __m512i index = _mm512_loadu_si512(moves->source);
+    return (sb_permutation){index, (__mmask16)~_mm512_movepi32_mask(index)};
+}
+SB_INLINE sb_vector sb_take_lanes(sb_permutation moves, sb_vector source, sb_vector kept) {
+    return (sb_vector)_mm512_mask_permutexvar_ps((__m512)kept, moves.moved, moves.index,
+                                                 (__m512)source);
+}
+
+#elif defined(SB_PERMUTES_CODES)
+
+/* Bytes of a code's source within its own half of the vector and within the other half (0x80 gives
+ * zero), and all ones in the lanes that keep what they have. */
+typedef struct sb_permutation {
+    __m256i own, other, kept;
+} sb_permutation;
+SB_INLINE sb_permutation sb_prepare_moves(const sb_lane_moves *moves) {
+    uint8_t own[2 * SB_LANES], other[2 * SB_LANES];
+    uint16_t kept[SB_LANES];
+    sb_permutation result;
+    for (int lane = 0; lane < SB_LANES; ++lane) {
+        const int32_t from = moves->source[lane];
+        const bool same = from / 8 == lane / 8;
+        for (int byte = 0; byte < 2; ++byte) {
+            const uint8_t at = (uint8_t)(from % 8 * 2 + byte);
+            own[2 * lane + byte] = from >= 0 && same ? at : 0x80;
+            other[2 * lane + byte] = from >= 0 && !same ? at : 0x80;
+        }
+        kept[lane] = from < 0 ? UINT16_MAX : 0;
+    }
+    memcpy(&result.own, own, sizeof own);
+    memcpy(&result.other, other, sizeof other);
+    memcpy(&result.kept, kept, sizeof kept);
+    return result;
+}
+SB_INLINE sb_vector sb_take_lanes(sb_permutation moves, sb_vector source, sb_vector kept) {
+    const __m256i halves = (__m256i)source;
+    const __m256i swapped = _mm256_permute4x64_epi64(halves, 0x4e);
+    const __m256i moved = _mm256_or_si256(_mm256_shuffle_epi8(halves, moves.own),
+                                          _mm256_shuffle_epi8(swapped, moves.other));
+    return (sb_vector)_mm256_blendv_epi8(moved, (__m256i)kept, moves.kept);
+}
+
+#else
+
+typedef sb_lane_moves sb_permutation;
+SB_INLINE sb_permutation sb_prepare_moves(const sb_lane_moves *moves) {
+    return *moves;
+}
+SB_INLINE sb_vector sb_take_lanes(sb_permutation moves, sb_vector source, sb_vector kept) {
+    sb_element from[SB_LANES], to[SB_LANES];
+    memcpy(from, &source, sizeof from);
+    memcpy(to, &kept, sizeof to);
+    for (int lane = 0; lane < SB_LANES; ++lane)
+        if (moves.source[lane] >= 0)
+            to[lane] = from[moves.source[lane]];
+    memcpy(&kept, to, sizeof to);
+    return kept;
+}
+
+#endif
+
+#endif

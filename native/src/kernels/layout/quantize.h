@@ -1,0 +1,101 @@
+/* From float32 numbers to codes, and from one view of the image to another on the way: rows of the
+ * image become codes in the share's scratch, and those the target's vectors. */
+#ifndef SB_KERNELS_QUANTIZE_H
+#define SB_KERNELS_QUANTIZE_H
+
+#include "../epilogue_codes.h"
+#include "../lane/transpose.h"
+#include "../view.h"
+
+/* Codes of one channel of one row of the image. A row outside it is `fill` throughout. */
+static inline void sb_quantize_row(const sb_layer *layer, const float *input, int64_t y,
+                                   int32_t channel, uint16_t *codes) {
+    const sb_geometry *geometry = &layer->geometry;
+    const sb_requantize *requantize = &layer->epilogue.requantize;
+    const sb_view *view = &layer->input;
+    const float factor = layer->factor;
+    const int32_t width = geometry->in_width, zero = requantize->output_zero;
+    const int32_t top = requantize->output_top;
+    const size_t plane =
+        channel * sb_view_channel_step(view, geometry->in_height, geometry->in_width);
+    if (y < 0 || y >= geometry->in_height) {
+        for (int32_t x = 0; x < width; ++x)
+            codes[x] = (uint16_t)layer->output.fill;
+    } else if (view->lanes) {
+        for (int32_t x = 0; x < width; ++x)
+            codes[x] = sb_to_code(
+                input[plane + sb_view_element(view, width, (int32_t)y, x)] * factor, zero, top);
+    } else {
+        const float *row = input + plane + (size_t)y * width;
+        for (int32_t x = 0; x < width; ++x)
+            codes[x] = sb_to_code(row[x] * factor, zero, top);
+    }
+}
+
+/* The rows of the image under row y of all blocks: [blocks_y][margin + width + margin], the margins
+ * `fill`. Scratch holds them, and a row of fill behind them for what lies below the image. */
+typedef struct sb_code_rows {
+    uint16_t *first;
+    int64_t margin, stride;
+} sb_code_rows;
+
+static inline sb_code_rows sb_lay_rows(const sb_layer *layer, uint16_t *scratch) {
+    const sb_view *view = &layer->output;
+    sb_code_rows rows = {scratch, sb_row_margin(view, SB_LANES), 0};
+    rows.stride = 2 * rows.margin + (int64_t)view->blocks_x * view->block_width;
+    for (int64_t i = 0; i < rows.stride * view->blocks_y; ++i)
+        scratch[i] = (uint16_t)view->fill;
+    return rows;
+}
+
+/* One channel of one row of the target: position by position, SB_LANES at a time. */
+static inline void sb_quantize_lanes(const sb_layer *layer, const sb_operands *operands, int32_t y,
+                                     int32_t channel, const sb_code_rows *rows) {
+    const sb_view *view = &layer->output;
+    const size_t step = (size_t)view->pitch * SB_LANES;
+    uint16_t *target = (uint16_t *)operands->output +
+                       (sb_view_pixel(view, y, -view->left) * view->pitch + channel) * SB_LANES;
+    for (int32_t block = 0; block < view->blocks_y; ++block)
+        sb_quantize_row(layer, operands->input, (int64_t)block * view->block_height + y, channel,
+                        rows->first + block * rows->stride + rows->margin);
+    for (int32_t x = 0; x < sb_view_columns(view); x += SB_LANES) {
+        sb_vector square[SB_LANES];
+        for (int32_t i = 0; i < SB_LANES; ++i) {
+            const uint16_t *source = rows->first + i / view->blocks_x * rows->stride +
+                                     rows->margin + i % view->blocks_x * view->block_width -
+                                     view->left + x;
+            memcpy(square + i, source, sizeof *square);
+        }
+        sb_transpose(square);
+        for (int32_t i = 0; i < SB_LANES && x + i < sb_view_columns(view); ++i)
+            SB_STORE(target + (x + i) * step, square[i]);
+    }
+}
+
+static inline void sb_quantize_plain(const sb_layer *layer, const sb_operands *operands) {
+    const sb_geometry *geometry = &layer->geometry;
+    uint16_t *output = operands->output;
+    size_t begin, end;
+    sb_take_share(operands, (size_t)geometry->in_channels, &begin, &end);
+    for (size_t c = begin; c < end; ++c)
+        for (int32_t y = 0; y < geometry->in_height; ++y)
+            sb_quantize_row(layer, operands->input, y, (int32_t)c,
+                            output + (c * geometry->in_height + y) * geometry->in_width);
+}
+
+/* Rows of the target are shared out. */
+static inline void sb_quantize(const sb_layer *layer, const sb_operands *operands) {
+    const sb_view *view = &layer->output;
+    size_t begin, end;
+    if (!view->lanes) {
+        sb_quantize_plain(layer, operands);
+        return;
+    }
+    const sb_code_rows rows = sb_lay_rows(layer, operands->scratch);
+    sb_take_share(operands, (size_t)sb_view_rows(view), &begin, &end);
+    for (int32_t y = (int32_t)begin - view->top; y < (int32_t)end - view->top; ++y)
+        for (int32_t c = 0; c < layer->geometry.in_channels; ++c)
+            sb_quantize_lanes(layer, operands, y, c, &rows);
+}
+
+#endif

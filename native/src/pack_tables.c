@@ -1,0 +1,33 @@
+#include "checked.h"
+#include "kernels/table/table_format.h"
+#include "pack.h"
+
+/* 8 inputs of a filter: bit j is set where digit j is `sign`. */
+static uint8_t pack_byte(const int8_t *digits, int32_t count, int8_t sign) {
+    unsigned bits = 0;
+    for (int32_t j = 0; j < count; ++j)
+        bits |= (unsigned)(digits[j] == sign) << j;
+    return (uint8_t)bits;
+}
+
+uint8_t *sb_pack_tables(const sb_geometry *geometry, const int8_t *digits, int32_t signs,
+                        sb_memory *memory) {
+    const int32_t channels = geometry->in_channels, filters = geometry->out_channels;
+    const int32_t blocks = (filters - 1) / SB_TABLE_FILTERS + 1;
+    size_t size = (size_t)blocks * SB_TABLE_FILTERS * (size_t)signs;
+    if (!sb_checked_multiply(&size, (size_t)(channels - 1) / SB_TABLE_INPUTS + 1))
+        return NULL;
+    uint8_t *packed = sb_memory_take(memory, size, 1), *next = packed;
+    for (int32_t block = 0; packed && block < blocks; ++block)
+        for (int32_t sign = 0; sign < signs; ++sign)
+            for (int32_t c = 0; c < channels; c += SB_TABLE_INPUTS)
+                for (int32_t i = 0; i < SB_TABLE_FILTERS; ++i, ++next) {
+                    const int32_t filter = block * SB_TABLE_FILTERS + sb_table_filter(i);
+                    const int32_t left = channels - c;
+                    if (filter < filters)
+                        *next = pack_byte(digits + (size_t)filter * channels + c,
+                                          left < SB_TABLE_INPUTS ? left : SB_TABLE_INPUTS,
+                                          sign ? -1 : 1);
+                }
+    return packed;
+}

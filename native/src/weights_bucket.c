@@ -1,0 +1,203 @@
+#include "program.h"
+
+#include "checked.h"
+#include "kernels/view.h"
+#include "pack.h"
+
+#include <string.h>
+
+sb_status sb_check_codes(sb_builder *builder, const sb_codes *codes, size_t count) {
+    if (codes->count != count)
+        return sb_complain(builder, SB_INVALID_ARGUMENT, "weight codes: %zu; allowed: %zu",
+                           codes->count, count);
+    for (size_t i = 0; i < count; ++i)
+        if (codes->data[i] < -1 || codes->data[i] > 1)
+            return sb_complain(builder, SB_INVALID_ARGUMENT,
+                               "weight code %zu: %d; allowed: -1, 0, +1", i, codes->data[i]);
+    return SB_OK;
+}
+
+static sb_status check_tile(sb_builder *builder, const sb_tile_spec *tile) {
+    if (tile->filters < 1 || tile->filters > SB_MAX_FILTERS || tile->vectors < 1 ||
+        tile->vectors > SB_MAX_VECTORS || tile->chunk < 1)
+        return sb_complain(builder, SB_INVALID_ARGUMENT,
+                           "tile: %d filters, %d vectors, chunk %d; allowed: 1..%d filters, "
+                           "1..%d vectors, chunk >= 1",
+                           tile->filters, tile->vectors, tile->chunk, SB_MAX_FILTERS,
+                           SB_MAX_VECTORS);
+    if ((unsigned)tile->mode > SB_WALK_TWO_GROUPS)
+        return sb_complain(builder, SB_INVALID_ARGUMENT, "tile: walk mode %d is none",
+                           (int)tile->mode);
+    return SB_OK;
+}
+
+sb_status sb_reserve_totals(sb_builder *builder, const char *op, sb_step *step) {
+    const sb_layer *layer = &step->layer;
+    const sb_kernel_info *info = &step->kernel->info;
+    size_t bytes = (size_t)info->lanes * sizeof(int32_t); /* as wide as float */
+    if (!strcmp(op, "linear"))
+        return SB_OK;
+    step->needs_totals = true;
+    if (!sb_checked_multiply(&bytes, (size_t)sb_view_rows(&layer->input)) ||
+        !sb_checked_multiply(&bytes, (size_t)sb_view_columns(&layer->input)) ||
+        !sb_checked_multiply(&bytes, (size_t)layer->geometry.groups))
+        return sb_complain(builder, SB_OVERFLOW, "the scratch of %s does not fit memory",
+                           info->name);
+    return sb_reserve(builder, step, bytes, &step->totals_offset_bytes);
+}
+
+/* The images of a pass, turned, and the sums of all filters for them. */
+static size_t linear_scratch(const sb_step *step) {
+    const sb_kernel_info *info = &step->kernel->info;
+    const sb_geometry *geometry = &step->layer.geometry;
+    const size_t images = (size_t)(info->lanes * info->vectors);
+    const size_t turned = (size_t)geometry->in_channels * images * sb_type_bytes(info->type);
+    return (turned + 63) / 64 * 64 + (size_t)geometry->out_channels * images * sizeof(int32_t);
+}
+
+/* Positions per block. On small maps of floats it is the whole map, so that a group's offsets are
+ * read from memory once and then serve every tile from the first cache. Otherwise it is one tile,
+ * whose inputs stay in the first cache while all groups pass over them: vectors of codes are as
+ * large, but hold twice the pixels, so that small maps have few tiles. */
+static int32_t block_positions(const sb_step *step) {
+    const sb_view *output = &step->layer.output;
+    const int64_t positions = (int64_t)output->block_height * output->block_width;
+    return step->kernel->info.type == SB_TYPE_F32 && positions <= SB_BLOCK_POSITIONS
+               ? (int32_t)positions
+               : 0;
+}
+
+/* Sums of codes wait for those of later walks: [tile][filter][vector][lane] of one block; generated
+ * walks have the largest blocks on every map. */
+static size_t merge_scratch(const sb_step *step) {
+    const sb_kernel_info *info = &step->kernel->info;
+    const sb_geometry *geometry = &step->layer.geometry;
+    const size_t positions =
+        step->generated ? SB_BLOCK_POSITIONS + SB_MAX_VECTORS
+                        : sb_block_tiles(&step->layer, info->vectors) * (size_t)info->vectors;
+    if (info->type != SB_TYPE_U8 || !step->layer.buckets.merges)
+        return 0;
+    return positions * (size_t)(geometry->out_channels / geometry->groups) * (size_t)info->lanes *
+           sizeof(int32_t);
+}
+
+static void reserve_scratch(sb_step *step) {
+    step->layer.buckets.block = step->batched ? 0 : block_positions(step);
+    const size_t bytes = step->batched ? linear_scratch(step) : merge_scratch(step);
+    if (bytes > step->share_scratch_bytes)
+        step->share_scratch_bytes = (bytes + 63) / 64 * 64;
+}
+
+/* The kernel for the tile, its operands, and the largest chunk whose offsets fit. */
+static sb_status place_codes(sb_builder *builder, const sb_tile_spec *tile, const char *op,
+                             sb_step *step, int32_t *chunk) {
+    const sb_type type = builder->contents.values[step->input].type;
+    const bool generated = builder->generates && tile->generated;
+    sb_kernel_query query = {"bucket",      op,       builder->isa, type, tile->filters,
+                             tile->vectors, generated};
+    if (generated)
+        step->generated = sb_registry_find(&query);
+    /* The values of a program have the lanes of its own instruction set. */
+    if (step->generated && step->generated->info.lanes != sb_isa_lanes(builder->isa, type))
+        step->generated = NULL;
+    query.generated = false;
+    query.vectors = tile->generated ? SB_MAX_VECTORS : tile->vectors;
+    sb_status status = sb_find_kernel(builder, &query, step);
+    if (status == SB_OK)
+        status = sb_place_layer(builder, op, step);
+    if (status != SB_OK)
+        return status;
+    *chunk = sb_pack_chunk(&step->layer.geometry, &step->layer.input, tile->chunk);
+    if (*chunk < 1)
+        return sb_complain(builder, SB_UNSUPPORTED,
+                           "a window of %d x %d over rows of %d does not fit 16-bit offsets; use "
+                           "the dense strategy",
+                           step->layer.geometry.kernel_height, step->layer.geometry.kernel_width,
+                           sb_view_columns(&step->layer.input));
+    return SB_OK;
+}
+
+sb_status sb_set_factors(sb_builder *builder, const sb_code_spec *codes, int32_t radix,
+                         sb_step *step) {
+    sb_memory *memory = &builder->contents.memory;
+    const size_t filters = (size_t)codes->filters;
+    sb_layer *layer = &step->layer;
+    float *factor = sb_memory_take(memory, filters, sizeof *factor);
+    float *shift = sb_memory_take(memory, filters, sizeof *shift);
+    int32_t *flips = sb_memory_take(memory, filters, sizeof *flips);
+    int32_t *twice = sb_memory_take(memory, filters, sizeof *twice);
+    int32_t *shifts = sb_memory_take(memory, filters, sizeof *shifts);
+    if (!factor || !shift || !flips || !twice || !shifts)
+        return sb_complain(builder, SB_OUT_OF_MEMORY, "no memory for the factors of a layer");
+    if (step->kernel->info.type == SB_TYPE_F32) {
+        sb_pack_factors(codes, radix, factor, shift);
+        layer->epilogue.scale = factor;
+        layer->epilogue.offset = shift;
+        return SB_OK;
+    }
+    const bool binary =
+        sb_pack_sums(codes, radix, layer->epilogue.requantize.input_zero, flips, twice, shifts);
+    if (layer->buckets.groups)
+        sb_pack_lower(&layer->geometry, &layer->buckets, shifts);
+    layer->sums = (sb_integer_sums){flips, binary ? twice : NULL, shifts};
+    layer->epilogue.scale = codes->scale;
+    layer->epilogue.offset = codes->offset;
+    return SB_OK;
+}
+
+static sb_status pack_codes(sb_builder *builder, const sb_tile_spec *tile, sb_step *step,
+                            const sb_code_spec *codes, int32_t chunk) {
+    const bool sums_codes = step->kernel->info.type == SB_TYPE_U8;
+    const int32_t top = builder->contents.values[step->input].top;
+    const int32_t radix = tile->mode == SB_WALK_TWO_GROUPS ? 3 : sb_pack_radix(codes);
+    const sb_pack_spec pack = {.filters = tile->filters,
+                               .radix = radix,
+                               .chunk = chunk,
+                               .bound = sums_codes ? sb_pack_bound(top) : INT32_MAX,
+                               .top = top,
+                               .zeros = tile->mode == SB_WALK_ZEROS};
+    if (radix == 3 && tile->filters > SB_TERNARY_FILTERS)
+        return sb_complain(builder, SB_INVALID_ARGUMENT,
+                           "tile: %d filters; allowed: 1..%d for ternary weights and two groups",
+                           tile->filters, SB_TERNARY_FILTERS);
+    sb_memory temporary = {NULL};
+    int8_t *digits =
+        sb_memory_take(&temporary, codes->taps * (size_t)codes->filters, sizeof *digits);
+    sb_status status = SB_OUT_OF_MEMORY;
+    if (digits) {
+        sb_pack_digits(codes, radix, digits);
+        status = sb_pack_buckets(&step->layer, digits, &pack, &builder->contents.memory,
+                                 &step->layer.buckets);
+    }
+    sb_memory_free(&temporary);
+    if (status != SB_OK)
+        return sb_complain(builder, status, "no memory for packed weights");
+    return sb_set_factors(builder, codes, radix, step);
+}
+
+sb_status sb_install_buckets(sb_builder *builder, const sb_weight_spec *spec, const char *op,
+                             size_t count, sb_step *step) {
+    const size_t filters = (size_t)step->layer.geometry.out_channels;
+    sb_code_spec codes = {.codes = spec->codes.data,
+                          .taps = count / filters,
+                          .filters = step->layer.geometry.out_channels};
+    int32_t chunk = 0;
+    sb_status status = sb_check_codes(builder, &spec->codes, count);
+    if (status == SB_OK)
+        status = check_tile(builder, &spec->tile);
+    if (status == SB_OK)
+        status = sb_copy_floats(builder, &spec->scale, filters, "weight scale", &codes.scale);
+    if (status == SB_OK)
+        status = sb_copy_floats(builder, &spec->offset, filters, "weight offset", &codes.offset);
+    if (status == SB_OK)
+        status = place_codes(builder, &spec->tile, op, step, &chunk);
+    if (status == SB_OK)
+        status = pack_codes(builder, &spec->tile, step, &codes, chunk);
+    const bool total = step->kernel && (step->kernel->info.type == SB_TYPE_F32 ||
+                                        step->layer.sums.twice || codes.offset);
+    if (status == SB_OK && total)
+        status = sb_reserve_totals(builder, op, step);
+    if (status == SB_OK)
+        reserve_scratch(step);
+    return status;
+}

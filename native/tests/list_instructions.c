@@ -1,0 +1,120 @@
+/* Every instruction the emitter writes, with operands that reach every form of every field: a line
+ * of its bytes in hexadecimal, a tab, and its text for an assembler (Intel syntax). */
+#include "jit/emitter.h"
+
+#include <stdio.h>
+
+static const char *const POINTERS[] = {"rax", "rcx", "rdx", "rbx", "",
+                                       "rbp", "rsi", "rdi", "r8",  "r9"};
+static const sb_pointer BASES[] = {SB_RAX, SB_RCX, SB_RDX, SB_RBX, SB_RBP,
+                                   SB_RSI, SB_RDI, SB_R8,  SB_R9};
+static const int REGISTERS[] = {0, 1, 7, 8, 15};
+static const int32_t DISPLACEMENTS[] = {0,    1,    32,     127,     -128,      128,
+                                        -129, 4096, -40000, 2097120, INT32_MAX, INT32_MIN};
+
+typedef struct operation {
+    sb_operation code;
+    const char *name;
+} operation;
+
+static const operation ARITHMETIC[] = {{SB_VXORPS, "vxorps"},
+                                       {SB_VADDPS, "vaddps"},
+                                       {SB_VSUBPS, "vsubps"},
+                                       {SB_VPCMPEQD, "vpcmpeqd"},
+                                       {SB_VPSUBW, "vpsubw"},
+                                       {SB_VPADDW, "vpaddw"},
+                                       {SB_VFMADD231PS, "vfmadd231ps"},
+                                       {SB_VFMSUB231PS, "vfmsub231ps"},
+                                       {SB_VFNMADD231PS, "vfnmadd231ps"}};
+
+enum {
+    BASE_COUNT = sizeof BASES / sizeof *BASES,
+    REGISTER_COUNT = sizeof REGISTERS / sizeof *REGISTERS,
+    DISPLACEMENT_COUNT = sizeof DISPLACEMENTS / sizeof *DISPLACEMENTS,
+    ARITHMETIC_COUNT = sizeof ARITHMETIC / sizeof *ARITHMETIC
+};
+
+static uint8_t code[64];
+static sb_emitter emitter = {code, 0, sizeof code};
+
+/* The bytes since the last call; what they should mean follows on the line. */
+static void print_bytes(void) {
+    for (size_t i = 0; i < emitter.size; ++i)
+        printf("%02x", code[i]);
+    printf("\t");
+    emitter.size = 0;
+}
+
+static void list_registers(const operation *operation) {
+    for (int t = 0; t < REGISTER_COUNT; ++t)
+        for (int l = 0; l < REGISTER_COUNT; ++l)
+            for (int r = 0; r < REGISTER_COUNT; ++r) {
+                sb_emit_registers(&emitter, operation->code, REGISTERS[t], REGISTERS[l],
+                                  REGISTERS[r]);
+                print_bytes();
+                printf("%s ymm%d, ymm%d, ymm%d\n", operation->name, REGISTERS[t], REGISTERS[l],
+                       REGISTERS[r]);
+            }
+}
+
+static void list_memory(const operation *operation, int target, int left) {
+    for (int b = 0; b < BASE_COUNT; ++b)
+        for (int d = 0; d < DISPLACEMENT_COUNT; ++d) {
+            const long displacement = DISPLACEMENTS[d];
+            const char *base = POINTERS[BASES[b]];
+            sb_emit_memory(&emitter, operation->code, target, left, BASES[b], DISPLACEMENTS[d]);
+            print_bytes();
+            if (operation->code == SB_VMOVUPS_STORE)
+                printf("vmovups [%s%+ld], ymm%d\n", base, displacement, target);
+            else if (operation->code == SB_VMOVUPS_LOAD)
+                printf("vmovups ymm%d, [%s%+ld]\n", target, base, displacement);
+            else
+                printf("%s ymm%d, ymm%d, [%s%+ld]\n", operation->name, target, left, base,
+                       displacement);
+        }
+}
+
+static void list_shifts(void) {
+    for (int t = 0; t < REGISTER_COUNT; ++t)
+        for (int s = 0; s < REGISTER_COUNT; ++s) {
+            sb_emit_shift_left(&emitter, REGISTERS[t], REGISTERS[s], 25);
+            print_bytes();
+            printf("vpslld ymm%d, ymm%d, 25\n", REGISTERS[t], REGISTERS[s]);
+            sb_emit_shift_right(&emitter, REGISTERS[t], REGISTERS[s], 2);
+            print_bytes();
+            printf("vpsrld ymm%d, ymm%d, 2\n", REGISTERS[t], REGISTERS[s]);
+        }
+}
+
+static void list_pointers(void) {
+    for (int t = 0; t < BASE_COUNT; ++t)
+        for (int b = 0; b < BASE_COUNT; ++b)
+            for (int d = 0; d < 3; ++d) {
+                sb_emit_load_pointer(&emitter, BASES[t], BASES[b], (int8_t)(8 * d));
+                print_bytes();
+                printf("mov %s, [%s%+d]\n", POINTERS[BASES[t]], POINTERS[BASES[b]], 8 * d);
+            }
+}
+
+int main(void) {
+    const operation load = {SB_VMOVUPS_LOAD, "vmovups"}, store = {SB_VMOVUPS_STORE, "vmovups"};
+    for (int i = 0; i < ARITHMETIC_COUNT; ++i) {
+        list_registers(&ARITHMETIC[i]);
+        list_memory(&ARITHMETIC[i], 3, 12);
+        list_memory(&ARITHMETIC[i], 13, 4);
+    }
+    list_memory(&load, 2, 0);
+    list_memory(&load, 14, 0);
+    list_memory(&store, 2, 0);
+    list_memory(&store, 14, 0);
+    list_shifts();
+    list_pointers();
+    sb_emit_return(&emitter);
+    print_bytes();
+    printf("vzeroupper; ret\n");
+    sb_emit_return(&emitter);
+    sb_emit_align(&emitter, 8);
+    print_bytes();
+    printf("vzeroupper; ret; int3; int3; int3; int3\n");
+    return 0;
+}

@@ -1,0 +1,274 @@
+/* Random programs, most of them with one number spoilt: every call returns a status, whatever it is
+ * given, and what is built runs without touching memory it does not own (the sanitizers see to
+ * that). Codes and float32, every kind of step, plain and lane-blocked values. */
+#include <signbin.h>
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { ROUNDS = 1500, ARENA = 1 << 21, MOST_WEIGHTS = 1 << 17, MOST_ELEMENTS = 1 << 14 };
+
+int test_hostile(void);
+
+static unsigned state = 7;
+
+static int32_t any(int32_t low, int32_t high) {
+    state = state * 1664525u + 1013904223u;
+    return low + (int32_t)((state >> 8) % (unsigned)(high - low + 1));
+}
+
+/* The number at `place`, or with a chance of one in `odds` one that nobody expects. */
+static void spoil(int32_t *place, int odds) {
+    static const int32_t nasty[] = {INT32_MIN, -65536, -1,    0,       1,       2,        7,
+                                    255,       256,    65535, 1 << 20, 1 << 28, INT32_MAX};
+    if (!any(0, odds - 1))
+        *place = nasty[any(0, sizeof nasty / sizeof *nasty - 1)];
+}
+
+static float spoilt_float(float number, int odds) {
+    static const float nasty[] = {NAN, INFINITY, -INFINITY, 0.0f, -1.0f, 1e38f, 1e-45f, 1e38f};
+    return any(0, odds - 1) ? number : nasty[any(0, 7)];
+}
+
+typedef struct sb_maker {
+    sb_builder *builder;
+    sb_isa isa;
+    size_t offset;
+    int odds;
+} sb_maker;
+
+static sb_layout_spec blocks_for(const sb_maker *maker, const sb_value_spec *value) {
+    const int32_t lanes = sb_isa_lanes(maker->isa, value->type);
+    int32_t across = 1 << any(0, 4);
+    across = across > lanes ? lanes : across;
+    const int32_t down = lanes / across;
+    sb_layout_spec layout = {lanes,
+                             down,
+                             across,
+                             (value->height + down - 1) / down,
+                             (value->width + across - 1) / across,
+                             any(0, 3),
+                             any(0, 3),
+                             any(0, 3),
+                             any(0, 3),
+                             value->channels + any(0, 2),
+                             spoilt_float((float)value->zero, maker->odds)};
+    int32_t *fields = &layout.lanes;
+    for (int i = 0; i < 10; ++i)
+        spoil(fields + i, 4 * maker->odds);
+    return layout;
+}
+
+/* A value of the arena, the batch, or a given place; SB_NO_VALUE where it was refused. */
+static uint32_t add_value(sb_maker *maker, const int32_t *shape, sb_type type, sb_place place) {
+    sb_value_spec spec = {shape[0], shape[1], shape[2], place, 0, {0}, type, 0, 0};
+    uint32_t value = SB_NO_VALUE;
+    if (type == SB_TYPE_U8) {
+        spec.top = any(0, 1) ? 255 : 127;
+        spec.zero = any(0, 1) ? (spec.top + 1) / 2 : 0;
+    }
+    if (place == SB_PLACE_ARENA || place == SB_PLACE_BATCH) {
+        spec.offset_bytes = maker->offset;
+        maker->offset += 1 << 18;
+    }
+    if (place == SB_PLACE_ARENA && any(0, 2))
+        spec.layout = blocks_for(maker, &spec);
+    int32_t *fields[] = {&spec.channels, &spec.height, &spec.width, &spec.zero, &spec.top};
+    for (int i = 0; i < 5; ++i)
+        spoil(fields[i], 2 * maker->odds);
+    if (!any(0, 4 * maker->odds))
+        spec.type = (sb_type)any(-1, 3);
+    if (sb_builder_add_value(maker->builder, &spec, &value) != SB_OK)
+        return SB_NO_VALUE;
+    return value;
+}
+
+static float numbers[MOST_WEIGHTS];
+static int8_t codes[MOST_WEIGHTS];
+
+static sb_epilogue_spec epilogue_for(const sb_maker *maker, int32_t filters, uint32_t residual) {
+    sb_epilogue_spec spec = {.residual = residual,
+                             .activation = (sb_activation)any(0, 3),
+                             .slope = spoilt_float(0.25f, maker->odds),
+                             .low = -1.0f,
+                             .high = spoilt_float(1.0f, maker->odds),
+                             .residual_scale = spoilt_float(0.5f, maker->odds)};
+    if (any(0, 1))
+        spec.bias = (sb_floats){numbers, (size_t)filters + !any(0, 2 * maker->odds)};
+    if (any(0, 1))
+        spec.post_bias = (sb_floats){numbers, (size_t)filters};
+    return spec;
+}
+
+static sb_weight_spec weight_for(const sb_maker *maker, size_t count, int32_t filters,
+                                 sb_type type) {
+    sb_weight_spec spec = {.tile = {any(1, 4), any(1, 8), any(1, 40), SB_WALK_DEFAULT}};
+    const int kind = any(0, 2);
+    int32_t *fields = &spec.tile.filters;
+    for (size_t i = 0; i < count; ++i)
+        codes[i] = (int8_t)(kind == 1 ? any(-63, 63) : any(0, 3) ? 0 : any(-1, 1));
+    if (!any(0, maker->odds))
+        codes[any(0, (int32_t)count - 1)] = (int8_t)any(-128, 127);
+    count += !any(0, 2 * maker->odds);
+    if (kind == 0 && type == SB_TYPE_F32)
+        spec.values = (sb_floats){numbers, count};
+    else if (kind == 1)
+        spec.integers = (sb_codes){codes, count};
+    else
+        spec.codes = (sb_codes){codes, count};
+    spec.scale = (sb_floats){numbers, (size_t)filters};
+    if (any(0, 1))
+        spec.offset = spec.scale;
+    for (int i = 0; i < 3; ++i)
+        spoil(fields + i, 4 * maker->odds);
+    if (!any(0, 3))
+        spec.tile.mode = (sb_walk_mode)any(-1, 3);
+    return spec;
+}
+
+static int32_t extent(int32_t in, int32_t kernel, int32_t stride, int32_t padding) {
+    return (in + 2 * padding - kernel) / stride + 1;
+}
+
+/* A window that maps shape[1], shape[2], which it changes; at times another one. */
+static sb_window_spec window_for(const sb_maker *maker, int32_t *shape) {
+    const int32_t kernel = any(1, 5), stride = any(1, 3);
+    int32_t padding = any(0, kernel - 1);
+    while (shape[1] + 2 * padding < kernel || shape[2] + 2 * padding < kernel)
+        ++padding;
+    sb_window_spec window = {kernel, kernel, stride, stride, padding, padding, 1, 1};
+    shape[1] = extent(shape[1], kernel, stride, padding);
+    shape[2] = extent(shape[2], kernel, stride, padding);
+    int32_t *fields = &window.kernel_height;
+    for (int i = 0; i < 8; ++i)
+        spoil(fields + i, 8 * maker->odds);
+    return window;
+}
+
+static sb_status add_layer(sb_maker *maker, uint32_t input, int32_t *shape, sb_type type,
+                           sb_type made, uint32_t *output) {
+    const int32_t channels = shape[0], filters = any(1, 40);
+    int32_t groups = 1;
+    const sb_window_spec window = window_for(maker, shape);
+    shape[0] = filters;
+    *output = add_value(maker, shape, made, SB_PLACE_ARENA);
+    spoil(&groups, maker->odds);
+    size_t count = (size_t)filters * channels;
+    if (window.kernel_height > 0 && window.kernel_height <= 5 && window.kernel_width > 0 &&
+        window.kernel_width <= 5)
+        count *= (size_t)window.kernel_height * window.kernel_width;
+    const sb_conv2d_spec spec = {input,
+                                 *output,
+                                 window,
+                                 groups,
+                                 weight_for(maker, count < MOST_WEIGHTS ? count : 1, filters, type),
+                                 epilogue_for(maker, filters, SB_NO_VALUE)};
+    return sb_builder_add_conv2d(maker->builder, &spec);
+}
+
+static sb_status add_pool(sb_maker *maker, uint32_t input, int32_t *shape, sb_type made,
+                          uint32_t *output) {
+    const sb_window_spec window = window_for(maker, shape);
+    *output = add_value(maker, shape, made, SB_PLACE_ARENA);
+    const sb_pool_spec spec = {input,  *output,        (sb_pool)any(0, 1),
+                               window, any(0, 1) != 0, spoilt_float(1, maker->odds)};
+    return sb_builder_add_pool2d(maker->builder, &spec);
+}
+
+/* A step behind `input`; *output and shape are its result. */
+static sb_status add_step(sb_maker *maker, uint32_t input, int32_t *shape, sb_type *type,
+                          uint32_t *output) {
+    const sb_type made = any(0, 4) ? *type : (sb_type)any(0, 1), was = *type;
+    const int32_t channels = shape[0];
+    *type = made;
+    switch (any(0, 4)) {
+    case 0:
+    case 1:
+        return add_layer(maker, input, shape, was, made, output);
+    case 2:
+        return add_pool(maker, input, shape, made, output);
+    case 3:
+        *output = add_value(maker, shape, made, SB_PLACE_ARENA);
+        return was == made
+                   ? sb_builder_add_elementwise(
+                         maker->builder,
+                         &(sb_elementwise_spec){
+                             input,
+                             *output,
+                             {numbers, (size_t)channels},
+                             epilogue_for(maker, channels, any(0, 1) ? input : SB_NO_VALUE)})
+                   : sb_builder_add_convert(
+                         maker->builder,
+                         &(sb_convert_spec){input, *output, spoilt_float(0.5f, maker->odds)});
+    default: {
+        int32_t before = any(0, 2), stride = any(1, 2);
+        shape[0] += any(before, 3);
+        shape[1] = extent(shape[1], 1, stride, 0);
+        shape[2] = extent(shape[2], 1, stride, 0);
+        *output = add_value(maker, shape, made, SB_PLACE_ARENA);
+        spoil(&before, maker->odds);
+        return sb_builder_add_subsample_pad(
+            maker->builder, &(sb_subsample_spec){input, *output, stride, stride, before});
+    }
+    }
+}
+
+static void run(sb_program *program) {
+    static float input[2 * MOST_ELEMENTS], output[2 * MOST_ELEMENTS];
+    size_t bytes, given, made;
+    if (sb_program_arena_bytes(program, 2, &bytes) != SB_OK || bytes > 64u << 20 ||
+        sb_program_value_elements(program, sb_program_input(program), &given) != SB_OK ||
+        sb_program_value_elements(program, sb_program_output(program), &made) != SB_OK ||
+        given > MOST_ELEMENTS || made > MOST_ELEMENTS)
+        return;
+    for (size_t i = 0; i < 2 * given; ++i)
+        input[i] = spoilt_float((float)any(-300, 300), 50);
+    (void)sb_program_run(program, input, output, 2, NULL, NULL);
+}
+
+/* input -> codes or not -> a few steps -> back to float32 -> output. Returns whether it was built.
+ */
+static int round_of(int odds) {
+    sb_maker maker = {NULL, SB_ISA_SCALAR, 0, odds};
+    sb_program *program = NULL;
+    int32_t shape[3] = {any(1, 24), any(1, 16), any(1, 16)};
+    sb_isa isa = (sb_isa)any(0, SB_ISA_COUNT - 1);
+    if (sb_isa_resolve(sb_isa_name(isa), &maker.isa) != SB_OK)
+        maker.isa = SB_ISA_SCALAR;
+    const sb_builder_spec spec = {.isa = maker.isa, .arena_bytes = ARENA, .threads = any(1, 3)};
+    if (sb_builder_create(&spec, &maker.builder) != SB_OK)
+        return 0;
+    sb_type type = (sb_type)any(0, 1);
+    uint32_t last = add_value(&maker, shape, SB_TYPE_F32, SB_PLACE_INPUT), next;
+    sb_status status = SB_OK;
+    if (type == SB_TYPE_U8) {
+        next = add_value(&maker, shape, type, SB_PLACE_ARENA);
+        status = sb_builder_add_convert(maker.builder, &(sb_convert_spec){last, next, 0.5f});
+        last = next;
+    }
+    for (int i = any(0, 3); i && status == SB_OK; --i, last = next)
+        status = add_step(&maker, last, shape, &type, &next);
+    next = add_value(&maker, shape, SB_TYPE_F32, SB_PLACE_OUTPUT);
+    if (status == SB_OK && type == SB_TYPE_U8)
+        status = sb_builder_add_convert(maker.builder, &(sb_convert_spec){last, next, 0.5f});
+    else if (status == SB_OK)
+        status = sb_builder_add_elementwise(
+            maker.builder, &(sb_elementwise_spec){last, next, {0}, {.residual = SB_NO_VALUE}});
+    if (status == SB_OK)
+        status = sb_builder_finish(maker.builder, &program);
+    sb_builder_free(maker.builder);
+    if (status == SB_OK)
+        run(program);
+    sb_program_free(program);
+    return status == SB_OK;
+}
+
+/* Failed expectations: that some programs are sound and many are not. */
+int test_hostile(void) {
+    int built = 0;
+    for (int i = 0; i < MOST_WEIGHTS; ++i)
+        numbers[i] = (float)(i % 17 - 8) / 8.0f;
+    for (int i = 0; i < ROUNDS; ++i)
+        built += round_of(i % 2 ? 1000 : 12);
+    return built < ROUNDS / 5 || built > ROUNDS * 9 / 10;
+}

@@ -11,49 +11,114 @@ from hypothesis import strategies as st
 
 from signbin.errors import SpecError
 from signbin.quant import (
+    ACTIVATION_QUANTIZERS,
     ESTIMATORS,
     QUANTIZERS,
+    AbcNet,
     Binary,
     ClippedStraightThrough,
+    DistributionSensitiveDecay,
+    DoReFa,
+    Dsq,
     ErrorDecay,
-    Identity,
+    GreedyFoldings,
+    LearnedClip,
+    LqNets,
+    Progressive,
+    ProgressiveTanh,
+    ProxQuant,
     QuantConfig,
+    ReCu,
+    SharedZeroBinary,
     ShiftedErrorDecay,
+    SignActivation,
     SignedBinary,
+    SoftQuantization,
+    Support,
     Ternary,
+    TrainedTernary,
+    activation_quantizer_from_json,
     estimator_from_json,
     quantizer_from_json,
 )
 from signbin.spec import Granularity, ScaleKind
 
 positive = st.floats(0.01, 0.99)
-QUANTIZER = st.one_of(
+seeds = st.integers(0, 2**63 - 1)
+scales = st.sampled_from(ScaleKind)
+bits = st.integers(1, 4)
+# Quantisers with options; all others are drawn from the list.
+OPTIONS = (
     st.builds(
         SignedBinary,
         threshold_factor=positive,
         region_channels=st.none() | st.integers(1, 512),
         positive_share=st.floats(0, 1),
-        seed=st.integers(0, 2**63 - 1),
-        scale=st.sampled_from(ScaleKind),
+        seed=seeds,
+        scale=scales,
         centred=st.booleans(),
+        per=st.sampled_from(Granularity),
     ),
-    st.builds(Binary, scale=st.sampled_from(ScaleKind)),
+    st.builds(
+        SharedZeroBinary,
+        density=positive,
+        group_filters=st.integers(1, 64),
+        support=st.sampled_from(Support),
+        seed=seeds,
+        scale=scales,
+    ),
+    st.builds(Binary, scale=scales),
     st.builds(
         Ternary,
         threshold_factor=positive,
         per=st.sampled_from(Granularity),
         scale=st.sampled_from([ScaleKind.NONE, ScaleKind.MEAN]),
     ),
+    st.builds(TrainedTernary, threshold_factor=positive),
+    st.builds(DoReFa, bits=bits),
+    st.builds(LqNets, bits=bits, averaging=positive),
+    st.builds(AbcNet, bases=st.integers(2, 8)),
+    st.builds(GreedyFoldings, foldings=st.integers(2, 8)),
+    st.builds(ReCu, tau_min=st.floats(0.51, 0.8), tau_max=st.floats(0.8, 0.99)),
 )
+FREE = [kind for kind in QUANTIZERS.values() if not kind.brings_gradient]
+QUANTIZER = st.one_of(*OPTIONS, st.sampled_from([kind() for kind in FREE]))
 ESTIMATOR = st.one_of(
-    st.sampled_from([ClippedStraightThrough(), Identity()]),
+    st.sampled_from([kind() for kind in ESTIMATORS.values()]),
+    st.builds(ClippedStraightThrough, gradient_limit=st.none() | st.floats(0.1, 10)),
     st.builds(ErrorDecay, t_min=positive, t_max=st.floats(1, 100)),
     st.builds(ShiftedErrorDecay, t_min=positive, t_max=st.floats(1, 100)),
+    st.builds(DistributionSensitiveDecay, updated=positive, least_slope=positive),
+    st.builds(ProgressiveTanh, l_min=positive, l_max=st.floats(1, 100)),
+    st.builds(SoftQuantization, softness=positive, limit=st.floats(0.1, 10)),
+)
+ACTIVATION = st.none() | st.one_of(
+    st.sampled_from([kind() for kind in ACTIVATION_QUANTIZERS.values()]),
+    st.builds(SignActivation, estimator=ESTIMATOR),
+    st.builds(LearnedClip, bits=st.integers(1, 8), clip=st.floats(0.5, 20)),
+)
+CONFIG = st.one_of(
+    st.builds(
+        QuantConfig,
+        weight=QUANTIZER,
+        estimator=ESTIMATOR,
+        activation=ACTIVATION,
+        standardize=st.booleans(),
+        start=st.floats(0, 1),
+    ),
+    st.builds(
+        QuantConfig,
+        weight=st.one_of(
+            st.builds(ProxQuant, rate=positive, freeze=positive),
+            st.builds(Dsq, softness=st.floats(0.01, 0.5)),
+            st.builds(Progressive, l_max=st.floats(1.5, 100)),
+        ),
+    ),
 )
 
 
-@given(config=st.builds(QuantConfig, weight=QUANTIZER, estimator=ESTIMATOR))
-@settings(max_examples=60, deadline=None)
+@given(config=CONFIG)
+@settings(max_examples=200, deadline=None)
 def test_every_configuration_round_trips_through_json(config: QuantConfig) -> None:
     read = QuantConfig.from_json(json.loads(json.dumps(config.to_json())))
     assert read == config
@@ -70,8 +135,12 @@ def test_the_default_is_the_released_method() -> None:
             "seed": 0,
             "scale": "none",
             "centred": False,
+            "per": "filter",
         },
-        "estimator": {"kind": "clipped_straight_through"},
+        "estimator": {"kind": "clipped_straight_through", "gradient_limit": 1.0},
+        "activation": None,
+        "standardize": False,
+        "start": 0.0,
     }
 
 
@@ -88,17 +157,34 @@ def test_every_listed_class_is_read_by_its_kind() -> None:
         assert quantizer_from_json({"kind": kind}) == quantizer()
     for kind, estimator in ESTIMATORS.items():
         assert estimator_from_json({"kind": kind}) == estimator()
+    for kind, activation in ACTIVATION_QUANTIZERS.items():
+        assert activation_quantizer_from_json({"kind": kind}) == activation()
+
+
+@pytest.mark.parametrize("kind", QUANTIZERS)
+def test_an_estimator_left_out_is_that_of_the_quantisers_paper(kind: str) -> None:
+    config = QuantConfig(QUANTIZERS[kind]())
+    assert config.estimator == QUANTIZERS[kind]().own_estimator()
+    assert QuantConfig.from_json({"weight": {"kind": kind}}) == config
 
 
 @pytest.mark.parametrize(
     ("document", "message"),
     [
         ("signed_binary", "QuantConfig"),
-        ({"weights": {}}, 'an object with "weight" and "estimator"'),
-        ({"weight": {}}, "kind of quantizer: got None; allowed: signed_binary, binary, ternary"),
+        ({"weights": {}}, "an object with weight, estimator, activation, standardize, start"),
+        ({"weight": {}}, "kind of quantizer: got None; allowed: signed_binary, shared_zero"),
         ({"weight": {"kind": "float"}}, "kind of quantizer: got 'float'"),
         ({"weight": {"kind": ["binary"]}}, "kind of quantizer"),
-        ({"weight": None}, "allowed: a JSON object"),
+        ({"weight": None}, "allowed: a quantiser"),
+        ({"weight": 3}, "allowed: a JSON object"),
+        ({"activation": {"kind": "relu"}}, "kind of activation quantizer: got 'relu'"),
+        ({"standardize": 1}, "standardize: got 1; allowed: True or False"),
+        ({"start": 1.5}, "start: got 1.5"),
+        (
+            {"weight": {"kind": "dsq"}, "estimator": {"kind": "identity"}},
+            "estimator beside dsq: got 'identity'; allowed: none: dsq brings its own gradient",
+        ),
         ({"weight": {"kind": "binary", "seed": 1}}, "option of binary: got 'seed'.*scale"),
         ({"weight": {"kind": "binary", "scale": "max"}}, "binary.scale.*none, mean, learned"),
         ({"weight": {"kind": "binary", "scale": ["mean"]}}, "binary.scale"),

@@ -11,13 +11,17 @@ from signbin.errors import SpecError
 from signbin.quant import (
     ESTIMATORS,
     ClippedStraightThrough,
+    DistributionSensitiveDecay,
     ErrorDecay,
     Estimator,
     Identity,
+    Polynomial,
+    ProgressiveTanh,
     QLinear,
     QuantConfig,
     ShiftedErrorDecay,
     SignedBinary,
+    SoftQuantization,
     Ternary,
 )
 from signbin.spec import ScaleKind
@@ -43,12 +47,39 @@ def identity(g: float, w: float, shift: float, progress: float) -> float:
     return g
 
 
+def tanh_slope(g: float, w: float, shift: float, progress: float) -> float:
+    sharpness = 16**progress
+    return g * sharpness * (1 - math.tanh(sharpness * (w - shift)) ** 2)
+
+
+def polynomial(g: float, w: float, shift: float, progress: float) -> float:
+    return g * max(2 - 2 * abs(w - shift), 0.0)
+
+
+def soft_quantization(g: float, w: float, shift: float, progress: float) -> float:
+    x, k = w - shift, math.log(2 / 0.2 - 1) / 2
+    return g / (1 - 0.2) * k * (1 - math.tanh(k * x) ** 2) if abs(x) <= 1 else 0.0
+
+
+def distribution_sensitive(g: float, w: float, shift: float, progress: float) -> float:
+    # The tenth part of the weights, rounded up, nearest to the threshold keep a tenth of the slope.
+    distances = sorted(abs(latent - shift) for latent in LATENT for _ in UPSTREAM)
+    nearest = distances[math.ceil(0.1 * len(distances)) - 1]
+    t = 0.1 * 10 ** (progress * math.log10(100 / 0.1))
+    t = min(t, math.atanh(math.sqrt(0.9)) / max(nearest, 1e-12))
+    return g * max(1 / t, 1.0) * t * (1 - math.tanh(t * (w - shift)) ** 2)
+
+
 ClosedForm = Callable[[float, float, float, float], float]
 CLOSED_FORMS: dict[str, ClosedForm] = {
     ClippedStraightThrough.kind: clipped,
     ErrorDecay.kind: decay,
     ShiftedErrorDecay.kind: shifted_decay,
     Identity.kind: identity,
+    DistributionSensitiveDecay.kind: distribution_sensitive,
+    ProgressiveTanh.kind: tanh_slope,
+    Polynomial.kind: polynomial,
+    SoftQuantization.kind: soft_quantization,
 }
 
 
@@ -82,7 +113,25 @@ def test_the_gradient_is_the_closed_form_and_no_other(
     actual = gradient(ESTIMATORS[kind](), shift, progress)
     for other, closed_form in CLOSED_FORMS.items():
         same = torch.allclose(actual, expected_gradient(closed_form, shift, progress), rtol=1e-9)
-        assert same == (other == kind)
+        # The two-stage estimator starts where shifted EDE starts.
+        twins = {kind, other} == {"dte", "shifted_ede"} and progress == 0
+        assert same == (other == kind or twins)
+
+
+@pytest.mark.parametrize("spread", [1.0, 30.0, 1000.0])
+def test_the_two_stage_estimator_keeps_a_tenth_of_the_weights_learning(spread: float) -> None:
+    latent = (torch.arange(1, 101, dtype=torch.float64) * spread / 100).requires_grad_()
+    one, zero = torch.ones((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
+    learning = {}
+    for estimator in (DistributionSensitiveDecay(), ShiftedErrorDecay()):
+        latent.grad = None
+        estimator.attach(torch.zeros_like(latent), latent, zero, one).sum().backward()
+        assert latent.grad is not None
+        t = math.atanh(math.sqrt(0.9)) / (spread / 10)
+        highest = min(100.0, t) if estimator.kind == "dte" else 10.0
+        learning[estimator.kind] = int((latent.grad >= 0.0999 * highest).sum())
+    assert learning["dte"] >= 10
+    assert (learning["shifted_ede"] < 10) == (spread > 1)
 
 
 def test_every_listed_estimator_has_a_closed_form_here() -> None:
@@ -102,6 +151,16 @@ def test_the_slope_at_the_threshold_grows_from_1_to_t_max(kind: type[Estimator])
         assert latent.grad is not None
         slopes.append(latent.grad.item())
     assert slopes == pytest.approx([1.0, 1.0, math.sqrt(10), 10.0])
+
+
+def test_a_gradient_limit_is_a_clamp_and_none_is_no_clamp() -> None:
+    for limit, expected in ((0.5, 0.5), (2.0, 2.0), (None, 9.0)):
+        latent = torch.tensor([0.3], requires_grad=True)
+        zero = torch.zeros(())
+        attached = ClippedStraightThrough(limit).attach(zero.expand(1), latent, zero, zero)
+        (attached * 9.0).sum().backward()
+        assert latent.grad is not None
+        assert latent.grad.item() == expected
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -174,6 +233,25 @@ def test_a_broken_latent_weight_comes_out_as_nan(kind: str, broken: float) -> No
     )
     assert codes[[0, 2]].tolist() == [1.0, 0.0]
     assert codes[1].isnan()
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: ClippedStraightThrough(0.0), "gradient_limit"),
+        (lambda: DistributionSensitiveDecay(updated=1.0), "updated"),
+        (lambda: DistributionSensitiveDecay(least_slope=0.0), "least_slope"),
+        (lambda: ProgressiveTanh(l_min=2.0, l_max=1.0), "l_min"),
+        (lambda: ProgressiveTanh(l_max=-1.0), "l_max"),
+        (lambda: SoftQuantization(softness=1.0), "softness"),
+        (lambda: SoftQuantization(limit=0.0), "limit"),
+    ],
+)
+def test_options_outside_their_range_are_refused(
+    build: Callable[[], Estimator], message: str
+) -> None:
+    with pytest.raises(SpecError, match=message):
+        build()
 
 
 @pytest.mark.parametrize("kind", [ErrorDecay, ShiftedErrorDecay])

@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -12,17 +13,23 @@ from torch import nn
 from signbin.errors import SpecError
 from signbin.quant import (
     Binary,
+    Identity,
     ModelHealth,
     QConv2d,
     QLinear,
     QuantConfig,
+    ShiftedErrorDecay,
     SignedBinary,
+    Ternary,
+    TrainedTernary,
+    probe,
     quantize_,
     quantized_layers,
     record_outputs,
     snapshot,
     training_health,
 )
+from signbin.quant.latent import describe_latent
 
 
 def one_layer(rows: list[list[float]], **options: float) -> nn.Sequential:
@@ -71,8 +78,8 @@ def test_mean_to_spread_is_that_of_all_outputs_seen(batches: int) -> None:
     means, variances = outputs.mean(1), outputs.var(1, correction=0)
     expected = math.sqrt(means.square().sum() / variances.sum())
     assert recorder.mean_to_spread()["0"] == pytest.approx(expected, rel=1e-9)
-    health = training_health(model, outputs=recorder)
-    assert health.layers[0].mean_to_spread == recorder.mean_to_spread()["0"]
+    health = training_health(model, probed=probe(model, images, torch.sum))
+    assert health.layers[0].mean_to_spread == pytest.approx(expected, rel=1e-9)
 
 
 def test_linear_outputs_have_their_features_last() -> None:
@@ -130,9 +137,8 @@ def test_the_report_is_json_in_the_order_of_the_layers(
 ) -> None:
     model = network()
     quantize_(model, QuantConfig(Binary()))
-    with record_outputs(model) as recorder:
-        model(torch.randn(2, 3, 8, 8))
-    health = training_health(model, snapshot(model), recorder)
+    probed = probe(model, torch.randn(2, 3, 8, 8), torch.sum)
+    health = training_health(model, snapshot(model), probed)
     document = json.loads(json.dumps(health.to_json(), allow_nan=False))
     assert [layer["name"] for layer in document["layers"]] == list(quantized_layers(model))
     assert all(layer["density"] == 1.0 and layer["flip_rate"] == 0 for layer in document["layers"])
@@ -150,3 +156,105 @@ def test_a_snapshot_of_another_model_is_refused() -> None:
         training_health(small, snapshot(large))
     with pytest.raises(SpecError, match="snapshot: got"):
         training_health(nn.Sequential(nn.ReLU(), small[0]), snapshot(small))
+
+
+def test_the_sign_balance_counts_weights_that_are_not_zero() -> None:
+    rows = [[2.0, 0.5, -1.5, 0.0], [-1.0, -1.0, 1.0, -1.0]]
+    (health,) = training_health(one_layer(rows, positive_share=0.5)).layers
+    assert health.positive == 2 / 5
+    for quantizer in (Ternary(), TrainedTernary()):
+        layer = QLinear(4, 2, config=QuantConfig(quantizer))
+        layer.weight.data.copy_(torch.tensor([[2.0, 2.0, -2.0, 0.0], [2.0, 0.0, 0.0, 2.0]]))
+        (health,) = training_health(nn.Sequential(layer)).layers
+        assert health.positive == 4 / 5
+    (health,) = training_health(one_layer([[0.0, 0.0], [0.0, 0.0]])).layers
+    assert health.positive is None
+
+
+def squared(outputs: torch.Tensor) -> torch.Tensor:
+    return outputs.square().sum()
+
+
+def test_the_gradient_mismatch_is_the_direction_the_estimator_loses() -> None:
+    layer = QLinear(6, 4, config=QuantConfig(SignedBinary(), ShiftedErrorDecay()))
+    model = nn.Sequential(layer)
+    layer.set_progress(0.8)
+    x = torch.randn(5, 6)
+    mismatch = probe(model, x, squared).gradient_mismatch["0"]
+    quantized = layer.quantized_weight()
+    (q,) = torch.autograd.grad(squared(x @ quantized.T + layer.bias), quantized, retain_graph=True)
+    (w,) = torch.autograd.grad(squared(x @ quantized.T + layer.bias), layer.weight)
+    expected = 1 - float(nn.functional.cosine_similarity(q.flatten(), w.flatten(), dim=0))
+    assert mismatch == pytest.approx(expected, abs=1e-6)
+    assert mismatch > 0.01
+    (health,) = training_health(model, probed=probe(model, x, squared)).layers
+    assert health.gradient_mismatch == mismatch
+
+
+def test_the_identity_loses_nothing_and_a_window_without_weights_everything() -> None:
+    x = torch.randn(5, 6)
+    layer = QLinear(6, 4, config=QuantConfig(SignedBinary(), Identity()))
+    assert probe(layer, x, squared).gradient_mismatch[""] == pytest.approx(0, abs=1e-6)
+    outside = QLinear(6, 4)
+    outside.weight.data.fill_(2.0)
+    assert probe(outside, x, squared).gradient_mismatch[""] is None
+
+
+def test_probing_leaves_mode_gradients_and_statistics_alone(
+    network: Callable[[], nn.Sequential],
+) -> None:
+    model = network()
+    quantize_(model, QuantConfig(Binary()))
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    probe(model, torch.randn(2, 3, 8, 8), squared)
+    assert model.training
+    assert all(parameter.grad is None for parameter in model.parameters())
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name])
+    assert all(layer.weight_observer is None for layer in quantized_layers(model).values())
+
+
+@pytest.mark.parametrize("family", ["uniform", "gaussian", "laplacian"])
+def test_the_family_of_latent_weights_is_the_one_they_were_drawn_from(family: str) -> None:
+    random = np.random.default_rng(1)
+    draws = {
+        "uniform": random.uniform(-0.3, 0.3, (64, 100)),
+        "gaussian": random.normal(0.0, 0.02, (64, 100)),
+        "laplacian": random.laplace(0.0, 5.0, (64, 100)),
+    }
+    latent = describe_latent(torch.from_numpy(draws[family]))
+    assert latent.family == family
+    assert latent.std == pytest.approx(draws[family].std())
+    assert latent.mean == pytest.approx(draws[family].mean())
+    assert latent.largest == pytest.approx(np.abs(draws[family]).max())
+
+
+def test_the_likelihood_of_a_family_is_that_of_its_best_member() -> None:
+    values = torch.tensor([-2.0, -1.0, 0.0, 1.0, 3.0], dtype=torch.float64)
+    latent = describe_latent(values)
+    spread = 7 / 5
+    assert latent.likelihood == pytest.approx(
+        {
+            "uniform": math.log(1 / 6),
+            "gaussian": float(
+                torch.distributions.Normal(values.mean(), values.std(correction=0))
+                .log_prob(values)
+                .mean()
+            ),
+            "laplacian": math.log(1 / (2 * spread)) - 7 / 5 / spread,
+        }
+    )
+
+
+def test_the_histogram_has_the_zero_in_its_middle_bin_and_counts_every_weight() -> None:
+    latent = describe_latent(torch.tensor([0.0, 0.01, -1.0, 1.0, 0.5]))
+    assert len(latent.histogram) == 33
+    assert sum(latent.histogram) == 5
+    assert latent.histogram[16] == 2
+    assert latent.histogram[0] == latent.histogram[-1] == latent.histogram[24] == 1
+
+
+def test_broken_and_equal_weights_have_no_family() -> None:
+    assert describe_latent(torch.full((4,), math.nan)).family is None
+    assert describe_latent(torch.zeros(4)).family is None
+    assert describe_latent(torch.tensor([1.0, 1.0, math.inf])).largest == 1.0

@@ -1,4 +1,7 @@
-"""What each quantiser claims; every claim is also shown to be false for every other one."""
+"""What signed-binary, binary and ternary weights claim; each claim is false for the others.
+
+The whole list of quantisers is held to its formulas in test_closed_forms.py.
+"""
 
 from collections.abc import Callable
 
@@ -10,8 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from signbin.errors import SpecError
-from signbin.quant import QUANTIZERS, Binary, Quantizer, SignedBinary, Ternary
-from signbin.quant.quantizers import region_signs
+from signbin.quant import Binary, Quantizer, SignedBinary, Ternary
+from signbin.quant.quantizers.signed_binary import region_signs
 from signbin.spec import Granularity, ScaleKind, ValueSet
 
 PER_FILTER = Ternary(per=Granularity.FILTER)
@@ -280,9 +283,12 @@ def _holds(claim: Claim, quantizer: Quantizer) -> bool:
     return True
 
 
-def test_every_listed_quantiser_is_claimed_about() -> None:
-    claimed = {OTHERS[name].kind for name in CLAIMS.values()}
-    assert claimed == set(QUANTIZERS)
+def test_a_threshold_per_layer_is_that_of_its_largest_weight() -> None:
+    weight = torch.tensor([[8.0, 0.5, 0.39, -9.0], [0.5, 1.0, -0.41, -0.39]])
+    result = quantized(SignedBinary(per=Granularity.LAYER), weight)
+    assert result.tolist() == [[1, 1, 0, 0], [0, 0, 0, 0]]
+    assert quantized(SignedBinary(), weight).tolist() == [[1, 1, 0, 0], [0, 0, -1, -1]]
+    stays_fixed(SignedBinary(per=Granularity.LAYER), result)
 
 
 @pytest.mark.parametrize(

@@ -1,56 +1,106 @@
-"""How one layer is quantised: the quantiser of its weights and the estimator behind it."""
+"""How one layer is quantised: its weights, the gradient behind them, its input."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
 from signbin.errors import SpecError
-from signbin.quant.estimators import ClippedStraightThrough, Estimator, estimator_from_json
+from signbin.quant.activations import ActivationQuantizer, activation_quantizer_from_json
+from signbin.quant.estimators import Estimator, estimator_from_json
 from signbin.quant.quantizer import Quantizer
 from signbin.quant.quantizers import SignedBinary, quantizer_from_json
+from signbin.quant.records import check_flag, check_number
 
 __all__ = ["QuantConfig"]
 
 
 @dataclasses.dataclass(frozen=True)
 class QuantConfig:
-    """Quantiser of the weights and surrogate gradient; the defaults are the released method.
+    """Quantiser of the weights, surrogate gradient and more; the defaults are the released method.
+
+    estimator: left out, the one of the quantiser's own paper. activation: what is done to the
+    layer's input; None leaves it float. standardize: the weights the quantiser sees are
+    (w - mean_k) / std_k per filter (IR-Net's first step, for any quantiser). start: the share of
+    training during which the weights stay float in training mode: a second stage for them.
 
     >>> QuantConfig.from_json(QuantConfig().to_json()) == QuantConfig()
     True
+    >>> QuantConfig.from_json({"weight": {"kind": "ir_net"}}).estimator.kind
+    'ede'
     """
 
     weight: Quantizer = dataclasses.field(default_factory=SignedBinary)
-    estimator: Estimator = dataclasses.field(default_factory=ClippedStraightThrough)
+    # None until __post_init__ knows the quantiser; never None to a reader.
+    estimator: Estimator = None  # type: ignore[assignment]  # see above
+    activation: ActivationQuantizer | None = None
+    standardize: bool = False
+    start: float = 0.0
 
     def __post_init__(self) -> None:
         if not isinstance(self.weight, Quantizer):
             raise SpecError(
                 "QuantConfig.weight", value=self.weight, allowed="a quantiser, as SignedBinary()"
             )
+        own = self.weight.own_estimator()
+        if self.estimator is None:
+            object.__setattr__(self, "estimator", own)
+        self._check_estimator(own)
+        if not isinstance(self.activation, ActivationQuantizer | None):
+            raise SpecError(
+                "QuantConfig.activation",
+                value=self.activation,
+                allowed="None, or an activation quantiser, as Int8Activation()",
+            )
+        check_flag("QuantConfig.standardize", self.standardize)
+        check_number("QuantConfig.start", self.start, low=0.0, high=1.0, includes_low=True)
+
+    def _check_estimator(self, own: Estimator) -> None:
         if not isinstance(self.estimator, Estimator):
             raise SpecError(
                 "QuantConfig.estimator",
                 value=self.estimator,
                 allowed="an estimator, as ClippedStraightThrough()",
             )
+        if self.weight.brings_gradient and self.estimator != own:
+            raise SpecError(
+                f"QuantConfig.estimator beside {self.weight.kind}",
+                value=self.estimator.kind,
+                allowed=f"none: {self.weight.kind} brings its own gradient",
+                remedy="leave the estimator out",
+            )
 
     def to_json(self) -> dict[str, Any]:
-        """{"weight": {"kind": ...}, "estimator": {"kind": ...}}."""
-        return {"weight": self.weight.to_json(), "estimator": self.estimator.to_json()}
+        """{"weight": {"kind": ...}, "estimator": {"kind": ...}, "activation": ..., ...}."""
+        return {
+            "weight": self.weight.to_json(),
+            "estimator": self.estimator.to_json(),
+            "activation": None if self.activation is None else self.activation.to_json(),
+            "standardize": self.standardize,
+            "start": self.start,
+        }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> QuantConfig:
         """Read what :meth:`to_json` wrote; absent keys take the defaults; else SpecError."""
-        if not isinstance(document, Mapping) or set(document) - {"weight", "estimator"}:
+        known = [field.name for field in dataclasses.fields(cls)]
+        if not isinstance(document, Mapping) or set(document) - set(known):
             raise SpecError(
-                "QuantConfig", value=document, allowed='an object with "weight" and "estimator"'
+                "QuantConfig", value=document, allowed=f"an object with {', '.join(known)}"
             )
-        values: dict[str, Any] = {}
-        if "weight" in document:
-            values["weight"] = quantizer_from_json(document["weight"])
-        if "estimator" in document:
-            values["estimator"] = estimator_from_json(document["estimator"])
+        values: dict[str, Any] = {
+            name: _READERS[name](value) if name in _READERS and value is not None else value
+            for name, value in document.items()
+        }
         return cls(**values)
+
+
+_READERS: Final[Mapping[str, Callable[[Any], object]]] = MappingProxyType(
+    {
+        "weight": quantizer_from_json,
+        "estimator": estimator_from_json,
+        "activation": activation_quantizer_from_json,
+    }
+)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from signbin.errors import SpecError
+from signbin.quant.latent import LatentWeights, describe_latent
 from signbin.quant.layers import QuantizedLayer
 from signbin.quant.prepare import quantized_layers
 
@@ -19,6 +22,9 @@ __all__ = [
     "LayerHealth",
     "ModelHealth",
     "OutputRecorder",
+    "Probe",
+    "gradient_mismatch",
+    "probe",
     "record_outputs",
     "snapshot",
     "training_health",
@@ -37,7 +43,10 @@ class LayerHealth:
     those of the earlier snapshot, None without one. mean_to_spread: of the layer's outputs,
     sqrt(sum_k mean_k^2 / sum_k variance_k) over channels k, mean and variance over images and
     pixels; large = a common mode that dwarfs the signal; None where it was not recorded or
-    nothing varied.
+    nothing varied. positive: weights quantised to > 0 / weights quantised to non-zero; None where
+    all are zero. gradient_mismatch: 1 - cosine between dL/dq, the true gradient at the quantised
+    weights, and the dL/dw that the estimator passes on; 0 = all of its direction, 1 = none; None
+    where it was not measured or a gradient is zero. latent: how the latent weights are spread.
     """
 
     name: str
@@ -47,6 +56,9 @@ class LayerHealth:
     saturated: float
     flip_rate: float | None
     mean_to_spread: float | None
+    positive: float | None
+    gradient_mismatch: float | None
+    latent: LatentWeights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +114,69 @@ def record_outputs(model: nn.Module) -> Iterator[OutputRecorder]:
         yield recorder
 
 
+@dataclasses.dataclass(frozen=True)
+class Probe:
+    """What one batch tells: :class:`LayerHealth` numbers by layer name."""
+
+    mean_to_spread: Mapping[str, float | None] = dataclasses.field(default_factory=dict)
+    gradient_mismatch: Mapping[str, float | None] = dataclasses.field(default_factory=dict)
+
+
+def probe(model: nn.Module, images: Tensor, loss: Callable[[Tensor], Tensor]) -> Probe:
+    """Outputs and gradients of every quantised layer on one batch, in evaluation mode.
+
+    loss: from the model's output to a scalar. Gradients that are being accumulated, and the
+    model's mode, are left as they were.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.enable_grad(), record_outputs(model) as outputs, _quantized(model) as seen:
+            value = loss(model(images))
+        mismatch = _mismatches(model, seen, value)
+    finally:
+        model.train(was_training)
+    return Probe(outputs.mean_to_spread(), mismatch)
+
+
+def gradient_mismatch(quantized: Tensor, latent: Tensor) -> float | None:
+    """1 - cosine between two gradients of one layer; None where one of them is zero."""
+    q, w = quantized.detach().flatten().double(), latent.detach().flatten().double()
+    lengths = float(q.norm() * w.norm())
+    if not (lengths > 0 and math.isfinite(lengths)):
+        return None
+    return 1.0 - float(q @ w) / lengths
+
+
+@contextlib.contextmanager
+def _quantized(model: nn.Module) -> Iterator[dict[str, Tensor]]:
+    """The quantised weights that forward passes inside the block use, by layer name."""
+    seen: dict[str, Tensor] = {}
+    layers = quantized_layers(model)
+    for name, layer in layers.items():
+        layer.weight_observer = functools.partial(seen.__setitem__, name)
+    try:
+        yield seen
+    finally:
+        for layer in layers.values():
+            layer.weight_observer = None
+
+
+def _mismatches(
+    model: nn.Module, seen: Mapping[str, Tensor], loss: Tensor
+) -> dict[str, float | None]:
+    layers = quantized_layers(model)
+    names = [name for name in seen if layers[name].weight.requires_grad]
+    wanted = [*(seen[name] for name in names), *(layers[name].weight for name in names)]
+    if not names:
+        return {}
+    gradients = torch.autograd.grad(loss, wanted, allow_unused=True)
+    pairs = zip(names, gradients[: len(names)], gradients[len(names) :], strict=True)
+    return {
+        name: None if q is None or w is None else gradient_mismatch(q, w) for name, q, w in pairs
+    }
+
+
 def snapshot(model: nn.Module) -> CodeSnapshot:
     """The present codes, to measure flips against later."""
     return CodeSnapshot({name: layer.codes() for name, layer in quantized_layers(model).items()})
@@ -110,30 +185,31 @@ def snapshot(model: nn.Module) -> CodeSnapshot:
 def training_health(
     model: nn.Module,
     previous: CodeSnapshot | None = None,
-    outputs: OutputRecorder | None = None,
+    probed: Probe | None = None,
 ) -> ModelHealth:
     """The health of every quantised layer; a model without any has an empty report.
 
-    Raises SpecError where ``previous`` was taken of a model with other layers.
+    previous: codes to count flips against. probed: what :func:`probe` measured. Raises SpecError
+    where ``previous`` was taken of a model with other layers.
     """
     layers = quantized_layers(model)
     if previous is not None and set(previous.codes) != set(layers):
         raise SpecError(
             "snapshot", value=sorted(previous.codes), allowed=f"one of {sorted(layers)}"
         )
-    ratios = {} if outputs is None else outputs.mean_to_spread()
+    known = probed or Probe()
     return ModelHealth(
-        tuple(
-            _layer_health(name, layer, previous, ratios.get(name)) for name, layer in layers.items()
-        )
+        tuple(_layer_health(name, layer, previous, known) for name, layer in layers.items())
     )
 
 
 def _layer_health(
-    name: str, layer: QuantizedLayer, previous: CodeSnapshot | None, ratio: float | None
+    name: str, layer: QuantizedLayer, previous: CodeSnapshot | None, probed: Probe
 ) -> LayerHealth:
     codes = layer.codes()
     effectual = codes.flatten(1).count_nonzero(1)
+    quantized = layer.exact_weight()
+    used = int(quantized.count_nonzero())
     return LayerHealth(
         name=name,
         density=int(effectual.sum()) / codes.numel(),
@@ -141,7 +217,10 @@ def _layer_health(
         filters=codes.shape[0],
         saturated=int((layer.weight.detach().abs() > _SATURATION).sum()) / codes.numel(),
         flip_rate=None if previous is None else _flip_rate(name, codes, previous.codes[name]),
-        mean_to_spread=ratio,
+        mean_to_spread=probed.mean_to_spread.get(name),
+        positive=int((quantized > 0).sum()) / used if used else None,
+        gradient_mismatch=probed.gradient_mismatch.get(name),
+        latent=describe_latent(layer.weight),
     )
 
 

@@ -1,13 +1,13 @@
 """Quantised layers: real nn.Conv2d and nn.Linear subclasses that quantise at every forward.
 
 State-dict keys are those of the float layer. What a quantiser adds (``weight_sign`` for regions
-smaller than a filter, ``weight_scale`` for a learned scale) takes its default where a checkpoint
-does not have it, so float checkpoints load with strict=True.
+smaller than a filter, ``weight_scale`` for a learned scale, ``input_clip`` for a learned clip)
+takes its default where a checkpoint does not have it, so float checkpoints load with strict=True.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from signbin.errors import SpecError
 from signbin.quant.config import QuantConfig
+from signbin.quant.quantizer import Backward, State, WeightParts, standardized
 from signbin.spec import LowBitWeight
 
 __all__ = ["LAYER_TYPES", "QConv2d", "QLinear", "QuantizedLayer", "obstacle"]
@@ -29,35 +30,65 @@ _REGISTRIES = ("_parameters", "_buffers", "_non_persistent_buffers_set", "_modul
 
 
 class QuantizedLayer(nn.Module):
-    """What QConv2d and QLinear share. ``config`` says how the weight is quantised."""
+    """What QConv2d and QLinear share. ``config`` says how weight and input are quantised.
+
+    weight_observer: where set, is told every quantised weight that a forward pass uses.
+    """
 
     float_type: ClassVar[type[nn.Module]]
     config: QuantConfig
     weight: Tensor
+    weight_observer: Callable[[Tensor], None] | None = None
     _state_names: tuple[str, ...]
 
     def quantized_weight(self) -> Tensor:
         """The dequantised weight, shape and dtype of the latent one.
 
         Differentiable: the gradient reaches the latent weight through the estimator, and a
-        learned scale. NaN where the latent weight is not finite.
+        learned scale. NaN where the latent weight is not finite. In training mode, methods that
+        approach their codes gradually are as far as their progress says.
         """
-        weight = self.weight
-        progress: Tensor = getattr(self, _PROGRESS)
+        backward, weight = self._backward(), self._seen_weight()
+        quantized = self.config.weight.quantize(weight, self.quantizer_state(), backward)
+        if self.training and self.config.start:
+            quantized = torch.where(backward.progress < self.config.start, weight, quantized)
+        if self.weight_observer is not None:
+            self.weight_observer(quantized)
+        return quantized
 
-        def attach(codes: Tensor, threshold: Tensor) -> Tensor:
-            return self.config.estimator.attach(codes, weight, threshold, progress)
+    def exact_weight(self) -> Tensor:
+        """The quantised weight as evaluation mode has it, a constant."""
+        with torch.no_grad():
+            return self.config.weight.quantize(self._seen_weight(), self.quantizer_state())
 
-        return self.config.weight.quantize(weight, self.quantizer_state(), attach)
+    def quantized_input(self, x: Tensor) -> Tensor:
+        """The layer's input as its activation quantiser leaves it."""
+        if self.config.activation is None:
+            return x
+        return self.config.activation.quantize(x, self.quantizer_state(), self._backward())
 
     def quantizer_state(self) -> dict[str, Tensor]:
-        """The tensors the quantiser keeps in this layer, by name."""
+        """The tensors the quantisers keep in this layer, by name."""
         return {name: getattr(self, name) for name in self._state_names}
 
-    def codes(self) -> Tensor:
-        """The codes, int8, of the shape of the weight."""
+    def after_step(self) -> None:
+        """What the weight quantiser does after a step of the optimiser (clip, proximal step)."""
         with torch.no_grad():
-            return self.config.weight.parts(self.weight, self.quantizer_state()).codes.char()
+            progress: Tensor = getattr(self, _PROGRESS)
+            self.config.weight.after_step(self.weight, self.quantizer_state(), progress)
+
+    def codes(self) -> Tensor:
+        """The codes, of the shape of the weight: int8 for one term, -1, 0 and +1.
+
+        int16 for several terms: sum over i of 3^i * code_i, a number per combination of codes, 0
+        where all of them are.
+        """
+        with torch.no_grad():
+            terms = self._terms()
+            if len(terms) == 1:
+                return terms[0].codes.char()
+            weighted = [term.codes.short() * 3**place for place, term in enumerate(terms)]
+            return torch.stack(weighted).sum(0, dtype=torch.int16)
 
     @property
     def density(self) -> float:
@@ -68,12 +99,14 @@ class QuantizedLayer(nn.Module):
     def low_bit(self) -> LowBitWeight:
         """The weight in logical form, on the CPU.
 
-        ``low_bit().dequantized()`` equals :meth:`quantized_weight` bit for bit in float32.
-        Raises SpecError where a latent weight or a learned scale is not finite.
+        ``low_bit().dequantized()`` equals :meth:`quantized_weight` in evaluation mode bit for bit
+        in float32. Raises SpecError where a latent weight or a learned scale is not finite, and
+        for weights that are sums of several terms.
         """
         self._check_finite()
         with torch.no_grad():
-            parts = self.config.weight.parts(self.weight, self.quantizer_state())
+            latent = self.config.weight.prepared(self._seen_weight())
+            parts = self.config.weight.parts(latent, self.quantizer_state())
             offset = parts.offset(parts.codes) if parts.centred else None
             scale = parts.scale
         codes = parts.codes.char().cpu().numpy()
@@ -85,21 +118,45 @@ class QuantizedLayer(nn.Module):
             raise SpecError("training progress", value=progress, allowed="0 <= progress <= 1")
         getattr(self, _PROGRESS).fill_(progress)
 
+    def share_progress(self, dial: Tensor) -> None:
+        """Read the progress from this scalar tensor from now on."""
+        setattr(self, _PROGRESS, dial)
+
     def extra_repr(self) -> str:
         """The float layer's options, then quantiser, value set, granularity and density."""
         quantizer = self.config.weight
         measurable = self.weight.device.type != "meta"
         density = f"{self.density:.3f}" if measurable else "unknown (no data)"
+        activation = self.config.activation
         return (
             f"{super().extra_repr()}, weight={quantizer.kind} {quantizer.value_set.values}, "
             f"granularity={quantizer.granularity}, density={density}"
+            + ("" if activation is None else f", input={activation.kind}")
         )
+
+    def _seen_weight(self) -> Tensor:
+        """The weight as the quantiser sees it."""
+        return standardized(self.weight) if self.config.standardize else self.weight
+
+    def _backward(self) -> Backward:
+        return Backward(self.config.estimator, getattr(self, _PROGRESS), self.training)
+
+    def _terms(self) -> tuple[WeightParts, ...]:
+        latent = self.config.weight.prepared(self._seen_weight())
+        return self.config.weight.terms(latent, self.quantizer_state())
+
+    def _initial_state(self) -> dict[str, State]:
+        with torch.no_grad():
+            states = self.config.weight.initial_state(self._seen_weight().detach())
+            if self.config.activation is not None:
+                states |= self.config.activation.initial_state(self.weight)
+        return states
 
     def _start(self, config: QuantConfig) -> None:
         """Register the quantiser's tensors; everything else is already in place."""
         _check_config(config)
         self.config = config
-        states = config.weight.initial_state(self.weight.detach())
+        states = self._initial_state()
         self._state_names = tuple(states)
         for name, state in states.items():
             if state.learned:
@@ -126,14 +183,20 @@ class QuantizedLayer(nn.Module):
 
     def _to_float(self) -> nn.Module:
         self._check_finite()
+        if self.config.activation is not None:
+            raise SpecError(
+                f"{type(self).__name__}.to_float",
+                value=f"quantised input ({self.config.activation.kind})",
+                allowed="layers with a float input",
+            )
         module = _copied(self, self.float_type)
         for name in (*self._state_names, _PROGRESS):
             module._parameters.pop(name, None)
             module._buffers.pop(name, None)
             module._non_persistent_buffers_set.discard(name)
-        for name in ("config", "_state_names"):
-            del module.__dict__[name]
-        weight = self.quantized_weight().detach().clone()
+        for name in ("config", "_state_names", "weight_observer"):
+            module.__dict__.pop(name, None)
+        weight = self.exact_weight().clone()
         trainable = self.weight.requires_grad
         module._parameters["weight"] = nn.Parameter(weight, requires_grad=trainable)
         return module
@@ -176,7 +239,7 @@ class QuantizedLayer(nn.Module):
     def _reset(self, names: list[str]) -> None:
         """Give these tensors the value a new layer with the present weight would have."""
         with torch.no_grad():
-            states = self.config.weight.initial_state(self.weight.detach())
+            states = self._initial_state()
             for name in names:
                 current, value = getattr(self, name), states[name].value
                 if current.device == value.device:
@@ -194,7 +257,7 @@ class QConv2d(QuantizedLayer, nn.Conv2d):
     """nn.Conv2d whose weight (K, C/groups, R, S) is quantised at every forward.
 
     QConv2d(in_channels, out_channels, kernel_size, ..., config=QuantConfig()) takes the
-    arguments of nn.Conv2d; bias and activations stay float.
+    arguments of nn.Conv2d; the bias stays float.
     """
 
     float_type = nn.Conv2d
@@ -205,7 +268,8 @@ class QConv2d(QuantizedLayer, nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolution with the quantised weight, (N, C, H, W) -> (N, K, H', W')."""
-        output: Tensor = self._conv_forward(input, self.quantized_weight(), self.bias)
+        quantized = self.quantized_input(input)
+        output: Tensor = self._conv_forward(quantized, self.quantized_weight(), self.bias)
         return output
 
     @classmethod
@@ -232,7 +296,7 @@ class QLinear(QuantizedLayer, nn.Linear):
     """nn.Linear whose weight (K, C), read as (K, C, 1, 1), is quantised at every forward.
 
     QLinear(in_features, out_features, ..., config=QuantConfig()) takes the arguments of
-    nn.Linear; bias and activations stay float. A filter is the row of one output feature.
+    nn.Linear; the bias stays float. A filter is the row of one output feature.
     """
 
     float_type = nn.Linear
@@ -243,7 +307,7 @@ class QLinear(QuantizedLayer, nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         """Product with the quantised weight, (..., C) -> (..., K)."""
-        return F.linear(input, self.quantized_weight(), self.bias)
+        return F.linear(self.quantized_input(input), self.quantized_weight(), self.bias)
 
     @classmethod
     def from_float(cls, module: nn.Linear, config: QuantConfig) -> QLinear:

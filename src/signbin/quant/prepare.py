@@ -8,7 +8,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from signbin.errors import SpecError
 from signbin.quant.config import QuantConfig
@@ -17,6 +18,8 @@ from signbin.quant.layers import LAYER_TYPES, QuantizedLayer, obstacle
 __all__ = [
     "LayerDecision",
     "QuantizationSummary",
+    "after_step",
+    "progress_dial",
     "quantize_",
     "quantized_layers",
     "set_progress",
@@ -149,6 +152,31 @@ def set_progress(model: nn.Module, epoch: float, epochs: float) -> None:
         raise SpecError("training progress", value=(epoch, epochs), allowed="0 <= epoch <= epochs")
     for layer in quantized_layers(model).values():
         layer.set_progress(epoch / epochs)
+
+
+def progress_dial(model: nn.Module) -> Tensor:
+    """One scalar tensor that all estimators of the model read their progress from, now 0.
+
+    For loops that set it at every step: ``dial.fill_(step / steps)``, 0 <= progress <= 1, is one
+    operation, and one that a recorded graph or a compiled model sees. Moving or copying the model
+    afterwards gives its layers tensors of their own again.
+    """
+    layers = list(quantized_layers(model).values())
+    device = layers[0].weight.device if layers else torch.device("cpu")
+    dial = torch.zeros((), device=device)
+    for layer in layers:
+        layer.share_progress(dial)
+    return dial
+
+
+def after_step(model: nn.Module) -> None:
+    """What the weight quantisers do after every step of the optimiser.
+
+    To be called by training loops: BinaryConnect clips its latent weights, ProxQuant takes its
+    proximal step, LQ-Nets follows the weights with its basis.
+    """
+    for layer in quantized_layers(model).values():
+        layer.after_step()
 
 
 def _named_layers(model: nn.Module) -> dict[str, nn.Module]:

@@ -1,49 +1,36 @@
-"""Weight quantisers: latent weights -> codes, one threshold rule and one scale rule each.
-
-A quantiser is a frozen dataclass of its options. Its ``parts`` is a short pure function of the
-latent weight, (K, C, R, S) for a convolution and (K, C), read as (K, C, 1, 1), for a linear
-layer, and of the few tensors it keeps in the layer. The list of all of them is
-:data:`QUANTIZERS`; a new one is a class here, an entry there and a test.
-"""
+"""Two values, and zeros that lie together: signed-binary and shared-zero binary weights."""
 
 from __future__ import annotations
 
 import dataclasses
 import decimal
+import enum
 import math
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
 
 from signbin.errors import SpecError
+from signbin.quant.estimators import ClippedStraightThrough, Estimator
 from signbin.quant.quantizer import (
     Quantizer,
     State,
     WeightParts,
-    effectual_mean,
     filter_scale,
     per_filter,
     scale_state,
+    sign,
 )
-from signbin.quant.records import (
-    check_choice,
-    check_flag,
-    check_number,
-    check_whole,
-    read_listed,
-)
+from signbin.quant.records import check_choice, check_flag, check_number, check_whole
 from signbin.spec import Granularity, ScaleKind, ValueSet
 
 __all__ = [
-    "QUANTIZERS",
-    "Binary",
+    "SharedZeroBinary",
     "SignedBinary",
-    "Ternary",
-    "filter_threshold",
-    "quantizer_from_json",
+    "Support",
+    "magnitude_threshold",
     "region_signs",
     "signed_binary_codes",
 ]
@@ -60,11 +47,12 @@ class SignedBinary(Quantizer):
     filter whose latent weights are all zero quantises to all zeros (the released code gives all
     ones for b = +1), so that quantised weights are a fixed point.
 
-    threshold_factor: 0 < factor <= 1. positive_share: P, the share of positive regions.
+    threshold_factor: 0 < factor <= 1. per: whose maximum D takes, each filter's (the paper) or the
+    whole layer's. positive_share: P, the share of positive regions.
     region_channels: C_t. None (or C_t = C): a region is a filter, the first floor(P*K) filters
     are positive, the others negative. C_t < C: a region is C_t x R x S weights of one filter
     (the last may be shorter); the signs are a permutation seeded by ``seed``, floor(P * regions)
-    of them positive, kept in the buffer ``weight_sign``; D stays per filter.
+    of them positive, kept in the buffer ``weight_sign``; D does not depend on regions.
     scale: none = 1; mean = per-filter mean |w| of the weights with a non-zero code, a constant
     in the backward pass; learned = per-filter |weight_scale|, which starts at that mean.
     centred: the mean of each quantised filter is subtracted, w = s * (q - mean(q)): two values
@@ -81,9 +69,10 @@ class SignedBinary(Quantizer):
     seed: int = 0
     scale: ScaleKind = ScaleKind.NONE
     centred: bool = False
+    per: Granularity = Granularity.FILTER
 
     kind: ClassVar[str] = "signed_binary"
-    value_set: ClassVar[ValueSet] = ValueSet.SIGNED_BINARY
+    value_set = ValueSet.SIGNED_BINARY
 
     def __post_init__(self) -> None:
         check_number(f"{self.kind}.threshold_factor", self.threshold_factor, low=0.0, high=1.0)
@@ -94,13 +83,19 @@ class SignedBinary(Quantizer):
         check_flag(f"{self.kind}.centred", self.centred)
         check_whole(f"{self.kind}.seed", self.seed, least=0, most=_SEED_MAX)
         check_choice(f"{self.kind}.scale", self.scale, tuple(ScaleKind))
+        check_choice(f"{self.kind}.per", self.per, tuple(Granularity))
 
     @property
     def granularity(self) -> str:
         """Unit of the threshold and of the sign."""
-        if self.region_channels is None:
+        sign_unit = "filter" if self.region_channels is None else f"{self.region_channels} channels"
+        if self.region_channels is None and self.per is Granularity.FILTER:
             return "filter"
-        return f"filter, sign per {self.region_channels} channels"
+        return f"{self.per.value}, sign per {sign_unit}"
+
+    def own_estimator(self) -> Estimator:
+        """That of the released code."""
+        return ClippedStraightThrough()
 
     def initial_state(self, weight: Tensor) -> dict[str, State]:
         """``weight_sign`` (K, regions) int8, and ``weight_scale`` (K,) if learned."""
@@ -138,97 +133,120 @@ class SignedBinary(Quantizer):
             expanded = expanded.repeat_interleave(self.region_channels, dim=1)
             expanded = expanded[:, : weight.shape[1]]
         sign = expanded.reshape(expanded.shape + (1,) * (weight.dim() - 2))
-        threshold = filter_threshold(weight, self.threshold_factor)
+        threshold = magnitude_threshold(weight, self.threshold_factor, self.per)
         return signed_binary_codes(weight, sign, threshold), sign * threshold
 
 
-@dataclasses.dataclass(frozen=True)
-class Binary(Quantizer):
-    """{-1,+1}: q(w) = +1 if w >= 0 else -1 (BinaryConnect; with scale mean BWN).
+class Support(enum.Enum):
+    """How shared-zero binary chooses the inputs that a group of filters reads."""
 
-    Courbariaux et al. 2015, Rastegari et al. 2016. The tie w = 0 quantises to +1, also in a
-    filter that is all zero.
-    scale: none = 1; mean = mean|W_k| per filter, a constant in the backward pass (BWN has a
-    further term there); learned = per-filter |weight_scale| (XNOR-Net++), which starts at that
-    mean. Quantised weights are a fixed point.
+    LARGEST = "largest"
+    RANDOM = "random"
+
+
+@dataclasses.dataclass(frozen=True)
+class SharedZeroBinary(Quantizer):
+    """{-1,+1} on a support that a group of filters shares, 0 outside it.
+
+    The principle of signed-binary with its regions cut the other way: regions of zeros and
+    binary regions. An engine that walks ``group_filters`` filters together skips the zeros.
+    Our own (no paper); design: Training for the engine.
+
+    q(w) = sign(w) on the support, ties +1. Of the M inputs of a group of consecutive filters
+    (the last may be smaller), max(1, round(density * M)) belong to the support, halves to even.
+    support: largest = those with the largest sum of w^2 over the group, chosen anew at every
+    call, in a tie those that torch.topk takes; random = drawn once from ``seed``, kept in the
+    buffer ``weight_support``.
+    scale: as for signed-binary; the mean is over the weights on the support.
+
+    Fixed point: quantising the quantised weights changes nothing, unless fewer than the support's
+    inputs have a non-zero weight.
     """
 
+    density: float = 0.5
+    group_filters: int = 8
+    support: Support = Support.LARGEST
+    seed: int = 0
     scale: ScaleKind = ScaleKind.MEAN
 
-    kind: ClassVar[str] = "binary"
-    value_set: ClassVar[ValueSet] = ValueSet.BINARY
+    kind: ClassVar[str] = "shared_zero_binary"
+    value_set = ValueSet.TERNARY
 
     def __post_init__(self) -> None:
+        check_number(f"{self.kind}.density", self.density, low=0.0, high=1.0)
+        check_whole(f"{self.kind}.group_filters", self.group_filters, least=1)
+        check_choice(f"{self.kind}.support", self.support, tuple(Support))
+        check_whole(f"{self.kind}.seed", self.seed, least=0, most=_SEED_MAX)
         check_choice(f"{self.kind}.scale", self.scale, tuple(ScaleKind))
 
     @property
     def granularity(self) -> str:
-        """Unit of the scale."""
-        return "filter"
+        """Unit of the scale and of the support."""
+        return f"filter, support per {self.group_filters} filters"
+
+    def own_estimator(self) -> Estimator:
+        """That of the released signed-binary code: weights off the support learn, too."""
+        return ClippedStraightThrough()
 
     def initial_state(self, weight: Tensor) -> dict[str, State]:
-        """``weight_scale`` (K,) if learned."""
-        if self.scale is not ScaleKind.LEARNED:
-            return {}
-        return {"weight_scale": scale_state(weight, torch.ones_like(weight))}
+        """``weight_support`` (groups, C, R, S) int8 if random, ``weight_scale`` if learned."""
+        state = {}
+        if self.support is Support.RANDOM:
+            state["weight_support"] = State(self._random_support(weight))
+        if self.scale is ScaleKind.LEARNED:
+            tensors = {name: each.value for name, each in state.items()}
+            state["weight_scale"] = scale_state(weight, self._codes(weight, tensors))
+        return state
 
     def parts(self, weight: Tensor, state: Mapping[str, Tensor]) -> WeightParts:
-        """Codes -1 and +1, threshold 0, scale per filter."""
-        codes = torch.where(weight >= 0, 1.0, -1.0).to(weight.dtype)
+        """Codes sign(w) * support, threshold 0, scale per filter."""
+        codes = self._codes(weight, state)
         scale = filter_scale(self.scale, weight, codes, state)
         return WeightParts(codes, weight.new_zeros(()), scale)
 
+    def check_state(self, state: Mapping[str, Tensor]) -> None:
+        """SpecError unless a support consists of zeros and ones."""
+        support = state.get("weight_support")
+        if support is not None and not bool(((support == 0) | (support == 1)).all()):
+            raise SpecError("weight_support of a shared-zero binary layer", allowed="0 and 1")
 
-@dataclasses.dataclass(frozen=True)
-class Ternary(Quantizer):
-    """{-1,0,+1}: q(w) = sign(w) if |w| > D else 0, D = threshold_factor * mean|W|.
-
-    Ternary weight networks (Li et al. 2016). Ties quantise to zero, as in the paper; so do
-    weights that are all zero. threshold_factor: 0 < factor < 1.
-    granularity of mean|W| and of the scale: the layer (the paper) or each filter.
-    scale: mean = mean |w| of the weights with a non-zero code, a constant in the backward pass;
-    none = 1. Quantised weights are a fixed point.
-    """
-
-    threshold_factor: float = 0.7
-    per: Granularity = Granularity.LAYER
-    scale: ScaleKind = ScaleKind.MEAN
-
-    kind: ClassVar[str] = "ternary"
-    value_set: ClassVar[ValueSet] = ValueSet.TERNARY
-
-    def __post_init__(self) -> None:
-        below_one = math.nextafter(1.0, 0.0)
-        check_number(
-            f"{self.kind}.threshold_factor", self.threshold_factor, low=0.0, high=below_one
-        )
-        check_choice(f"{self.kind}.per", self.per, tuple(Granularity))
-        check_choice(f"{self.kind}.scale", self.scale, (ScaleKind.NONE, ScaleKind.MEAN))
-
-    @property
-    def granularity(self) -> str:
-        """Unit of the threshold and of the scale."""
-        return self.per.value
-
-    def parts(self, weight: Tensor, state: Mapping[str, Tensor]) -> WeightParts:
-        """Codes -1, 0, +1, threshold D * sign(w), scale per layer or filter."""
-        latent = weight.detach()
-        magnitude = latent.abs()
-        if self.per is Granularity.LAYER:
-            threshold = self.threshold_factor * magnitude.mean()
+    def _codes(self, weight: Tensor, state: Mapping[str, Tensor]) -> Tensor:
+        if self.support is Support.RANDOM:
+            groups = state["weight_support"].to(weight.dtype)
         else:
-            threshold = per_filter(self.threshold_factor * magnitude.flatten(1).mean(1), weight)
-        codes = torch.where(magnitude > threshold, latent.sign(), torch.zeros_like(latent))
-        if self.scale is ScaleKind.NONE:
-            scale = weight.new_ones(weight.shape[0])
-        else:
-            scale = effectual_mean(latent, codes, self.per)
-        return WeightParts(codes, threshold * latent.sign(), per_filter(scale, weight))
+            groups = self._largest_support(weight.detach())
+        support = groups.repeat_interleave(self.group_filters, dim=0)[: weight.shape[0]]
+        return sign(weight) * support
+
+    def _chosen(self, inputs: int) -> int:
+        return max(1, round(self.density * inputs))
+
+    def _largest_support(self, weight: Tensor) -> Tensor:
+        filters = weight.flatten(1).square()
+        missing = -weight.shape[0] % self.group_filters
+        padded = torch.nn.functional.pad(filters, (0, 0, 0, missing))
+        energy = padded.reshape(-1, self.group_filters, filters.shape[1]).sum(1)
+        places = energy.topk(self._chosen(filters.shape[1]), dim=1).indices
+        support = torch.zeros_like(energy).scatter(1, places, 1.0)
+        return support.reshape(-1, *weight.shape[1:])
+
+    def _random_support(self, weight: Tensor) -> Tensor:
+        inputs, groups = math.prod(weight.shape[1:]), -(-weight.shape[0] // self.group_filters)
+        generator = torch.Generator(device="cpu").manual_seed(self.seed)
+        support = torch.zeros(groups, inputs, dtype=torch.int8, device="cpu")
+        for row in support:
+            row[
+                torch.randperm(inputs, generator=generator, device="cpu")[: self._chosen(inputs)]
+            ] = 1
+        return support.reshape(groups, *weight.shape[1:]).to(weight.device)
 
 
-def filter_threshold(weight: Tensor, factor: float) -> Tensor:
-    """D_k = factor * max|W_k|, of shape (K, 1, ...), a constant in the backward pass."""
-    return per_filter(factor * weight.detach().abs().flatten(1).amax(1), weight)
+def magnitude_threshold(weight: Tensor, factor: float, per: Granularity) -> Tensor:
+    """factor * max|w| over every filter or over the layer, (K, 1, ...), without gradient."""
+    largest = weight.detach().abs().flatten(1).amax(1)
+    if per is Granularity.LAYER:
+        largest = largest.amax().expand_as(largest)
+    return per_filter(factor * largest, weight)
 
 
 def signed_binary_codes(weight: Tensor, sign: Tensor, threshold: Tensor) -> Tensor:
@@ -251,13 +269,3 @@ def region_signs(filters: int, regions: int, positive_share: float, seed: int) -
         generator = torch.Generator(device="cpu").manual_seed(seed)
         signs = signs[torch.randperm(total, generator=generator, device="cpu")]
     return signs.reshape(filters, regions)
-
-
-QUANTIZERS: Final[Mapping[str, type[Quantizer]]] = MappingProxyType(
-    {quantizer.kind: quantizer for quantizer in (SignedBinary, Binary, Ternary)}
-)
-
-
-def quantizer_from_json(document: Mapping[str, Any]) -> Quantizer:
-    """Read what ``to_json`` of any listed quantiser wrote; anything else is a SpecError."""
-    return read_listed("quantizer", document, QUANTIZERS)

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from signbin.train import Dataset, RunResult, TrainConfig, load_dataset, load_recipe, train
 
@@ -57,7 +59,78 @@ def logged() -> Callable[[Path], list[dict[str, Any]]]:
     def read(path: Path) -> list[dict[str, Any]]:
         records = [json.loads(line) for line in path.read_text().splitlines()]
         for record in records:
-            assert record.pop("seconds") > 0
+            assert record.pop("seconds") > record.pop("train_seconds") > 0
         return records
 
     return read
+
+
+def write_photo(path: Path, random: np.random.Generator, size: tuple[int, int]) -> None:
+    """A colourful gradient with noise: something a JPEG encoder is made for."""
+    width, height = size
+    slope = random.uniform(-1, 1, (3, 2))
+    rows, columns = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
+    planes = [128 + 100 * (a * rows + b * columns) for a, b in slope]
+    pixels = np.stack(planes, 2) + random.normal(0, 8, (height, width, 3))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(path)
+
+
+@pytest.fixture(scope="session")
+def photo_tree() -> Callable[..., Path]:
+    """photo_tree(root, classes=3, train=6, val=3): ImageNet's layout, images of many sizes."""
+
+    def build(root: Path, classes: int = 3, train: int = 6, val: int = 3) -> Path:
+        random = np.random.default_rng(5)
+        for part, count in (("train", train), ("val", val)):
+            for label in range(classes):
+                for number in range(count):
+                    size = (int(random.integers(40, 90)), int(random.integers(40, 90)))
+                    name = f"n{label:04d}/photo_{number:03d}.JPEG"
+                    write_photo(root / part / name, random, size)
+        return root
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def tiny_imagenet_tree() -> Callable[..., Path]:
+    """tiny_imagenet_tree(root, classes=3, train=8, val=9): the layout of the archive."""
+
+    def build(root: Path, classes: int = 3, train: int = 8, val: int = 9) -> Path:
+        random = np.random.default_rng(6)
+        wnids = [f"n{7 * label:08d}" for label in reversed(range(classes))]
+        lines = []
+        for wnid in wnids:
+            for number in range(train):
+                path = root / "train" / wnid / "images" / f"{wnid}_{number}.JPEG"
+                write_photo(path, random, (64, 64))
+        for number in range(val):
+            write_photo(root / "val" / "images" / f"val_{number}.JPEG", random, (64, 64))
+            lines.append(f"val_{number}.JPEG\t{wnids[number % classes]}\t0\t0\t62\t62\n")
+        (root / "val" / "val_annotations.txt").write_text("".join(lines))
+        (root / "wnids.txt").write_text("".join(f"{wnid}\n" for wnid in wnids))
+        words = [f"{wnid}\tthing {place}, something\n" for place, wnid in enumerate(wnids)]
+        (root / "words.txt").write_text("".join(words))
+        return root
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def svhn_files() -> Callable[..., Path]:
+    """svhn_files(root, train=40, test=30): the MATLAB files of the archive."""
+
+    def build(root: Path, train: int = 40, test: int = 30, **arrays: Any) -> Path:
+        from scipy.io import savemat
+
+        root.mkdir(parents=True, exist_ok=True)
+        random = np.random.default_rng(7)
+        for part, count in (("train", train), ("test", test), ("extra", train)):
+            pixels = random.integers(0, 256, (32, 32, 3, count), np.uint8, endpoint=False)
+            labels = (np.arange(count) % 10 + 1).astype(np.uint8)[:, None]
+            document = {"X": pixels, "y": labels, **arrays}
+            savemat(root / f"{part}_32x32.mat", document)
+        return root
+
+    return build

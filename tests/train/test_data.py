@@ -12,7 +12,15 @@ from sklearn.datasets import load_digits
 from signbin.errors import SpecError
 from signbin.spec import Preprocessing
 from signbin.train import load_dataset, write_test_images
-from signbin.train.data import Images, Sampler, SamplerOptions, held_out, normalize
+from signbin.train.data import (
+    HeldOut,
+    Images,
+    Placement,
+    Sampler,
+    SamplerOptions,
+    held_out,
+    normalize,
+)
 
 # Pinned: a change of this number is a change of the split or the images, and of every result.
 DIGITS_SHA256 = "adcbb3a76f458a5cd45aad6ba9a0b22ba99a6dfdbec440b9bf53398f04423b9f"
@@ -236,3 +244,45 @@ def test_flipping_leaves_order_and_shifts_as_they_are(digits):
     for one, other, both in zip(flipped, plain, mirrored, strict=True):
         assert torch.equal(one, other) or torch.equal(one, both)
     assert not torch.equal(flipped, plain)
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_processes_share_an_epoch_as_one_process_with_their_batch_would_see_it(digits, processes):
+    options = {"shift": 1, "flip": True, "seed": 4}
+    together = batches(sampler_of(digits, batch_size=100 * processes, **options), 2)
+    parts = [
+        batches(sampler_of(digits, batch_size=100, rank=rank, processes=processes, **options), 2)
+        for rank in range(processes)
+    ]
+    for step, whole in enumerate(together):
+        images = torch.cat([part[step].images for part in parts])
+        assert torch.equal(images, whole.images)
+        assert torch.equal(torch.cat([part[step].labels for part in parts]), whole.labels)
+
+
+def test_batches_are_stored_as_they_are_wanted(digits):
+    placement = Placement(memory_format=torch.channels_last)
+    options = SamplerOptions(batch_size=50, shift=1)
+    (first, *_) = Sampler(
+        digits.train, digits.preprocessing, options, placement
+    ).remaining_batches()
+    plain = next(Sampler(digits.train, digits.preprocessing, options).remaining_batches())
+    assert first.images.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(first.images, plain.images)
+
+
+def test_held_out_images_come_in_order_and_are_shared_among_processes(digits):
+    everything = list(HeldOut(digits.test, digits.preprocessing))
+    images = torch.cat([batch.images for batch in everything]).numpy()
+    np.testing.assert_array_equal(images, normalize(digits.test.pixels, digits.preprocessing))
+    shares = [
+        list(HeldOut(digits.test, digits.preprocessing, rank=rank, processes=2)) for rank in (0, 1)
+    ]
+    assert same(everything, [shares[0][0], shares[1][0]])
+
+
+def test_a_label_outside_the_classes_is_refused(digits):
+    labels = digits.test.labels.copy()
+    labels[3] = 10
+    with pytest.raises(SpecError, match=r"labels of data set digits: got 10; allowed: 0\.\.9"):
+        dataclasses.replace(digits, test=Images(digits.test.pixels, labels))

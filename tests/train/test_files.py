@@ -13,8 +13,11 @@ STATE = {
     "model": {"weight": torch.arange(3.0)},
     "optimizer": {"state": {0: {"step": torch.tensor(1.0)}}, "param_groups": []},
     "sampler": {"epoch": 1, "position": 0},
-    "rng": torch.get_rng_state(),
+    "rng": [{"cpu": torch.get_rng_state()}],
     "metrics": [{"epoch": 1, "train_loss": 0.5}],
+    "average": None,
+    "started": {"test_accuracy": 0.25},
+    "epoch": {"codes": {"a": torch.tensor([1], dtype=torch.int8)}, "tally": {}, "seconds": 1.5},
 }
 
 
@@ -25,7 +28,9 @@ def test_a_checkpoint_reads_back_equal(tmp_path: Path):
     assert state["metrics"] == STATE["metrics"]
     assert state["sampler"] == STATE["sampler"]
     assert torch.equal(state["model"]["weight"], STATE["model"]["weight"])
-    assert torch.equal(state["rng"], STATE["rng"])
+    assert torch.equal(state["rng"][0]["cpu"], STATE["rng"][0]["cpu"])
+    assert torch.equal(state["epoch"]["codes"]["a"], STATE["epoch"]["codes"]["a"])
+    assert state["started"] == STATE["started"]
 
 
 def test_a_damaged_checkpoint_is_refused_at_every_length(tmp_path: Path):
@@ -51,7 +56,7 @@ class Malice:
 @pytest.mark.parametrize("save", [torch.save, lambda x, p: p.write_bytes(pickle.dumps(x))])
 def test_a_checkpoint_never_runs_code(tmp_path: Path, save):
     path, trace = tmp_path / "checkpoint.pt", tmp_path / "trace"
-    save({**STATE, "version": 1, "model": Malice(trace)}, path)
+    save({**STATE, "version": 2, "model": Malice(trace)}, path)
     with pytest.raises(FormatError):
         read_checkpoint(path)
     assert not trace.exists()

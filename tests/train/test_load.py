@@ -45,6 +45,18 @@ def test_a_run_brings_its_data_and_its_records(finished, digits):
     assert all(isinstance(value, str) for value in run.provenance.values())
 
 
+def test_training_images_are_evenly_spaced_and_normalised(finished, digits):
+    from signbin.train.data import normalize
+
+    run = load_run(finished.folder)
+    assert run.trained
+    few = run.training_images(10)
+    places = np.arange(10) * len(digits.train) // 10
+    expected = normalize(digits.train.pixels[places], digits.preprocessing)
+    np.testing.assert_array_equal(few, expected)
+    assert len(run.training_images(10**6)) == len(digits.train)
+
+
 def test_loading_leaves_the_callers_generator_alone(finished):
     before = torch.get_rng_state()
     load_run(finished.folder)

@@ -5,7 +5,15 @@ from torch.nn import functional as F
 
 from signbin.errors import SpecError
 from signbin.quant import QConv2d, quantized_layers
-from signbin.train import BlockStyle, ModelConfig, build_model, load_recipe
+from signbin.train import (
+    MODELS,
+    BlockStyle,
+    ModelConfig,
+    Nonlinearity,
+    build_model,
+    build_network,
+    load_recipe,
+)
 from signbin.train.loop import make_model
 from signbin.train.models import (
     BLOCKS,
@@ -85,8 +93,8 @@ def test_networks_map_any_batch_to_logits(digits, style):
 
 
 def test_every_stage_but_the_first_halves_the_image():
-    style, shortcut = BlockStyle.PAPER, pooled_shortcut
-    spec = ResidualSpec(3, 7, (4, 6, 8), blocks=(1, 2, 1), style=style, shortcut=shortcut)
+    sizes, rest = ((4, 6, 8), (1, 2, 1)), (BlockStyle.PAPER, pooled_shortcut, Nonlinearity.PRELU)
+    spec = ResidualSpec(3, 7, *sizes, *rest)
     model = ResidualNetwork(spec).eval()
     x = model.stem(torch.zeros(2, 3, 16, 16))
     shapes = []
@@ -100,8 +108,9 @@ def test_every_stage_but_the_first_halves_the_image():
     ("widths", "blocks"), [((), ()), ((4,), (1, 1)), ((4, 0), (1, 1)), ((4,), (0,))]
 )
 def test_impossible_stages_are_refused(widths, blocks):
+    rest = (BlockStyle.PLAIN, pooled_shortcut, Nonlinearity.RELU)
     with pytest.raises(SpecError, match="residual network"):
-        ResidualSpec(1, 10, widths, blocks, BlockStyle.PLAIN, pooled_shortcut)
+        ResidualSpec(1, 10, widths, blocks, *rest)
 
 
 def test_the_plain_block_is_resnets_basic_block():
@@ -134,6 +143,28 @@ def test_the_paper_unit_is_bias_clamp_conv_norm_shortcut_bias_prelu_bias():
     y = y * channels(unit.bn.weight) + channels(unit.bn.bias) + x + channels(unit.sum_bias.bias)
     y = torch.where(y > 0, y, channels(unit.prelu.weight) * y) + channels(unit.output_bias.bias)
     torch.testing.assert_close(unit(x), y)
+
+
+@pytest.mark.parametrize("style", list(BlockStyle))
+@pytest.mark.parametrize("kind", list(Nonlinearity))
+def test_every_block_can_have_every_nonlinearity(style, kind):
+    block = randomized(BLOCKS[style](3, 5, 2, pooled_shortcut, kind))
+    expected = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "prelu": nn.PReLU}[kind.value]
+    kinds = (nn.ReLU, nn.LeakyReLU, nn.PReLU)
+    found = [module for module in block.modules() if isinstance(module, kinds)]
+    assert [type(module) for module in found] == [expected] * 2
+    slopes = [p for name, p in block.named_parameters() if "relu" in name]
+    assert [slope.shape for slope in slopes] == ([(5,)] * 2 if kind is Nonlinearity.PRELU else [])
+
+
+def test_the_nonlinearity_of_a_recipe_reaches_every_block():
+    for name in ("resnet20", "resnet18", "vgg_small"):
+        task = MODELS[name].designed_for
+        with torch.device("meta"):
+            model = build_network(ModelConfig(name, nonlinearity=Nonlinearity.LEAKY_RELU), task)
+        kinds = [type(m) for m in model.modules() if isinstance(m, nn.PReLU | nn.LeakyReLU)]
+        assert kinds
+        assert set(kinds) == {nn.LeakyReLU}
 
 
 def test_the_paper_unit_pools_its_shortcut_when_it_halves_the_image():

@@ -166,8 +166,9 @@ def test_progress_goes_to_standard_error_and_names_the_accuracy(tmp_path, tiny, 
     result = train(tiny(epochs=1, weights="binary"), tmp_path)
     out, err = capfd.readouterr()
     assert out == ""
-    assert "digits binary seed 0" in err
-    assert f"{100 * result.mean_accuracy:.2f} %" in err
+    assert "digits binary: seed 0 epoch 1/1" in err
+    assert f"accuracy {100 * result.mean_accuracy:.2f} %" in err
+    assert "0 s left" in err
 
 
 def test_four_epochs_teach_a_small_signed_binary_network_most_digits(tmp_path, tiny):

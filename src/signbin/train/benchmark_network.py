@@ -28,7 +28,7 @@ from signbin.train.config import (
     QuantizerConfigs,
     TrainConfig,
 )
-from signbin.train.data import Dataset, load_dataset, normalize
+from signbin.train.data import Dataset, Images, load_dataset, normalize
 from signbin.train.environment import describe_environment
 from signbin.train.folder import RunFolder
 from signbin.train.loop import make_model
@@ -69,6 +69,9 @@ class BenchmarkNetwork:
     width: int | None = None
 
     def __post_init__(self) -> None:
+        if self.weights is ValueSet.MULTI_BIT:
+            allowed = "float, binary, ternary, signed_binary"
+            raise SpecError("weights", value=self.weights.value, allowed=allowed)
         if not 0 < self.density <= 1:
             raise SpecError("density", value=self.density, allowed="0 < density <= 1")
         for name, least in (("classes", 2), ("image_size", 1), ("seed", 0)):
@@ -122,6 +125,7 @@ def new_network(
         torch.manual_seed(wanted.seed)
         model = make_model(config, dataset)
         _draw_weights(model, wanted)
+        assert isinstance(dataset.train, Images)  # generated images are in memory
         images = torch.from_numpy(normalize(dataset.train.pixels, dataset.preprocessing))
         reestimate_batch_norm(model, images, len(images))
         spreads = _spreads(model.eval(), images[:_SPREAD_IMAGES])

@@ -10,34 +10,51 @@ from typing import Any, Final
 
 import torch
 
-from signbin.errors import FormatError
+from signbin.errors import ExecutionError, FormatError
 from signbin.files import write_bytes
 
 __all__ = ["read_checkpoint", "write_checkpoint"]
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _ZIP: Final = b"PK\x03\x04"
 # What torch's restricted unpickler and zip reader raise on bytes that nobody wrote.
 _DAMAGE: Final = (
     *(OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError),
     *(AttributeError, IndexError, KeyError, TypeError),
 )
-_KEYS: Final = frozenset({"version", "seed", "model", "optimizer", "sampler", "rng", "metrics"})
+_KEYS: Final = frozenset(
+    {
+        *("version", "seed", "model", "average", "optimizer", "sampler", "rng", "metrics"),
+        *("started", "epoch"),
+    }
+)
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write ``state`` atomically.
+    """Write ``state`` atomically; where that fails, ExecutionError, and the old one is intact.
 
-    Keys: seed; model, optimizer and sampler (state dicts); rng (torch's global generator);
-    metrics (one mapping per finished epoch). Tensors, numbers, texts, lists, dicts only.
+    Keys: seed; model, optimizer and sampler (state dicts); average (state dict or None); rng (the
+    generators' states, one mapping per process); metrics (one mapping per finished epoch);
+    started (what was measured before training, or None); epoch (the sums of an unfinished epoch,
+    or None). Tensors, numbers, texts, lists, dicts only.
     """
     buffer = io.BytesIO()
     torch.save({"version": _VERSION, **state}, buffer)
-    write_bytes(path, buffer.getvalue())
+    try:
+        write_bytes(path, buffer.getvalue())
+    except OSError as error:
+        kept = "the last one is intact" if path.is_file() else "there is none before it"
+        raise ExecutionError(
+            "checkpoint cannot be written",
+            value=str(path),
+            reason=str(error),
+            allowed=kept,
+            remedy=f"make room for {len(buffer.getvalue()):,} bytes and train with resume",
+        ) from error
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read what :func:`write_checkpoint` wrote; never runs code from the file.
+    """Read what :func:`write_checkpoint` wrote, onto the CPU; never runs code from the file.
 
     FormatError, with the path, for a file that is missing, damaged or of another version.
     """

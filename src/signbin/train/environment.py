@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 from typing import Final
 
+import torch
+
 from signbin.measure import environment
 
 __all__ = ["describe_environment"]
@@ -12,8 +14,8 @@ __all__ = ["describe_environment"]
 _PACKAGES: Final = ("scikit-learn", "safetensors")
 
 
-def describe_environment(threads: int) -> dict[str, str]:
-    """Versions of Python and of what training uses, system, CPU and threads, as texts."""
+def describe_environment(threads: int, device: torch.device | None = None) -> dict[str, str]:
+    """Versions of Python and of what training uses, system, CPU, threads and GPU, as texts."""
     machine = environment()
     versions = {**machine["versions"], **{name: _version(name) for name in _PACKAGES}}
     return {
@@ -21,6 +23,7 @@ def describe_environment(threads: int) -> dict[str, str]:
         "system": str(machine["system"]),
         "cpu": f"{machine['cpu']['model'] or 'unknown'} ({machine['cpu']['architecture']})",
         "threads": str(threads),
+        **({"gpu": torch.cuda.get_device_name(device)} if device and device.type == "cuda" else {}),
     }
 
 

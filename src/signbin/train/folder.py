@@ -41,13 +41,18 @@ class SeedFolder:
         return self.path / "metrics.jsonl"
 
     @property
+    def table(self) -> Path:
+        """The same numbers as CSV, without those of single layers."""
+        return self.path / "metrics.csv"
+
+    @property
     def summary(self) -> Path:
         """JSON; its presence says that this seed is finished."""
         return self.path / "summary.json"
 
     def files(self) -> tuple[Path, ...]:
-        """Everything training writes here."""
-        return (self.checkpoint, self.model, self.metrics, self.summary)
+        """Everything training itself writes here."""
+        return (self.checkpoint, self.model, self.metrics, self.table, self.summary)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,21 +17,24 @@ from torch import nn
 from signbin.errors import FormatError, SpecError
 from signbin.spec import Preprocessing
 from signbin.train.config import TrainConfig
-from signbin.train.data import Dataset, load_dataset, normalize
+from signbin.train.data import Dataset, HeldOut, ImageFiles, Images, load_dataset, normalize
 from signbin.train.folder import RunFolder, SeedFolder
 from signbin.train.loop import make_model
 from signbin.train.run import read_json, torch_settings
 
 __all__ = ["Run", "load_run"]
 
+_MOST_FILES: Final = 64
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Run:
     """One trained network of a run, and what belongs to it.
 
-    model: in evaluation mode, on the CPU. test_images: float32 (N, C, H, W), normalised;
-    test_labels: int64 (N,). summary: OUT/summary.json, over all seeds. metrics: one mapping per
-    epoch of this seed, none for a network that was not trained.
+    model: in evaluation mode, on the CPU. test_images: float32 (N, C, H, W), normalised, of data
+    sets that stay in their files 64 of them; test_labels: int64 (N,). summary: OUT/summary.json,
+    over all seeds. metrics: one mapping per epoch of this seed, none for a network that was not
+    trained.
     """
 
     folder: Path
@@ -48,6 +51,18 @@ class Run:
     def preprocessing(self) -> Preprocessing:
         """From an image file to the network's input."""
         return self.dataset.preprocessing
+
+    @property
+    def trained(self) -> bool:
+        """Whether the weights come from training; accuracies of other networks mean nothing."""
+        return self.config.epochs > 0
+
+    def training_images(self, most: int) -> NDArray[np.float32]:
+        """Up to ``most`` images of the training part, evenly spaced, normalised: (N, C, H, W)."""
+        part = self.dataset.train
+        count = min(most, len(part))
+        places = np.arange(count) * len(part) // count
+        return _normalized(part, places, self.preprocessing)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -91,17 +106,36 @@ def load_run(path: Path, seed: int | None = None) -> Run:
     dataset = load_dataset(config.data, folder.cache)
     _check_data(summary, dataset, folder)
     files = folder.seed(chosen)
+    images, labels = _test_images(dataset)
     return Run(
         folder=folder.path,
         seed=chosen,
         model=_load_model(config, dataset, files),
         config=config,
         dataset=dataset,
-        test_images=normalize(dataset.test.pixels, dataset.preprocessing),
-        test_labels=dataset.test.labels,
+        test_images=images,
+        test_labels=labels,
         summary=summary,
         metrics=_read_metrics(files.metrics) if config.epochs else (),
     )
+
+
+def _test_images(dataset: Dataset) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The held-out images, normalised; of those that stay in their files 64, evenly spaced."""
+    part = dataset.test
+    spaced = np.arange(len(part))
+    if not isinstance(part, Images):
+        spaced = np.linspace(0, len(part) - 1, min(len(part), _MOST_FILES)).astype(np.int64)
+    return _normalized(part, spaced, dataset.preprocessing), part.labels[spaced]
+
+
+def _normalized(
+    part: Images | ImageFiles, places: NDArray[np.int64], preprocessing: Preprocessing
+) -> NDArray[np.float32]:
+    if isinstance(part, Images):
+        return normalize(part.pixels[places], preprocessing)
+    batches = HeldOut(part.select(places), preprocessing)
+    return np.concatenate([batch.images.numpy() for batch in batches])
 
 
 def _check_data(summary: Mapping[str, Any], dataset: Dataset, folder: RunFolder) -> None:

@@ -11,15 +11,18 @@ from typing import Any
 
 import torch
 from safetensors.torch import save as to_safetensors
+from torch import nn
 
 from signbin.errors import FormatError, SpecError
 from signbin.files import write_bytes, write_text
 from signbin.train.config import TrainConfig
 from signbin.train.data import Dataset, load_dataset
+from signbin.train.distributed import Processes, training_processes
 from signbin.train.environment import describe_environment
 from signbin.train.folder import RunFolder, SeedFolder
-from signbin.train.loop import SeedTraining, make_model
-from signbin.train.progress import ConsoleProgress, ProgressListener, Silent
+from signbin.train.loop import SeedTraining, Setting, make_model
+from signbin.train.placement import Machine, prepare_machine
+from signbin.train.progress import ProgressListener, Silent, console_progress
 from signbin.train.strict import to_document
 from signbin.train.summary import run_summary, seed_summary
 
@@ -62,17 +65,43 @@ def train(
     """Train every seed of ``config`` in turn and leave everything in the folder ``output``.
 
     OUT/config.yaml, OUT/summary.json and, per seed, OUT/seed-S/{checkpoint.pt,
-    model.safetensors, metrics.jsonl, summary.json}; every file is written atomically.
+    model.safetensors, metrics.jsonl, metrics.csv, summary.json}; every file is written atomically.
     resume: continue the run in ``output``, which must have the same configuration; finished
     seeds are not trained again, and the result has the same bits (on a CPU) as without the
     interruption. force: replace an earlier run; only files of a run are removed.
-    progress: show bars on standard error. command: what was typed, kept in the summary.
+    progress: show it on standard error. command: what was typed, kept in the summary.
     torch's global generator and number of threads are put back afterwards.
 
-    SpecError for an output folder that is taken or a configuration that differs, FormatError
-    for damaged files of the run to resume, DivergenceError where the loss becomes infinite or
-    NaN; the last good checkpoint is then kept.
+    Under ``torchrun`` all processes train one network on different images (the batch size is that
+    of each process); the first one writes.
+
+    SpecError for an output folder that is taken, a configuration that differs or that this machine
+    cannot serve; FormatError for damaged files of the data or of the run to resume; ExecutionError
+    where there is no room for a checkpoint; DivergenceError and CollapseError where training has
+    failed. The last good checkpoint is then kept.
     """
+    _check_arguments(config, resume=resume, force=force)
+    config, folder = _with_whole_paths(config), RunFolder(Path(output))
+    with training_processes(config.execution.device) as (processes, device):
+        machine = prepare_machine(config.execution, device)
+        if processes.is_first:
+            _check_folder(config, folder, resume=resume, force=force)
+        dataset = _load_in_turn(config, folder, processes)
+        setting = Setting(config, dataset, machine, processes)
+        if processes.is_first and not resume:
+            with torch_settings(config.threads, machine):
+                make_model(config, dataset)  # before anything is written or removed
+            folder.start(config, force=force)
+        processes.wait()
+        summary = _train_seeds(setting, folder, shown=progress and processes.is_first)
+        summary["command"] = command
+        if processes.is_first:
+            _write_json(folder.summary, summary)
+        processes.wait()
+    return RunResult(folder.path, config, summary)
+
+
+def _check_arguments(config: TrainConfig, *, resume: bool, force: bool) -> None:
     if resume and force:
         raise SpecError("resume and force", allowed="one of them")
     if not config.epochs:
@@ -82,48 +111,62 @@ def train(
             allowed=">= 1",
             remedy="a network without training is made by: signbin new",
         )
-    config, folder = _with_whole_paths(config), RunFolder(Path(output))
+
+
+def _check_folder(config: TrainConfig, folder: RunFolder, *, resume: bool, force: bool) -> None:
     if resume:
         _check_same(config, folder)
     else:
         folder.check(force=force)
-    dataset = load_dataset(config.data, folder.cache)
-    if not resume:
-        with torch_settings(config.threads):
-            make_model(config, dataset)  # before anything is written or removed
-        folder.start(config, force=force)
-    seeds = []
-    with torch_settings(config.threads), _listener(config, progress) as listener:
-        for seed in config.seeds:
-            seeds.append(_train_seed(config, dataset, seed, folder.seed(seed), listener))
-    summary = run_summary(config, dataset, seeds, describe_environment(config.threads))
-    summary["command"] = command
-    _write_json(folder.summary, summary)
-    return RunResult(folder.path, config, summary)
+
+
+def _load_in_turn(config: TrainConfig, folder: RunFolder, processes: Processes) -> Dataset:
+    """The data set; the first process decodes it and the others find it decoded."""
+    if processes.is_first:
+        dataset = load_dataset(config.data, folder.cache)
+    processes.wait()
+    return dataset if processes.is_first else load_dataset(config.data, folder.cache)
+
+
+def _train_seeds(setting: Setting, folder: RunFolder, *, shown: bool) -> dict[str, Any]:
+    config = setting.config
+    listener = console_progress(f"{config.recipe} {config.weights.value}") if shown else None
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch_settings(config.threads, setting.machine))
+        told = Silent() if listener is None else stack.enter_context(listener)
+        seeds = [_train_seed(setting, seed, folder.seed(seed), told) for seed in config.seeds]
+    environment = describe_environment(config.threads, setting.machine.device)
+    return run_summary(config, setting.dataset, seeds, environment)
 
 
 def _train_seed(
-    config: TrainConfig,
-    dataset: Dataset,
-    seed: int,
-    folder: SeedFolder,
-    listener: ProgressListener,
+    setting: Setting, seed: int, folder: SeedFolder, listener: ProgressListener
 ) -> dict[str, Any]:
     """Train or finish one seed; its summary, written last, says that it is finished."""
-    if folder.summary.is_file() and folder.model.is_file():
+    processes = setting.processes
+    if processes.from_first(folder.summary.is_file() and folder.model.is_file()):
         return read_json(folder.summary)
-    folder.path.mkdir(exist_ok=True)
-    training = SeedTraining(config, dataset, seed, folder)
+    if processes.is_first:
+        folder.path.mkdir(exist_ok=True)
+    processes.wait()
+    training = SeedTraining(setting, seed, folder)
     training.restore()
     training.run(listener)
+    summary = seed_summary(seed, training.model, training.metrics, training.before_training)
+    if processes.is_first:
+        write_bytes(folder.model, _weights(training.model, setting.config, seed))
+        _write_json(folder.summary, summary)
+    processes.wait()
+    return summary
+
+
+def _weights(model: nn.Module, config: TrainConfig, seed: int) -> bytes:
     described = {"recipe": config.recipe, "weights": config.weights.value, "seed": seed}
     # One entry only: safetensors writes several in random order, and equal runs should be
     # equal files.
     metadata = {"signbin": json.dumps(described)}
-    write_bytes(folder.model, to_safetensors(training.model.state_dict(), metadata=metadata))
-    summary = seed_summary(seed, training.model, training.metrics)
-    _write_json(folder.summary, summary)
-    return summary
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
+    return to_safetensors(tensors, metadata=metadata)
 
 
 def _with_whole_paths(config: TrainConfig) -> TrainConfig:
@@ -131,7 +174,14 @@ def _with_whole_paths(config: TrainConfig) -> TrainConfig:
     data = dataclasses.replace(
         config.data, folder=_whole(config.data.folder), cache=_whole(config.data.cache)
     )
-    return dataclasses.replace(config, data=data)
+    teacher = config.loss.teacher
+    if teacher is not None:
+        teacher = dataclasses.replace(
+            teacher, run=_whole(teacher.run), checkpoint=_whole(teacher.checkpoint)
+        )
+    loss = dataclasses.replace(config.loss, teacher=teacher)
+    start = _whole(config.start_from)
+    return dataclasses.replace(config, data=data, loss=loss, start_from=start)
 
 
 def _whole(path: str | None) -> str | None:
@@ -151,23 +201,16 @@ def _check_same(config: TrainConfig, folder: RunFolder) -> None:
 
 
 @contextlib.contextmanager
-def torch_settings(threads: int) -> Iterator[None]:
-    """A number of threads, and a generator of our own, for as long as training lasts."""
+def torch_settings(threads: int, machine: Machine | None = None) -> Iterator[None]:
+    """A number of threads, and generators of our own, for as long as training lasts."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
+    devices = [machine.device] if machine is not None and machine.is_gpu else []
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=devices):
             yield
     finally:
         torch.set_num_threads(before)
-
-
-def _listener(
-    config: TrainConfig, progress: bool
-) -> contextlib.AbstractContextManager[ProgressListener]:
-    if not progress:
-        return contextlib.nullcontext(Silent())
-    return ConsoleProgress(f"{config.recipe} {config.weights.value}")
 
 
 def _write_json(path: Path, document: Mapping[str, Any]) -> None:

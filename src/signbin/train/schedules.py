@@ -1,18 +1,19 @@
-"""Learning rate over the steps of a run, as a factor of the configured rate."""
+"""Learning rate over the steps of a run, and the rule that turns gradients into steps."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from torch import nn
-from torch.optim import SGD, Adam, Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from signbin.train.config import OptimizerConfig, OptimizerName, ScheduleName
 
-__all__ = ["SCHEDULES", "learning_rate", "make_optimizer"]
+__all__ = ["SCHEDULES", "RunLength", "learning_rate", "make_optimizer"]
 
 # Each maps the share of the run that is done, 0 <= done <= 1, to a factor.
 SCHEDULES: Final[Mapping[ScheduleName, Callable[[float], float]]] = MappingProxyType(
@@ -24,32 +25,55 @@ SCHEDULES: Final[Mapping[ScheduleName, Callable[[float], float]]] = MappingProxy
 )
 
 
-def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:
-    """The rate of step 0 <= step < steps: a linear rise over the warm-up, then the schedule.
+@dataclasses.dataclass(frozen=True)
+class RunLength:
+    """How long a run is."""
 
-    warm-up: ceil(warmup * steps) steps, the n-th at n / warm-up of the full rate. The schedule
-    starts at its first value after the warm-up and would reach its last one at step ``steps``.
+    epochs: int
+    steps_per_epoch: int
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.epochs * self.steps_per_epoch
+
+
+def learning_rate(config: OptimizerConfig, step: int, length: RunLength) -> float:
+    """The rate of step 0 <= step < length.steps: a linear rise, then the schedule.
+
+    warm-up: ceil(warmup * steps) steps, the n-th at n / warm-up of the full rate. Constant, linear
+    and cosine start at their first value after the warm-up and would reach the last one at step
+    ``length.steps``. Schedule ``step``: the full rate times decay^(milestones among the epochs
+    that are done).
     """
-    warmup = math.ceil(config.warmup * steps)
+    warmup = math.ceil(config.warmup * length.steps)
     if step < warmup:
         return config.learning_rate * (step + 1) / warmup
-    done = (step - warmup) / max(steps - warmup, 1)
+    if config.schedule is ScheduleName.STEP:
+        epoch = step // length.steps_per_epoch
+        passed = sum(milestone <= epoch for milestone in config.milestones)
+        return config.learning_rate * config.decay**passed
+    done = (step - warmup) / max(length.steps - warmup, 1)
     return config.learning_rate * SCHEDULES[config.schedule](done)
 
 
-def make_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
-    """SGD (Nesterov momentum) or Adam; weight decay on weight tensors only.
+def make_optimizer(model: nn.Module, config: OptimizerConfig, *, fused: bool = False) -> Optimizer:
+    """SGD (Nesterov momentum), Adam or AdamW; weight decay on weight tensors only.
 
     Biases, batch norm and PReLU slopes (tensors of one axis) are not decayed: decay would pull
-    slopes and scales towards zero, not towards smaller functions.
+    slopes and scales towards zero, not towards smaller functions. fused: torch's fused kernels,
+    for parameters on a GPU.
     """
     decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": decayed, "weight_decay": config.weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
-    if config.name is OptimizerName.ADAM:
-        return Adam(groups, lr=config.learning_rate)
-    momentum = config.momentum
-    return SGD(groups, lr=config.learning_rate, momentum=momentum, nesterov=momentum > 0)
+    options: dict[str, Any] = {"lr": config.learning_rate}
+    if fused:
+        options["fused"] = True
+    if config.name is OptimizerName.SGD:
+        return SGD(groups, momentum=config.momentum, nesterov=config.momentum > 0, **options)
+    rule = AdamW if config.name is OptimizerName.ADAMW else Adam
+    return rule(groups, **options)

@@ -7,6 +7,7 @@ full path and what is allowed there.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import enum
 import math
 import types
@@ -46,7 +47,9 @@ def from_document(record: type[_RecordT], document: object, path: str = "") -> _
     for key in document:
         if key not in fields:
             where = f"key of {path}" if path else "key"
-            raise SpecError(where, value=key, allowed=", ".join(fields))
+            raise SpecError(
+                where, value=key, allowed=", ".join(fields), remedy=_nearest(key, fields)
+            )
     values = {
         name: _value(hints[name], document[name], _join(path, name))
         for name in fields
@@ -62,6 +65,12 @@ def to_document(record: object) -> dict[str, Any]:
     """The mapping :func:`from_document` reads back to an equal dataclass."""
     fields = dataclasses.fields(record)  # type: ignore[arg-type]  # any dataclass instance
     return {field.name: _plain(getattr(record, field.name)) for field in fields}
+
+
+def _nearest(key: object, known: Mapping[str, object]) -> str:
+    """What was probably meant."""
+    close = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else ""
 
 
 def _join(path: str, name: str) -> str:

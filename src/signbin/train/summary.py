@@ -23,13 +23,17 @@ __all__ = [
 
 
 def seed_summary(
-    seed: int, model: nn.Module, metrics: Sequence[Mapping[str, Any]]
+    seed: int,
+    model: nn.Module,
+    metrics: Sequence[Mapping[str, Any]],
+    before_training: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What one seed reached: the numbers of its last epoch and what the model is made of.
 
     Keys: seed; the losses and accuracies of the last line of metrics.jsonl; layers (name,
     weights, density = non-zero codes / codes, of the quantised ones); density (over all of
-    them; null for float); parameters (see :func:`_parameters`); seconds (of all epochs).
+    them; null for float); parameters (see :func:`describe_parameters`); seconds (of all epochs);
+    before_training, where weights from elsewhere were trained on: what they did untrained.
     """
     parameters = describe_parameters(model)
     quantized = parameters["quantized"]
@@ -44,6 +48,7 @@ def seed_summary(
         "parameters": parameters,
         "epochs": len(metrics),
         "seconds": sum(record["seconds"] for record in metrics),
+        **({"before_training": dict(before_training)} if before_training is not None else {}),
     }
 
 

@@ -13,7 +13,7 @@ from typing import Final
 from signbin.errors import FormatError
 from signbin.spec import Preprocessing
 from signbin.train.data.cache import cached
-from signbin.train.data.cifar_archive import CIFAR_SHAPE, find_archive
+from signbin.train.data.cifar_archive import CIFAR10, CIFAR_SHAPE, find_archive
 from signbin.train.data.dataset import Dataset, Images
 from signbin.train.data.image_folder import ImageFolder
 
@@ -46,7 +46,7 @@ def cifar10(root: Path, cache: Path | None = None) -> Dataset:
     for folder in (root, root / "cifar10"):
         if (folder / _PARTS[0]).is_dir():
             return _from_images(folder, cache)
-    archive = find_archive(root)
+    archive = find_archive(root, CIFAR10)
     if archive is None:
         raise FormatError(
             "no CIFAR-10",

@@ -1,4 +1,4 @@
-"""The official CIFAR-10 files: pickled batches ("python version") or plain bytes ("binary").
+"""The official CIFAR files: pickled batches ("python version") or plain bytes ("binary").
 
 A pickle can name any function to call. The reader here lets it name five, all ours: they take
 apart what numpy wrote and run none of it.
@@ -10,8 +10,9 @@ import dataclasses
 import io
 import pickle
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -20,18 +21,54 @@ from numpy.typing import NDArray
 from signbin.errors import FormatError
 from signbin.train.data.dataset import Images
 
-__all__ = ["CIFAR_SHAPE", "Archive", "find_archive"]
+__all__ = ["CIFAR10", "CIFAR100", "CIFAR_SHAPE", "Archive", "CifarFormat", "find_archive"]
 
 CIFAR_SHAPE: Final = (3, 32, 32)
 _PIXELS: Final = 3 * 32 * 32
-_LABELS: Final = 10
-_BATCHES: Final = {
-    "train": tuple(f"data_batch_{number}" for number in range(1, 6)),
-    "test": ("test_batch",),
-}
-_INSIDE: Final = ("cifar-10-batches-py", "cifar-10-batches-bin")
-_ARCHIVES: Final = ("cifar-10-python.tar.gz", "cifar-10-binary.tar.gz")
-_LARGEST_BATCH: Final = 64 * 1024 * 1024
+_LARGEST_BATCH: Final = 256 * 1024 * 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class CifarFormat:
+    """How one of the two data sets is laid out.
+
+    title: its name for people. batches: file names by part. classes: how many labels there are.
+    label_key: of the pickled dict. label_bytes: in front of every binary record; the last one is
+    the label. folders, archives: where the files are, python version first.
+    """
+
+    title: str
+    batches: Mapping[str, tuple[str, ...]]
+    classes: int
+    label_key: bytes
+    label_bytes: int
+    folders: tuple[str, ...]
+    archives: tuple[str, ...]
+
+
+CIFAR10: Final = CifarFormat(
+    title="CIFAR-10",
+    batches=MappingProxyType(
+        {
+            "train": tuple(f"data_batch_{number}" for number in range(1, 6)),
+            "test": ("test_batch",),
+        }
+    ),
+    classes=10,
+    label_key=b"labels",
+    label_bytes=1,
+    folders=("cifar-10-batches-py", "cifar-10-batches-bin"),
+    archives=("cifar-10-python.tar.gz", "cifar-10-binary.tar.gz"),
+)
+CIFAR100: Final = CifarFormat(
+    title="CIFAR-100",
+    batches=MappingProxyType({"train": ("train",), "test": ("test",)}),
+    classes=100,
+    label_key=b"fine_labels",
+    label_bytes=2,
+    folders=("cifar-100-python", "cifar-100-binary"),
+    archives=("cifar-100-python.tar.gz", "cifar-100-binary.tar.gz"),
+)
 
 
 class _Files(Protocol):
@@ -58,9 +95,9 @@ class _Tar:
     contents: dict[str, bytes]
 
     @classmethod
-    def open(cls, path: Path) -> _Tar:
+    def open(cls, path: Path, form: CifarFormat) -> _Tar:
         wanted = {
-            name + suffix for names in _BATCHES.values() for name in names for suffix in _READ
+            name + suffix for names in form.batches.values() for name in names for suffix in _READ
         }
         contents: dict[str, bytes] = {}
         try:
@@ -85,10 +122,11 @@ class Archive:
     path: Path
     files: _Files
     suffix: str
+    form: CifarFormat
 
     def read(self, part: str) -> Images:
         """The images and labels of ``train`` or ``test``; FormatError for a damaged file."""
-        batches = [self._batch(name + self.suffix) for name in _BATCHES[part]]
+        batches = [self._batch(name + self.suffix) for name in self.form.batches[part]]
         return Images(
             np.concatenate([images.pixels for images in batches]),
             np.concatenate([images.labels for images in batches]),
@@ -99,45 +137,46 @@ class Archive:
             content = self.files.read(name)
             if content is None:
                 raise ValueError("missing")
-            return _READ[self.suffix](content)
+            return _READ[self.suffix](content, self.form)
         except (OSError, ValueError) as error:
             raise FormatError(
-                f"CIFAR-10 file {name} in {self.path}: {error}",
+                f"{self.form.title} file {name} in {self.path}: {error}",
                 allowed="a file of the official archive",
                 remedy="download and unpack the archive again",
             ) from error
 
 
-def find_archive(root: Path) -> Archive | None:
+def find_archive(root: Path, form: CifarFormat) -> Archive | None:
     """The official files at ``root``: a .tar.gz, their folder, or the folder that holds either."""
     if root.is_file():
-        return _archive(root, _Tar.open(root))
-    for path in (root, *(root / name for name in _INSIDE)):
-        found = _archive(path, _Folder(path))
+        return _archive(root, _Tar.open(root, form), form)
+    for path in (root, *(root / name for name in form.folders)):
+        found = _archive(path, _Folder(path), form)
         if found is not None:
             return found
-    for path in (root / name for name in _ARCHIVES):
+    for path in (root / name for name in form.archives):
         if path.is_file():
-            return _archive(path, _Tar.open(path))
+            return _archive(path, _Tar.open(path, form), form)
     return None
 
 
-def _archive(path: Path, files: _Files) -> Archive | None:
-    first = _BATCHES["train"][0]
+def _archive(path: Path, files: _Files, form: CifarFormat) -> Archive | None:
+    first = form.batches["train"][0]
     suffixes = [suffix for suffix in _READ if files.read(first + suffix) is not None]
-    return Archive(path, files, suffixes[0]) if suffixes else None
+    return Archive(path, files, suffixes[0], form) if suffixes else None
 
 
-def _from_binary(content: bytes) -> Images:
-    """Records of one label byte and 3072 pixel bytes, planes of red, green and blue."""
-    if not content or len(content) % (1 + _PIXELS):
-        raise ValueError(f"{len(content)} bytes are not records of {1 + _PIXELS}")
-    records = np.frombuffer(content, np.uint8).reshape(-1, 1 + _PIXELS)
-    return _images(records[:, 1:], records[:, 0])
+def _from_binary(content: bytes, form: CifarFormat) -> Images:
+    """Records of one or two label bytes and 3072 pixel bytes, planes of red, green and blue."""
+    record = form.label_bytes + _PIXELS
+    if not content or len(content) % record:
+        raise ValueError(f"{len(content)} bytes are not records of {record}")
+    records = np.frombuffer(content, np.uint8).reshape(-1, record)
+    return _images(records[:, form.label_bytes :], records[:, form.label_bytes - 1], form)
 
 
-def _from_pickle(content: bytes) -> Images:
-    """A pickled dict with ``data``, uint8 (N, 3072), and ``labels``, a list of N numbers."""
+def _from_pickle(content: bytes, form: CifarFormat) -> Images:
+    """A pickled dict with ``data``, uint8 (N, 3072), and labels, a list of N numbers."""
     try:
         document = _Unpickler(io.BytesIO(content), encoding="bytes").load()
     except Exception as error:  # damaged pickles raise anything
@@ -147,17 +186,17 @@ def _from_pickle(content: bytes) -> Images:
     named = {
         key if isinstance(key, bytes) else str(key).encode(): document[key] for key in document
     }
-    data, labels = named.get(b"data"), named.get(b"labels")
+    data, labels = named.get(b"data"), named.get(form.label_key)
     if not isinstance(data, _Array) or not isinstance(labels, list):
-        raise ValueError("no array 'data' or no list 'labels'")
-    if not all(type(label) is int and 0 <= label < _LABELS for label in labels):
-        raise ValueError(f"a label outside 0..{_LABELS - 1}")
-    return _images(data.bytes_of_rows(len(labels)), np.asarray(labels))
+        raise ValueError(f"no array 'data' or no list {form.label_key.decode()!r}")
+    if not all(type(label) is int and 0 <= label < form.classes for label in labels):
+        raise ValueError(f"a label outside 0..{form.classes - 1}")
+    return _images(data.bytes_of_rows(len(labels)), np.asarray(labels), form)
 
 
-def _images(pixels: NDArray[np.uint8], labels: NDArray[Any]) -> Images:
-    if not len(labels) or labels.min() < 0 or labels.max() >= _LABELS:
-        raise ValueError(f"a label outside 0..{_LABELS - 1}")
+def _images(pixels: NDArray[np.uint8], labels: NDArray[Any], form: CifarFormat) -> Images:
+    if not len(labels) or labels.min() < 0 or labels.max() >= form.classes:
+        raise ValueError(f"a label outside 0..{form.classes - 1}")
     return Images(pixels.reshape(-1, *CIFAR_SHAPE).copy(), labels.astype(np.int64))
 
 
@@ -218,5 +257,8 @@ class _Unpickler(pickle.Unpickler):
         return _ALLOWED[module, name]
 
 
-_READ: Final[dict[str, Callable[[bytes], Images]]] = {"": _from_pickle, ".bin": _from_binary}
+_READ: Final[dict[str, Callable[[bytes, CifarFormat], Images]]] = {
+    "": _from_pickle,
+    ".bin": _from_binary,
+}
 """Suffix of the files of a version -> reader of one."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from signbin.errors import SpecError
 from signbin.spec import Preprocessing
+from signbin.train.data.image_files import ImageFiles
 
-__all__ = ["Dataset", "Images", "normalize"]
+__all__ = ["Dataset", "Images", "Part", "normalize"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -49,19 +51,34 @@ class Images:
         return Images(self.pixels[indices], self.labels[indices])
 
 
+Part: TypeAlias = Images | ImageFiles
+"""The training or the held-out images: in memory, or in their files."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
     """A training part, a held-out part, and how an image file becomes the network's input.
 
-    name: in DATASETS. title: what to write beside figures measured on it.
+    name: in DATASETS. title: what to write beside figures measured on it. SpecError for a label
+    outside the class names.
     """
 
     name: str
     title: str
     class_names: tuple[str, ...]
     preprocessing: Preprocessing
-    train: Images
-    test: Images
+    train: Part
+    test: Part
+
+    def __post_init__(self) -> None:
+        for part in (self.train, self.test):
+            low, high = int(part.labels.min()), int(part.labels.max())
+            if low < 0 or high >= len(self.class_names):
+                raise SpecError(
+                    f"labels of data set {self.name}",
+                    value=low if low < 0 else high,
+                    allowed=f"0..{len(self.class_names) - 1}, one per class name",
+                )
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -76,10 +93,14 @@ class Dataset:
     def sha256(self) -> str:
         """Hash of all pixels and labels in order, training part first, as 64 hex digits.
 
-        Two runs with the same hash saw the same data, split the same way.
+        Two runs with the same hash saw the same data, split the same way. Of images that stay in
+        their files, names and sizes stand for the pixels.
         """
         digest = hashlib.sha256()
         for part in (self.train, self.test):
+            if isinstance(part, ImageFiles):
+                digest.update(part.fingerprint())
+                continue
             digest.update(repr(part.pixels.shape).encode())
             digest.update(np.ascontiguousarray(part.pixels).tobytes())
             digest.update(part.labels.astype("<i8").tobytes())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from signbin.measure.images import noise_images
 from signbin.spec import Preprocessing
 from signbin.train.data.dataset import Dataset, Images
 
@@ -14,26 +14,20 @@ __all__ = ["generated"]
 
 _TRAIN_IMAGES: Final = 32
 _TEST_IMAGES: Final = 16
-_SMALLEST_WAVE: Final = 2
 _MEAN: Final = 0.5
 _STD: Final = 0.25
 
-Integers = NDArray[np.int64]
-
 
 def generated(shape: tuple[int, ...], classes: int) -> Dataset:
-    """32 + 16 images (channels, height, width) of noise with structure at every scale.
+    """32 + 16 images (channels, height, width), as :func:`signbin.measure.images.noise_images`.
 
-    An image is the sum of noise smoothed over 2, 4, 8, ... pixels, each scale with about the
-    same amplitude (natural images are like that), the same in all channels but for a weaker
-    part of their own. Integers throughout: no machine rounds differently. Labels take turns and
-    mean nothing.
+    Labels take turns and mean nothing.
     """
     channels, height, width = shape
     random = np.random.Generator(np.random.PCG64(0))
     parts = []
     for count in (_TRAIN_IMAGES, _TEST_IMAGES):
-        pixels = np.stack([_image(random, channels, height, width) for _ in range(count)])
+        pixels = noise_images(random, count, shape)
         parts.append(Images(pixels, np.arange(count, dtype=np.int64) % classes))
     return Dataset(
         name="generated",
@@ -45,36 +39,3 @@ def generated(shape: tuple[int, ...], classes: int) -> Dataset:
         train=parts[0],
         test=parts[1],
     )
-
-
-def _image(
-    random: np.random.Generator, channels: int, height: int, width: int
-) -> NDArray[np.uint8]:
-    shared = _noise(random, height, width)
-    planes = [shared + _noise(random, height, width) // 3 for _ in range(channels)]
-    pixels: NDArray[np.uint8] = np.clip(128 + np.stack(planes), 0, 255).astype(np.uint8)
-    return pixels
-
-
-def _noise(random: np.random.Generator, height: int, width: int) -> Integers:
-    """Noise of mean about 0 at all scales, (height, width)."""
-    total = np.zeros((height, width), np.int64)
-    wave = _SMALLEST_WAVE
-    while wave <= max(height, width, _SMALLEST_WAVE):
-        rows, columns = height // wave + 2, width // wave + 2
-        coarse = random.integers(-64, 64, (rows, columns), dtype=np.int64)
-        fine = coarse.repeat(wave, axis=0).repeat(wave, axis=1)
-        total += _box_sums(fine, wave)[:height, :width] // (wave * wave)
-        wave *= 2
-    return total
-
-
-def _box_sums(values: Integers, size: int) -> Integers:
-    """Sums over windows of size x size, top left corners at every place where one fits."""
-    for axis in (0, 1):
-        padding = [(1, 0) if axis == each else (0, 0) for each in (0, 1)]
-        sums = np.pad(values.cumsum(axis=axis), padding)
-        length = values.shape[axis]
-        ends, starts = np.arange(size, length + 1), np.arange(length - size + 1)
-        values = sums.take(ends, axis) - sums.take(starts, axis)
-    return values

@@ -10,8 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from signbin.errors import FormatError, SpecError
+from signbin.errors import FormatError
 from signbin.train.data.dataset import Images
+from signbin.train.data.image_files import ImageFiles, open_image
 
 __all__ = ["ImageFolder"]
 
@@ -27,6 +28,15 @@ class ImageFolder:
 
     root: Path
     files: dict[str, dict[str, tuple[tuple[str, int], ...]]]
+
+    def image_files(self, part: str) -> ImageFiles:
+        """The files of a part, labels in the order of the class names; nothing is decoded."""
+        names, sizes, labels = [], [], []
+        for label, (name, files) in enumerate(self.files[part].items()):
+            names += [f"{part}/{name}/{file}" for file, _ in files]
+            sizes += [size for _, size in files]
+            labels += [label] * len(files)
+        return ImageFiles(self.root, tuple(names), tuple(sizes), np.asarray(labels, np.int64))
 
     @classmethod
     def find(cls, root: Path, parts: tuple[str, ...]) -> ImageFolder:
@@ -89,22 +99,13 @@ def _files(folder: Path) -> tuple[tuple[str, int], ...]:
 
 
 def _decode(path: Path, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    try:
-        from PIL import Image  # noqa: PLC0415 - only image folders need Pillow
-    except ImportError as error:
-        raise SpecError(
-            "reading images needs Pillow", remedy="pip install 'signbin[cli]'"
-        ) from error
     channels, height, width = shape
-    try:
-        with Image.open(path) as image:
-            if image.size != (width, height):
-                raise ValueError(f"an image of {image.width}x{image.height} pixels")
-            decoded = np.asarray(image.convert("L" if channels == 1 else "RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    image = open_image(path)
+    if image.size != (width, height):
         raise FormatError(
-            f"image {path} cannot be used: {error}",
+            f"image {path} cannot be used: an image of {image.width}x{image.height} pixels",
             allowed=f"a complete image of {width}x{height} pixels",
             remedy="replace the file, or remove it",
-        ) from error
+        )
+    decoded = np.asarray(image.convert("L") if channels == 1 else image)
     return decoded.reshape(height, width, channels).transpose(2, 0, 1)

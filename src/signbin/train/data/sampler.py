@@ -1,4 +1,4 @@
-"""Batches in an order that depends on the seed, the epoch and the position alone."""
+"""Batches of images held in memory, on the device that trains, varied there."""
 
 from __future__ import annotations
 
@@ -8,78 +8,65 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
-from signbin.errors import SpecError
 from signbin.spec import Preprocessing
-from signbin.train.data.dataset import Images, normalize
+from signbin.train.data.batches import Batch, Placement, SamplerOptions, Shuffle, normalized
+from signbin.train.data.dataset import Images
 
-__all__ = ["Batch", "Sampler", "SamplerOptions", "to_batch"]
+__all__ = ["Sampler"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Batch:
-    """Normalised images, float32 (N, C, H, W), and labels, int64 (N,)."""
+class _Epoch:
+    """What one epoch does, one row per place of its order, on the device."""
 
-    images: Tensor
-    labels: Tensor
-
-
-@dataclasses.dataclass(frozen=True)
-class SamplerOptions:
-    """batch_size: images per step. shift: largest random shift in pixels, per axis.
-
-    flip: mirror images left to right, each with probability 1/2.
-    """
-
-    batch_size: int
-    shift: int = 0
-    seed: int = 0
-    flip: bool = False
-
-
-def to_batch(images: Images, preprocessing: Preprocessing) -> Batch:
-    """All the images, normalised, as they are."""
-    normalized = normalize(images.pixels, preprocessing)
-    return Batch(torch.from_numpy(normalized), torch.from_numpy(images.labels.copy()))
+    order: Tensor
+    top: Tensor
+    left: Tensor
+    mirrored: Tensor
 
 
 class Sampler:
-    """Shuffled, randomly shifted training batches that can stop and continue anywhere.
+    """Shuffled, randomly shifted training batches, see :class:`Batches`.
 
-    Every epoch visits the images in a fresh permutation, drawn from (seed, epoch); the last
-    incomplete batch is dropped (batch norm cannot use a batch of one). Each image is shifted by
-    dy, dx, each uniform in -shift..shift; pixels that enter are black (pixel 0); then, if asked,
-    mirrored with probability 1/2. Both are drawn for a batch from (seed, epoch, position), so
-    (epoch, position) is the whole state.
+    Each image is shifted by dy, dx, each uniform in -shift..shift; pixels that enter are black
+    (pixel 0); then, if asked, mirrored with probability 1/2.
     """
 
     def __init__(
-        self, images: Images, preprocessing: Preprocessing, options: SamplerOptions
+        self,
+        images: Images,
+        preprocessing: Preprocessing,
+        options: SamplerOptions,
+        placement: Placement | None = None,
     ) -> None:
-        if not 2 <= options.batch_size <= len(images):
-            raise SpecError("batch_size", value=options.batch_size, allowed=f"2..{len(images)}")
-        margin = (options.shift, options.shift)
-        self._padded = np.pad(images.pixels, ((0, 0), (0, 0), margin, margin))
-        self._labels = images.labels
+        self._shuffle = Shuffle(len(images), options)
+        self._placement = placement or Placement()
+        device, margin = self._placement.device, options.shift
+        # Copied: pixels of a data set are read-only memory, which torch does not know.
+        pixels = torch.from_numpy(images.pixels.copy()).to(device)
+        self._padded = F.pad(pixels, (margin,) * 4)
+        self._labels = torch.from_numpy(images.labels.copy()).to(device)
         self._preprocessing = preprocessing
         self._options = options
+        self._drawn: tuple[int, _Epoch] | None = None
         self.epoch = 0
         self.position = 0
 
     @property
     def batches_per_epoch(self) -> int:
-        """Steps of one epoch: floor(images / batch_size)."""
-        return len(self._labels) // self._options.batch_size
+        """Steps of one epoch."""
+        return self._shuffle.steps
 
     def remaining_batches(self) -> Iterator[Batch]:
         """The batches left in this epoch; afterwards the sampler stands before the next one."""
-        order = self._generator(0).permutation(len(self._labels))
+        drawn = self._draw(self.epoch)
         while self.position < self.batches_per_epoch:
-            start = self.position * self._options.batch_size
+            places = self._shuffle.places(self.position)
             self.position += 1
-            yield self._batch(order[start : start + self._options.batch_size])
+            yield self._batch(drawn, places)
         self.epoch, self.position = self.epoch + 1, 0
 
     def state_dict(self) -> dict[str, int]:
@@ -90,22 +77,25 @@ class Sampler:
         """Continue from where :meth:`state_dict` was taken."""
         self.epoch, self.position = int(state["epoch"]), int(state["position"])
 
-    def _batch(self, indices: NDArray[np.int64]) -> Batch:
-        height, width = self._preprocessing.height, self._preprocessing.width
-        random = self._generator(self.position)
-        top, left = random.integers(
-            0, 2 * self._options.shift, (2, len(indices), 1, 1), endpoint=True
-        )
-        rows = top + np.arange(height).reshape(-1, 1)
-        columns = left + np.arange(width)
-        if self._options.flip:
-            mirrored = random.integers(0, 1, (len(indices), 1, 1), endpoint=True) == 1
-            columns = np.where(mirrored, columns[:, :, ::-1], columns)
-        # Advanced indices around a slice put the sliced axis, channels, last.
-        pixels = self._padded[indices[:, np.newaxis, np.newaxis], :, rows, columns]
-        images = Images(pixels.transpose(0, 3, 1, 2), self._labels[indices])
-        return to_batch(images, self._preprocessing)
+    def _draw(self, epoch: int) -> _Epoch:
+        """What this epoch does: drawn on the CPU, so that every device does the same."""
+        count, random = len(self._labels), self._shuffle.changes(epoch)
+        shifts = random.integers(0, 2 * self._options.shift, (2, count), endpoint=True)
+        mirrored = random.integers(0, 1, count, endpoint=True) == 1
+        if not self._options.flip:
+            mirrored[:] = False
+        device = self._placement.device
+        columns = (self._shuffle.order(epoch), *shifts, mirrored)
+        return _Epoch(*(torch.from_numpy(np.ascontiguousarray(c)).to(device) for c in columns))
 
-    def _generator(self, stream: int) -> np.random.Generator:
-        """Stream 0 orders the epoch, stream n > 0 shifts its n-th batch."""
-        return np.random.default_rng([self._options.seed, self.epoch, stream])
+    def _batch(self, drawn: _Epoch, places: slice) -> Batch:
+        height, width = self._preprocessing.height, self._preprocessing.width
+        device = self._placement.device
+        indices = drawn.order[places]
+        rows = drawn.top[places, None] + torch.arange(height, device=device)
+        columns = drawn.left[places, None] + torch.arange(width, device=device)
+        columns = torch.where(drawn.mirrored[places, None], columns.flip(1), columns)
+        # Advanced indices around a slice put the sliced axis, channels, last.
+        pixels = self._padded[indices[:, None, None], :, rows[:, :, None], columns[:, None, :]]
+        images = normalized(pixels.permute(0, 3, 1, 2), self._preprocessing)
+        return Batch(self._placement.of(images), self._labels[indices])

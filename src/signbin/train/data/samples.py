@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from signbin.errors import SpecError
 from signbin.files import write_bytes
-from signbin.train.data.dataset import Dataset
+from signbin.train.data.dataset import Dataset, Images
 
 __all__ = ["write_test_images"]
 
@@ -23,14 +23,17 @@ def write_test_images(folder: Path, count: int, dataset: Dataset) -> tuple[Path,
     missing; files of the same name are replaced. Returns the paths in the order written.
     SpecError where count is not in 1..number of test images, or where Pillow is missing.
     """
-    if not 1 <= count <= len(dataset.test):
-        raise SpecError("number of images", value=count, allowed=f"1..{len(dataset.test)}")
+    part = dataset.test
+    if not isinstance(part, Images):
+        raise SpecError("test images of a data set", value=dataset.name, allowed="sets in memory")
+    if not 1 <= count <= len(part):
+        raise SpecError("number of images", value=count, allowed=f"1..{len(part)}")
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for index in _classes_in_turn(dataset.test.labels)[:count]:
-        name = dataset.class_names[dataset.test.labels[index]]
+    for index in _classes_in_turn(part.labels)[:count]:
+        name = dataset.class_names[part.labels[index]]
         path = folder / f"{name}-{index:04d}.png"
-        write_bytes(path, _png(dataset.test.pixels[index]))
+        write_bytes(path, _png(part.pixels[index]))
         paths.append(path)
     return tuple(paths)
 

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from torch import nn
 
 from signbin.errors import SpecError
-from signbin.train.config import BlockStyle, ModelConfig
+from signbin.train.config import BlockStyle, ModelConfig, Nonlinearity
 from signbin.train.data import Dataset
 from signbin.train.models.blocks import (
     BLOCKS,
@@ -72,7 +72,7 @@ def _digits_resnet(config: ModelConfig, task: ImageTask) -> nn.Module:
     width, blocks = config.width or 16, config.blocks or 1
     shortcut = _shortcut(config, projection_shortcut)
     spec = (task.channels, task.classes, (width, 2 * width), (blocks, blocks))
-    return ResidualNetwork(ResidualSpec(*spec, config.block_style, shortcut))
+    return ResidualNetwork(ResidualSpec(*spec, config.block_style, shortcut, _nonlinearity(config)))
 
 
 def _cifar_resnet(blocks: int) -> Builder:
@@ -83,7 +83,9 @@ def _cifar_resnet(blocks: int) -> Builder:
         widths = (width, 2 * width, 4 * width)
         shortcut = _shortcut(config, padded_shortcut)
         spec = (task.channels, task.classes, widths, (blocks,) * 3)
-        return ResidualNetwork(ResidualSpec(*spec, config.block_style, shortcut))
+        return ResidualNetwork(
+            ResidualSpec(*spec, config.block_style, shortcut, _nonlinearity(config))
+        )
 
     return build
 
@@ -96,14 +98,17 @@ def _imagenet_resnet(*blocks: int) -> Builder:
         widths = tuple(width << stage for stage in range(len(blocks)))
         shortcut = _shortcut(config, projection_shortcut)
         spec = (task.channels, task.classes, widths, blocks)
-        return ImageNetResidualNetwork(ResidualSpec(*spec, config.block_style, shortcut))
+        return ImageNetResidualNetwork(
+            ResidualSpec(*spec, config.block_style, shortcut, _nonlinearity(config))
+        )
 
     return build
 
 
 def _chain(spec: ChainSpec) -> Builder:
     def build(config: ModelConfig, task: ImageTask) -> nn.Module:
-        return ChainNetwork(spec.scaled(config.width), task, config.block_style)
+        scaled = spec.scaled(config.width)
+        return ChainNetwork(scaled, task, config.block_style, _nonlinearity(config))
 
     return build
 
@@ -111,6 +116,12 @@ def _chain(spec: ChainSpec) -> Builder:
 def _shortcut(config: ModelConfig, plain: Shortcut) -> Shortcut:
     """The shortcut that changes shape: the paper's blocks bring their own."""
     return pooled_shortcut if config.block_style is BlockStyle.PAPER else plain
+
+
+def _nonlinearity(config: ModelConfig) -> Nonlinearity:
+    if config.nonlinearity is not None:
+        return config.nonlinearity
+    return Nonlinearity.PRELU if config.block_style is BlockStyle.PAPER else Nonlinearity.RELU
 
 
 _CIFAR: Final = ImageTask(3, 32, 32, classes=10)

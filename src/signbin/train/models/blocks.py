@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from signbin.train.config import BlockStyle
+from signbin.train.config import BlockStyle, Nonlinearity
 
 __all__ = [
     "BLOCKS",
@@ -24,6 +24,7 @@ __all__ = [
     "PaperUnit",
     "PlainBlock",
     "Shortcut",
+    "nonlinearity_module",
     "padded_shortcut",
     "pooled_shortcut",
     "projection_shortcut",
@@ -31,9 +32,19 @@ __all__ = [
 
 _CLAMP: Final = 2.0
 _PRELU_SLOPE: Final = 0.25
+_LEAKY_SLOPE: Final = 0.1
 
 Shortcut: TypeAlias = Callable[[int, int, int], nn.Module]
 """From (in_channels, out_channels, stride) to a module that changes shape accordingly."""
+
+
+def nonlinearity_module(kind: Nonlinearity, channels: int) -> nn.Module:
+    """The module of a non-linearity after ``channels`` channels."""
+    if kind is Nonlinearity.PRELU:
+        return nn.PReLU(channels, init=_PRELU_SLOPE)
+    if kind is Nonlinearity.LEAKY_RELU:
+        return nn.LeakyReLU(_LEAKY_SLOPE)
+    return nn.ReLU()
 
 
 class ChannelBias(nn.Module):
@@ -90,8 +101,8 @@ def pooled_shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Modu
 class PlainBlock(nn.Module):
     """relu(bn(conv(relu(bn(conv(x))))) + downsample(x)): the basic block of ResNet (CVPR'16).
 
-    downsample: the identity where the shape stays, else what ``shortcut`` makes. The names of
-    the layers are torchvision's.
+    downsample: the identity where the shape stays, else what ``shortcut`` makes. relu: or another
+    non-linearity. The names of the layers with weights are torchvision's.
     """
 
     def __init__(
@@ -100,18 +111,20 @@ class PlainBlock(nn.Module):
         out_channels: int,
         stride: int,
         shortcut: Shortcut = projection_shortcut,
+        nonlinearity: Nonlinearity = Nonlinearity.RELU,
     ) -> None:
         super().__init__()
         self.conv1 = _convolution(in_channels, out_channels, stride)
         self.bn1 = nn.BatchNorm2d(out_channels)
-        self.relu = nn.ReLU()
+        self.inner_relu = nonlinearity_module(nonlinearity, out_channels)
         self.conv2 = _convolution(out_channels, out_channels, 1)
         self.bn2 = nn.BatchNorm2d(out_channels)
         self.downsample = _identity_or(shortcut, in_channels, out_channels, stride)
+        self.relu = nonlinearity_module(nonlinearity, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (N, C, H, W) -> (N, K, H / stride, W / stride)."""
-        inner = self.relu(self.bn1(self.conv1(x)))
+        inner = self.inner_relu(self.bn1(self.conv1(x)))
         joined: Tensor = self.relu(self.bn2(self.conv2(inner)) + self.downsample(x))
         return joined
 
@@ -124,6 +137,7 @@ class PaperUnit(nn.Module):
     signs through, so that filters of one sign do not only shift their output's mean. shortcut:
     the identity where the shape stays, else what ``shortcut`` makes; with None there is none
     (networks without shortcuts have no way to fit one). kernel: odd, padded to keep the size.
+    nonlinearity: another one in the place of the PReLU.
     """
 
     def __init__(
@@ -133,6 +147,7 @@ class PaperUnit(nn.Module):
         stride: int,
         shortcut: Shortcut | None = pooled_shortcut,
         kernel: int = 3,
+        nonlinearity: Nonlinearity = Nonlinearity.PRELU,
     ) -> None:
         super().__init__()
         self.input_bias = ChannelBias(in_channels)
@@ -142,7 +157,7 @@ class PaperUnit(nn.Module):
         self.has_shortcut = fits or shortcut is not None
         self.shortcut = _identity_or(shortcut, in_channels, out_channels, stride)
         self.sum_bias = ChannelBias(out_channels)
-        self.prelu = nn.PReLU(out_channels, init=_PRELU_SLOPE)
+        self.prelu = nonlinearity_module(nonlinearity, out_channels)
         self.output_bias = ChannelBias(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -163,15 +178,18 @@ class PaperBlock(nn.Sequential):
         out_channels: int,
         stride: int,
         shortcut: Shortcut = pooled_shortcut,
+        nonlinearity: Nonlinearity = Nonlinearity.PRELU,
     ) -> None:
         super().__init__(
-            PaperUnit(in_channels, out_channels, stride, shortcut),
-            PaperUnit(out_channels, out_channels, 1, shortcut),
+            PaperUnit(in_channels, out_channels, stride, shortcut, nonlinearity=nonlinearity),
+            PaperUnit(out_channels, out_channels, 1, shortcut, nonlinearity=nonlinearity),
         )
 
 
-BLOCKS: Final[Mapping[BlockStyle, Callable[[int, int, int, Shortcut], nn.Module]]] = (
-    MappingProxyType({BlockStyle.PLAIN: PlainBlock, BlockStyle.PAPER: PaperBlock})
+BlockBuilder: TypeAlias = Callable[[int, int, int, Shortcut, Nonlinearity], nn.Module]
+
+BLOCKS: Final[Mapping[BlockStyle, BlockBuilder]] = MappingProxyType(
+    {BlockStyle.PLAIN: PlainBlock, BlockStyle.PAPER: PaperBlock}
 )
 
 

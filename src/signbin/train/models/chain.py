@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from signbin.errors import SpecError
-from signbin.train.config import BlockStyle
-from signbin.train.models.blocks import PaperUnit
+from signbin.train.config import BlockStyle, Nonlinearity
+from signbin.train.models.blocks import PaperUnit, nonlinearity_module
 from signbin.train.models.task import ImageTask
 
 __all__ = ["ALEXNET", "VGG11", "VGG16", "VGG_SMALL", "ChainNetwork", "ChainSpec"]
@@ -91,10 +91,13 @@ class ChainNetwork(nn.Module):
 
     plain: every convolution is followed by batch norm and ReLU. paper: from the second
     convolution on by the rest of a :class:`PaperUnit`, with the identity around those that keep
-    the shape and no shortcut around others. The classifier stays float.
+    the shape and no shortcut around others. nonlinearity: another one for every convolution but
+    the first of the paper's style. The classifier stays float, with ReLU.
     """
 
-    def __init__(self, spec: ChainSpec, task: ImageTask, style: BlockStyle) -> None:
+    def __init__(
+        self, spec: ChainSpec, task: ImageTask, style: BlockStyle, nonlinearity: Nonlinearity
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         channels = task.channels
@@ -103,9 +106,11 @@ class ChainNetwork(nn.Module):
                 layers.append(nn.MaxPool2d(step.kernel, step.stride))
                 continue
             if style is BlockStyle.PAPER and number:
-                layers.append(PaperUnit(channels, step.channels, step.stride, None, step.kernel))
+                shape = (channels, step.channels, step.stride)
+                layers.append(PaperUnit(*shape, None, step.kernel, nonlinearity))
             else:
-                layers += _plain(channels, step, spec.bias)
+                own = Nonlinearity.RELU if style is BlockStyle.PAPER else nonlinearity
+                layers += _plain(channels, step, spec.bias, own)
             channels = step.channels
         self.features = nn.Sequential(*layers)
         features = channels * spec.extent(task.height) * spec.extent(task.width)
@@ -117,11 +122,13 @@ class ChainNetwork(nn.Module):
         return logits
 
 
-def _plain(channels: int, step: Convolution, bias: bool) -> list[nn.Module]:
+def _plain(
+    channels: int, step: Convolution, bias: bool, nonlinearity: Nonlinearity
+) -> list[nn.Module]:
     return [
         nn.Conv2d(channels, step.channels, step.kernel, step.stride, step.padding, bias=bias),
         nn.BatchNorm2d(step.channels),
-        nn.ReLU(),
+        nonlinearity_module(nonlinearity, step.channels),
     ]
 
 

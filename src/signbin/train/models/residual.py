@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from signbin.errors import SpecError
-from signbin.train.config import BlockStyle
+from signbin.train.config import BlockStyle, Nonlinearity
 from signbin.train.models.blocks import BLOCKS, Shortcut
 
 __all__ = ["ImageNetResidualNetwork", "ResidualNetwork", "ResidualSpec"]
@@ -20,7 +20,7 @@ class ResidualSpec:
 
     widths: output channels of each stage. blocks: blocks in each stage. Every stage but the
     first halves height and width. in_channels, classes: what the task has. shortcut: around
-    blocks that change the shape.
+    blocks that change the shape. nonlinearity: of every block; the stem's is always ReLU.
     """
 
     in_channels: int
@@ -29,6 +29,7 @@ class ResidualSpec:
     blocks: tuple[int, ...]
     style: BlockStyle
     shortcut: Shortcut
+    nonlinearity: Nonlinearity
 
     def __post_init__(self) -> None:
         if not self.widths or len(self.widths) != len(self.blocks):
@@ -47,7 +48,8 @@ class ResidualSpec:
         for stage, (width, count) in enumerate(zip(self.widths, self.blocks, strict=True)):
             blocks = []
             for stride in [1 if stage == 0 else 2] + [1] * (count - 1):
-                blocks.append(BLOCKS[self.style](channels, width, stride, self.shortcut))
+                build = BLOCKS[self.style]
+                blocks.append(build(channels, width, stride, self.shortcut, self.nonlinearity))
                 channels = width
             stages.append(nn.Sequential(*blocks))
         return stages

@@ -1,0 +1,33 @@
+"""What a training run is told, as frozen dataclasses; a recipe is one of them in YAML."""
+
+from signbin.train.config.data import DataConfig, Holdout
+from signbin.train.config.execution import ExecutionConfig, LoggingConfig, Precision
+from signbin.train.config.model import BlockStyle, ModelConfig, Nonlinearity
+from signbin.train.config.optimizer import (
+    LossConfig,
+    OptimizerConfig,
+    OptimizerName,
+    ScheduleName,
+    TeacherConfig,
+    TeacherMode,
+)
+from signbin.train.config.run import QuantizerConfigs, TrainConfig
+
+__all__ = [
+    "BlockStyle",
+    "DataConfig",
+    "ExecutionConfig",
+    "Holdout",
+    "LoggingConfig",
+    "LossConfig",
+    "ModelConfig",
+    "Nonlinearity",
+    "OptimizerConfig",
+    "OptimizerName",
+    "Precision",
+    "QuantizerConfigs",
+    "ScheduleName",
+    "TeacherConfig",
+    "TeacherMode",
+    "TrainConfig",
+]

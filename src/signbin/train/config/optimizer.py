@@ -1,0 +1,150 @@
+"""How weights are updated, and by what loss."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import Final
+
+from signbin.errors import SpecError
+from signbin.train.config.checks import check_share
+from signbin.train.config.model import ModelConfig
+
+__all__ = [
+    "LossConfig",
+    "OptimizerConfig",
+    "OptimizerName",
+    "ScheduleName",
+    "TeacherConfig",
+    "TeacherMode",
+]
+
+_LARGEST_RATE: Final = 1e30
+
+
+class OptimizerName(enum.Enum):
+    """Which rule turns gradients into steps. adamw decays weights apart from the gradient."""
+
+    ADAM = "adam"
+    ADAMW = "adamw"
+    SGD = "sgd"
+
+
+class ScheduleName(enum.Enum):
+    """How the learning rate falls over a run."""
+
+    CONSTANT = "constant"
+    LINEAR = "linear"
+    COSINE = "cosine"
+    STEP = "step"
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig:
+    """How weights are updated.
+
+    momentum: of SGD (Nesterov); Adam and AdamW keep their usual 0.9, 0.999. weight_decay: of
+    weight tensors, not of biases, batch norm and slopes. warmup: share of all steps over which the
+    rate rises linearly. milestones: of schedule ``step``, the epochs after which the rate is
+    multiplied by ``decay``. clip_gradient: largest L2 norm of the whole gradient, None for none.
+    """
+
+    name: OptimizerName = OptimizerName.ADAM
+    learning_rate: float = 1e-3
+    schedule: ScheduleName = ScheduleName.COSINE
+    warmup: float = 0.0
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    clip_gradient: float | None = None
+    milestones: tuple[int, ...] = ()
+    decay: float = 0.1
+
+    def __post_init__(self) -> None:
+        # Beyond the upper end one step of the optimiser overflows float32.
+        if not 0 < self.learning_rate <= _LARGEST_RATE:
+            raise SpecError(
+                "optimizer.learning_rate",
+                value=self.learning_rate,
+                allowed=f"0 < x <= {_LARGEST_RATE:g}",
+            )
+        check_share("optimizer.warmup", self.warmup)
+        check_share("optimizer.momentum", self.momentum)
+        if self.weight_decay < 0:
+            raise SpecError("optimizer.weight_decay", value=self.weight_decay, allowed=">= 0")
+        if self.clip_gradient is not None and self.clip_gradient <= 0:
+            raise SpecError(
+                "optimizer.clip_gradient", value=self.clip_gradient, allowed="> 0, or null"
+            )
+        if not 0 < self.decay <= 1:
+            raise SpecError("optimizer.decay", value=self.decay, allowed="0 < x <= 1")
+        self._check_milestones()
+
+    def _check_milestones(self) -> None:
+        increasing = list(self.milestones) == sorted(set(self.milestones))
+        if not increasing or min(self.milestones, default=1) < 1:
+            raise SpecError(
+                "optimizer.milestones", value=self.milestones, allowed="epochs >= 1, increasing"
+            )
+        if bool(self.milestones) != (self.schedule is ScheduleName.STEP):
+            raise SpecError(
+                "optimizer.milestones",
+                value=self.milestones,
+                allowed="epochs with schedule step, none with others",
+            )
+
+
+class TeacherMode(enum.Enum):
+    """Whether the teacher's batch norm takes the statistics of the batch or its own."""
+
+    TRAIN = "train"
+    EVAL = "eval"
+
+
+@dataclasses.dataclass(frozen=True)
+class TeacherConfig:
+    """A trained network whose answers are learned, frozen.
+
+    run: a run folder of signbin; or checkpoint: a file of weights (.safetensors, .pt, .pth) for
+    the float network ``model``. share: of distillation in the loss, the rest is cross-entropy.
+    temperature: both sides' logits are divided by it; the divergence is multiplied by its square,
+    so that gradients keep their size. mode: the released code keeps the teacher in train mode.
+    """
+
+    run: str | None = None
+    checkpoint: str | None = None
+    model: ModelConfig | None = None
+    temperature: float = 1.0
+    share: float = 1.0
+    mode: TeacherMode = TeacherMode.TRAIN
+
+    def __post_init__(self) -> None:
+        if (self.run is None) == (self.checkpoint is None):
+            raise SpecError(
+                "loss.teacher", value=(self.run, self.checkpoint), allowed="run or checkpoint"
+            )
+        if (self.checkpoint is None) != (self.model is None):
+            raise SpecError(
+                "loss.teacher.model", allowed="the network of a checkpoint; none beside run"
+            )
+        if not self.temperature > 0:
+            raise SpecError("loss.teacher.temperature", value=self.temperature, allowed="> 0")
+        if not 0 < self.share <= 1:
+            raise SpecError("loss.teacher.share", value=self.share, allowed="0 < x <= 1")
+
+
+@dataclasses.dataclass(frozen=True)
+class LossConfig:
+    """Cross-entropy, distillation from a teacher, and what is added to them.
+
+    label_smoothing: share of the target spread evenly over all classes. distribution: weight of
+    the distribution loss on the inputs of quantised layers (see :mod:`signbin.quant`), 0 for none.
+    """
+
+    label_smoothing: float = 0.0
+    distribution: float = 0.0
+    teacher: TeacherConfig | None = None
+
+    def __post_init__(self) -> None:
+        check_share("loss.label_smoothing", self.label_smoothing)
+        if self.distribution < 0:
+            raise SpecError("loss.distribution", value=self.distribution, allowed=">= 0")

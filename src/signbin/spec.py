@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,9 @@ from signbin.errors import SpecError
 __all__ = [
     "Activation",
     "ActivationKind",
+    "ActivationSpec",
     "Granularity",
+    "IntegerWeight",
     "Kernel",
     "LowBitWeight",
     "Preprocessing",
@@ -32,12 +34,15 @@ class ValueSet(enum.Enum):
 
     ``binary`` is {-1, +1}; ``ternary`` is {-1, 0, +1}; ``signed_binary`` is {0, +1} or {0, -1}
     per region (Brevitas calls {-1, +1} "SignedBinary": that one is ``binary`` here).
+    ``multi_bit`` is for training alone: sums of a few binary terms (ABC-Net, LQ-Nets), more than
+    three values per filter, which the engine runs as float.
     """
 
     FLOAT = "float"
     BINARY = "binary"
     TERNARY = "ternary"
     SIGNED_BINARY = "signed_binary"
+    MULTI_BIT = "multi_bit"
 
     @property
     def values(self) -> str:
@@ -47,6 +52,7 @@ class ValueSet(enum.Enum):
             ValueSet.BINARY: "{-1,+1}",
             ValueSet.TERNARY: "{-1,0,+1}",
             ValueSet.SIGNED_BINARY: "{0,+1} or {0,-1} per region",
+            ValueSet.MULTI_BIT: "sums of binary terms",
         }[self]
 
 
@@ -87,6 +93,84 @@ class Activation:
     slope: float = 0.0
     low: float = float("-inf")
     high: float = float("inf")
+
+
+_LEAST_SCALE: Final = 2.0**-100
+_LARGEST_SCALE: Final = 2.0**100
+
+
+@dataclasses.dataclass(frozen=True)
+class ActivationSpec:
+    """How the real numbers of an activation are written as whole ones: one scale per tensor.
+
+    real = scale * (code - zero_point), code in [0, top], top = 2^bits - 1.
+
+    scale: a float32 value from 2^-100 to 2^100, so that its reciprocal and its products with codes
+    are normal numbers too. zero_point: 0 (unsigned) or 2^(bits - 1) (signed). bits: 8 or 7.
+
+    >>> ActivationSpec(0.5, 128, 8).quantized(np.float32([-1.0, 0.25, 0.75, 1e9, np.nan]))
+    array([126, 128, 130, 255,   0], dtype=uint8)
+    """
+
+    scale: float
+    zero_point: int
+    bits: int
+
+    def __post_init__(self) -> None:
+        if type(self.bits) is not int or self.bits not in (7, 8):
+            raise SpecError("bits of an activation", value=self.bits, allowed="7 or 8")
+        zero_points = (0, 2 ** (self.bits - 1))
+        if type(self.zero_point) is not int or self.zero_point not in zero_points:
+            raise SpecError(
+                "zero point of an activation",
+                value=self.zero_point,
+                allowed=f"{zero_points[0]} (unsigned) or {zero_points[1]} (signed)",
+            )
+        legal = type(self.scale) is float and _LEAST_SCALE <= self.scale <= _LARGEST_SCALE
+        if not legal or float(np.float32(self.scale)) != self.scale:
+            raise SpecError(
+                "scale of an activation",
+                value=self.scale,
+                allowed="a float32 value from 2^-100 to 2^100, as a float",
+                remedy="round it: float(numpy.float32(scale))",
+            )
+
+    @property
+    def top(self) -> int:
+        """The largest code."""
+        return int(2**self.bits - 1)
+
+    @property
+    def signed(self) -> bool:
+        """Whether negative numbers have codes."""
+        return self.zero_point > 0
+
+    @property
+    def inverse_scale(self) -> np.float32:
+        """What :meth:`quantized` multiplies by: 1 / scale, computed in float64, as float32."""
+        return np.float32(1.0 / self.scale)
+
+    def encoded(self, steps: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Codes of numbers counted in steps of one scale: real / scale.
+
+        rint(min(max(steps, -zero_point), top - zero_point)) + zero_point: nearest, half to even;
+        what is out of range saturates, and NaN has the code 0.
+        """
+        low = np.float32(-self.zero_point)
+        high = np.float32(self.top - self.zero_point)
+        raised = np.where(steps > low, steps, low)
+        held = np.where(raised < high, raised, high)
+        return (np.rint(held) + np.float32(self.zero_point)).astype(np.uint8)
+
+    def quantized(self, real: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Codes of float32 numbers: :meth:`encoded` of the float32 product real * inverse_scale."""
+        with np.errstate(all="ignore"):
+            return self.encoded(real.astype(np.float32, copy=False) * self.inverse_scale)
+
+    def dequantized(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Float32 numbers of codes: (code - zero_point) * scale, one float32 product."""
+        steps = codes.astype(np.float32) - np.float32(self.zero_point)
+        return steps * np.float32(self.scale)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -162,14 +246,82 @@ class LowBitWeight:
         return weight.astype(np.float32)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class IntegerWeight:
+    """A float weight tensor rounded to 7-bit whole numbers, for layers with 8-bit activations.
+
+    w[k, ...] = scale[k] * codes[k, ...]
+
+    codes: int8, (K, C, R, S) or (K, C), values -63..63. scale: float32, (K,), finite.
+    Seven bits on purpose: 255 * 63 * 2 = 32,130 fits 16 bits, so that every CPU, whatever its
+    instructions for products of bytes, gives the same sums.
+    """
+
+    codes: NDArray[np.int8]
+    scale: NDArray[np.float32]
+
+    LARGEST_CODE: ClassVar[int] = 63
+
+    def __post_init__(self) -> None:
+        if self.codes.dtype != np.int8 or self.codes.ndim not in (2, 4) or not self.codes.size:
+            raise SpecError(
+                "codes of an integer weight",
+                value=(str(self.codes.dtype), self.codes.shape),
+                allowed="int8 of shape (K, C, R, S) or (K, C), not empty",
+            )
+        extremes = int(self.codes.min()), int(self.codes.max())
+        if extremes[0] < -self.LARGEST_CODE or extremes[1] > self.LARGEST_CODE:
+            raise SpecError(
+                "codes of an integer weight",
+                value=extremes,
+                allowed=f"-{self.LARGEST_CODE}..{self.LARGEST_CODE}",
+            )
+        if self.scale.dtype != np.float32 or self.scale.shape != self.codes.shape[:1]:
+            raise SpecError(
+                "scale of an integer weight",
+                value=(str(self.scale.dtype), self.scale.shape),
+                allowed=f"float32 of shape {self.codes.shape[:1]}",
+            )
+        if not np.all(np.isfinite(self.scale)):
+            raise SpecError("scale of an integer weight", allowed="finite numbers")
+        self.codes.setflags(write=False)
+        self.scale.setflags(write=False)
+
+    @classmethod
+    def from_float(cls, weight: NDArray[np.float32]) -> IntegerWeight:
+        """The nearest integer weight: scale[k] = max |w[k]| / 63; 1 for a filter of zeros.
+
+        Half to even. A filter whose scale is below the normal float32 numbers becomes zeros.
+        """
+        flat = weight.reshape(weight.shape[0], -1).astype(np.float64)
+        scale = (np.abs(flat).max(axis=1) / cls.LARGEST_CODE).astype(np.float32)
+        scale[scale < np.finfo(np.float32).tiny] = 1.0
+        steps = np.rint(flat / scale[:, None].astype(np.float64))
+        codes = np.clip(steps, -cls.LARGEST_CODE, cls.LARGEST_CODE).astype(np.int8)
+        return cls(codes.reshape(weight.shape), scale)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the weight tensor."""
+        return tuple(int(extent) for extent in self.codes.shape)
+
+    def dequantized(self) -> NDArray[np.float32]:
+        """The float32 weight tensor: scale[k] * codes[k]."""
+        per_filter = (-1,) + (1,) * (self.codes.ndim - 1)
+        return self.codes.astype(np.float32) * self.scale.reshape(per_filter)
+
+
 @dataclasses.dataclass(frozen=True)
 class Kernel:
     """One row of native/src/kernels.def, as the planner sees it.
 
-    name: symbol of the C function, e.g. ``sb_f32_bucket_conv2d_f8v1__portable``.
+    name: symbol of the C function, e.g. ``sb_f32_bucket_conv2d_f8v1__portable``. activations:
+    what it reads, ``f32`` numbers or ``u8`` codes.
     strategy, op: what it serves (``bucket``, ``conv2d``). isa: ``scalar``, ``portable``, ...
     usable: whether the CPU that answered can run it. filters: filters walked together (F);
     vectors: vectors of output pixels held at once (V); both 0 where they mean nothing.
+    together: walks that are machine code made when a program is built, at most so many of them
+    interleaved in one function; 0 where they are not.
     """
 
     name: str
@@ -179,6 +331,13 @@ class Kernel:
     usable: bool
     filters: int = 0
     vectors: int = 0
+    activations: str = "f32"
+    together: int = 0
+
+    @property
+    def generated(self) -> bool:
+        """Whether its walks are machine code that is made when a program is built."""
+        return self.together > 0
 
 
 @dataclasses.dataclass(frozen=True)

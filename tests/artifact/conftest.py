@@ -8,7 +8,7 @@ import pytest
 from signbin.artifact import Artifact
 from signbin.ir import BATCH, ConstRef, Graph, Node, TensorType, Value, verify
 from signbin.plan import Plan, Target, make_plan
-from signbin.spec import Kernel, LowBitWeight, Preprocessing
+from signbin.spec import IntegerWeight, Kernel, LowBitWeight, Preprocessing
 
 
 def _codes(kind, shape, rng, density):
@@ -26,6 +26,8 @@ def _weight(kind, shape, *, seed=0, density=0.4, offset=False):
     rng = np.random.default_rng(seed)
     if kind == "f32":
         return rng.standard_normal(shape).astype(np.float32)
+    if kind == "integer":
+        return IntegerWeight.from_float(rng.standard_normal(shape).astype(np.float32))
     scale = rng.standard_normal(shape[0]).astype(np.float32)
     offsets = rng.standard_normal(shape[0]).astype(np.float32) if offset else None
     return LowBitWeight(_codes(kind, shape, rng, density), scale, offsets)

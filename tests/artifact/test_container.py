@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from signbin.artifact import Artifact, decode, encode
+from signbin.artifact import Artifact, decode, encode, stored_bytes
 from signbin.errors import FormatError, SpecError
 from signbin.ir import ConstRef, Graph, Node, TensorType, Value, print_graph
 from signbin.plan import Plan, Target
@@ -15,9 +15,12 @@ from signbin.spec import LowBitWeight, Preprocessing
 def same_constant(one, other):
     if isinstance(one, np.ndarray):
         return one.dtype == other.dtype == np.float32 and one.tobytes() == other.tobytes()
-    offsets = one.offset is None and other.offset is None
+    if type(one) is not type(other):
+        return False
+    one_offset, other_offset = getattr(one, "offset", None), getattr(other, "offset", None)
+    offsets = one_offset is None and other_offset is None
     if not offsets:
-        offsets = one.offset.tobytes() == other.offset.tobytes()
+        offsets = one_offset.tobytes() == other_offset.tobytes()
     return offsets and (
         np.array_equal(one.codes, other.codes) and one.scale.tobytes() == other.scale.tobytes()
     )
@@ -60,6 +63,22 @@ def test_weights_of_any_shape_and_value_set_survive_exactly(data, make_weight, l
     written = encode(artifact)
     assert_same(decode(written), artifact)
     assert encode(decode(written)) == written
+
+
+@hypothesis.settings(deadline=None, max_examples=60)
+@hypothesis.given(seed=st.integers(0, 2**32 - 1))
+def test_networks_of_u8_values_survive_exactly(random_quantized_network, seed):
+    artifact = Artifact(random_quantized_network(seed))
+    written = encode(artifact)
+    assert [node.type for node in decode(written).graph.nodes] == [
+        node.type for node in artifact.graph.nodes
+    ]
+    assert_same(decode(written), artifact)
+    assert encode(decode(written)) == written
+
+
+def test_an_integer_weight_takes_a_byte_an_element_and_a_scale_a_filter(make_weight):
+    assert stored_bytes({"w": make_weight("integer", (5, 3, 3, 3))}) == {"w": 5 * 4 + 135 + 1}
 
 
 @pytest.mark.parametrize("kind", ["f32", "signed_binary", "binary", "ternary"])

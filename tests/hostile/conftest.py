@@ -13,7 +13,7 @@ import pytest
 from signbin.artifact import Artifact, encode
 from signbin.ir import BATCH, ConstRef, Graph, Node, TensorType, Value, verify
 from signbin.plan import Target, make_plan
-from signbin.spec import Kernel, LowBitWeight, Preprocessing
+from signbin.spec import ActivationSpec, IntegerWeight, Kernel, LowBitWeight, Preprocessing
 
 FIXED = 64
 
@@ -66,17 +66,22 @@ def parts() -> Parts:
         ),
         "c": LowBitWeight(np.array([[1, -1, 1]], np.int8), np.array([1], np.float32)),
         "d": LowBitWeight(np.array([[1, 0, -1]], np.int8), np.array([1], np.float32)),
+        "e": IntegerWeight(np.array([[63, 0, -5]], np.int8), np.array([0.5], np.float32)),
     }
     inputs = (Value("x", TensorType("f32", (BATCH, 3, 1, 1))),)
     nodes = [Node("flat", "flatten", ("x",), {}, TensorType("f32", (BATCH, 3)))]
+    codes = TensorType("u8", (BATCH, 3), ActivationSpec(0.25, 128, 8))
+    nodes.append(Node("codes", "quantize", ("flat",), {}, codes))
     for name, weight in kinds.items():
+        given = "codes" if isinstance(weight, IntegerWeight) else "flat"
         shape = TensorType("f32", (BATCH, weight.shape[0]))
-        nodes.append(Node(f"y_{name}", "linear", ("flat",), {"weight": ConstRef(name)}, shape))
+        nodes.append(Node(f"y_{name}", "linear", (given,), {"weight": ConstRef(name)}, shape))
     graph = Graph("g", inputs, tuple(nodes), ("y_b",), kinds)
     verify(graph)
     kernels = [
         Kernel("dense", "dense", "linear", "portable", True, 4, 1),
         Kernel("bucket", "bucket", "linear", "portable", True, 2, 1),
+        Kernel("dense8", "dense", "linear", "portable", True, 4, 1, "u8"),
     ]
     plan = make_plan(graph, kernels, Target.portable())
     preprocessing = Preprocessing(3, 1, 1, (0.5, 0.5, 0.5), (1.0, 1.0, 1.0))

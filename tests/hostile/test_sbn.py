@@ -1,5 +1,6 @@
 """Whatever the bytes, decode raises FormatError: never anything else, never much memory."""
 
+import itertools
 import json
 import tracemalloc
 
@@ -194,7 +195,7 @@ def test_missing_and_unknown_members_are_refused(parts):
 TENSOR_ATTACKS = {
     "duplicate name": (lambda t: t[1].update(name="a"), "tensor name: got 'a'"),
     "unsorted": (lambda t: t[1].update(name="d2"), "tensor name: got 'c'"),
-    "unknown name": (lambda t: t[3].update(name="e"), "content of the file"),
+    "unknown name": (lambda t: t[4].update(name="f"), "content of the file"),
     "illegal name": (lambda t: t[0].update(name="../etc"), "tensor name"),
     "empty name": (lambda t: t[0].update(name=""), "tensor name"),
     "unknown encoding": (lambda t: t[0].update(encoding="f64"), "encoding of a: got 'f64'"),
@@ -203,15 +204,15 @@ TENSOR_ATTACKS = {
     "gap": (lambda t: t[1].update(offset=t[1]["offset"] + 4), "place of tensor b"),
     "first not at 0": (lambda t: t[0].update(offset=4), "place of tensor a"),
     "negative offset": (lambda t: t[0].update(offset=-4), "offset of a"),
-    "huge offset": (lambda t: t[3].update(offset=HUGE), "place of tensor d"),
-    "negative size": (lambda t: t[3].update(size=-8), "size of d"),
-    "no size": (lambda t: t[3].update(size=0), "size of d"),
-    "huge size": (lambda t: t[3].update(size=HUGE), "size of the data section"),
-    "size beyond 64 bits": (lambda t: t[3].update(size=2**70), "size of d"),
-    "unaligned size": (lambda t: t[3].update(size=t[3]["size"] + 1), "place of tensor d"),
-    "small size": (lambda t: t[3].update(size=4), "size of the data section"),
-    "size as float": (lambda t: t[3].update(size=8.0), "size of d"),
-    "size as bool": (lambda t: t[3].update(size=True), "size of d"),
+    "huge offset": (lambda t: t[4].update(offset=HUGE), "place of tensor e"),
+    "negative size": (lambda t: t[4].update(size=-8), "size of e"),
+    "no size": (lambda t: t[4].update(size=0), "size of e"),
+    "huge size": (lambda t: t[4].update(size=HUGE), "size of the data section"),
+    "size beyond 64 bits": (lambda t: t[4].update(size=2**70), "size of e"),
+    "unaligned size": (lambda t: t[4].update(size=t[4]["size"] + 1), "place of tensor e"),
+    "small size": (lambda t: t[4].update(size=4), "size of the data section"),
+    "size as float": (lambda t: t[4].update(size=8.0), "size of e"),
+    "size as bool": (lambda t: t[4].update(size=True), "size of e"),
     "huge shape": (lambda t: t[0].update(shape=[2**31 - 1] * 4), "size of tensor a"),
     "huge low-bit shape": (lambda t: t[1].update(shape=[3, 2**31 - 1]), "size of tensor b"),
     "huge filters": (lambda t: t[2].update(shape=[2**31 - 1, 3]), "size of tensor c"),
@@ -225,6 +226,14 @@ TENSOR_ATTACKS = {
     "offset on f32": (lambda t: t[0].update(filter_offset=True), "filter_offset of a"),
     "offset as number": (lambda t: t[2].update(filter_offset=1), "filter_offset of c"),
     "offset that is not there": (lambda t: t[2].update(filter_offset=True), "size of tensor c"),
+    "integer vector": (lambda t: t[4].update(shape=[3]), "axes of e"),
+    "integer of three axes": (lambda t: t[4].update(shape=[1, 3, 1]), "axes of e"),
+    "huge integer shape": (lambda t: t[4].update(shape=[1, 2**31 - 1]), "size of tensor e"),
+    "huge integer filters": (lambda t: t[4].update(shape=[2**31 - 1, 3]), "size of tensor e"),
+    "offset on integer": (lambda t: t[4].update(filter_offset=True), "filter_offset of e"),
+    "integer as f32": (lambda t: t[4].update(encoding="f32"), "size of tensor e"),
+    "f32 as integer": (lambda t: t[0].update(encoding="integer"), "size of tensor a"),
+    "binary as integer": (lambda t: t[2].update(encoding="integer"), "content of the file"),
     "extra member": (lambda t: t[0].update(extra=1), "keys of the tensor"),
     "missing member": (lambda t: t[0].pop("shape"), "keys of the tensor"),
     "a number for a row": (lambda t: t.append(7), "keys of the tensor"),
@@ -245,7 +254,8 @@ def replaced(data, place, new):
 
 
 # The data section: a at 0 (3 numbers), b at 12 (3 scales, 3 offsets, 2+1+1 bytes of bits),
-# c at 40 (1 scale, 1 byte of bits, 3 of padding), d at 48 (1 scale, 1+1 bytes of bits, 2).
+# c at 40 (1 scale, 1 byte of bits, 3 of padding), d at 48 (1 scale, 1+1 bytes of bits, 2),
+# e at 56 (1 scale, 3 bytes of codes, 1 of padding).
 DATA_ATTACKS = {
     "NaN weight": (0, "0000c07f", "numbers of tensor a"),
     "infinite weight": (8, "0000807f", "numbers of tensor a"),
@@ -263,6 +273,11 @@ DATA_ATTACKS = {
     "ternary of one sign": (53, "00", "encoding of tensor d"),
     "ternary sign of a zero": (53, "06", "padding bits of tensor d"),
     "ternary padding bits": (52, "85", "padding bits of tensor d"),
+    "infinite integer scale": (56, "0000807f", "numbers of tensor e"),
+    "code beyond 63": (60, "40", "codes of tensor e"),
+    "code below -63": (61, "c0", "codes of tensor e"),
+    "code -128": (62, "80", "codes of tensor e"),
+    "integer padding byte": (63, "01", "padding of tensor e"),
 }
 
 
@@ -288,6 +303,17 @@ CONTENT_ATTACKS = {
         graph=h["graph"].replace("[N,3,1,1]", "[N,3,99999999,99999999]")
     ),
     "graph without a constant": lambda h: h.update(graph=h["graph"].replace("@a", "@zz")),
+    "codes without a scale": lambda h: h.update(
+        graph=h["graph"].replace(" scale 0.25 zero 128 bits 8", "")
+    ),
+    "codes of scale 0": lambda h: h.update(graph=h["graph"].replace("scale 0.25", "scale 0.0")),
+    "codes of 4 bits": lambda h: h.update(graph=h["graph"].replace("bits 8", "bits 4")),
+    "an integer weight on numbers": lambda h: h.update(
+        graph=h["graph"].replace("linear(%codes)", "linear(%flat)")
+    ),
+    "codes for an output": lambda h: h.update(
+        graph=h["graph"].replace("output %y_b", "output %codes")
+    ),
     "graph of 4 MB of newlines": lambda h: h.update(graph="\n" * 2**22),
     "graph as a number": lambda h: h.update(graph=1),
     "plan of another graph": lambda h: h["plan"]["layers"][0].update(layer="other"),
@@ -344,6 +370,29 @@ def test_claimed_sizes_allocate_nothing(parts, name):
     assert peak_memory(parts.sealed(header)) < 2**20
 
 
+def test_a_claimed_number_of_channels_of_codes_allocates_nothing(parts):
+    header, codes = parts.header, "scale 0.25 zero 128 bits 8"
+    wide = f"u8[N,{2**28}] {codes}"
+    header["graph"] = "\n".join(
+        [
+            "graph g",
+            f"input %x : f32[N,{2**28}]",
+            f"%q = quantize(%x) : {wide}",
+            f"%r = leaky_relu(%q) {{slope=0.5}} : {wide}",
+            f"%s = add(%r, %q) : {wide}",
+            f"%y = dequantize(%s) : f32[N,{2**28}]",
+            "output %y",
+            "",
+        ]
+    )
+    header.update(tensors=[], plan=None, preprocessing=None, class_names=[])
+    data = parts.sealed(header, b"")
+    tracemalloc.start()
+    assert encode(decode(data)) == data
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+
+
 def peak_memory(data):
     tracemalloc.start()
     try:
@@ -359,15 +408,21 @@ def test_no_valid_data_section_takes_more_than_the_specification_says():
 
     from signbin.artifact import Artifact
     from signbin.ir import ConstRef, Graph, Node, TensorType, Value
-    from signbin.spec import LowBitWeight
+    from signbin.spec import ActivationSpec, IntegerWeight, LowBitWeight
 
     rng = np.random.default_rng(0)
-    for choices in ([0, 1], [-1, 1], [-1, 0, 1]):
+    inputs = (Value("x", TensorType("f32", (0, 2**16))),)
+    quantized = TensorType("u8", (0, 2**16), ActivationSpec(0.25, 128, 8))
+    quantize = Node("q", "quantize", ("x",), {}, quantized)
+    for choices, given in itertools.product(([0, 1], [-1, 1], [-1, 0, 1], [-63, 5]), "xq"):
         codes = rng.choice(np.array(choices, np.int8), (64, 2**16))
-        weight = LowBitWeight(codes, np.ones(64, np.float32))
-        node = Node("y", "linear", ("x",), {"weight": ConstRef("w")}, TensorType("f32", (0, 64)))
-        inputs = (Value("x", TensorType("f32", (0, 2**16))),)
-        data = encode(Artifact(Graph("g", inputs, (node,), ("y",), {"w": weight})))
+        if max(map(abs, choices)) > 1 and given == "x":
+            continue
+        kind = LowBitWeight if max(map(abs, choices)) == 1 else IntegerWeight
+        weight = kind(codes, np.ones(64, np.float32))
+        node = Node("y", "linear", (given,), {"weight": ConstRef("w")}, TensorType("f32", (0, 64)))
+        nodes = (quantize, node) if given == "q" else (node,)
+        data = encode(Artifact(Graph("g", inputs, nodes, ("y",), {"w": weight})))
         tracemalloc.start()
         decode(data)
         peak = tracemalloc.get_traced_memory()[1]

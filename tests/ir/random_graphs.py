@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from signbin.ir import BATCH, OPS, ConstRef, Graph, Node, TensorType, Value
-from signbin.ir.schema import Arguments
-from signbin.spec import LowBitWeight
+from signbin.ir.schema import Arguments, TypeRule
+from signbin.spec import ActivationSpec, IntegerWeight, LowBitWeight
 
 
 class GraphBuilder:
@@ -17,6 +19,7 @@ class GraphBuilder:
         self.inputs: list[Value] = []
         self.nodes: list[Node] = []
         self.constants = {}
+        self.most_filters = 12
 
     def input(self, *extents: int, name: str = "x") -> str:
         self.inputs.append(Value(name, TensorType("f32", (BATCH, *extents))))
@@ -33,15 +36,26 @@ class GraphBuilder:
     def type_of(self, name: str) -> TensorType:
         return {value.name: value.type for value in (*self.inputs, *self.nodes)}[name]
 
-    def add(self, op: str, *inputs: str, name: str | None = None, source="", **attributes) -> str:
+    def add(
+        self,
+        op: str,
+        *inputs: str,
+        name: str | None = None,
+        source: str = "",
+        codes: ActivationSpec | None = None,
+        **attributes,
+    ) -> str:
+        """codes: the spec of a u8 result; ops that keep codes as they are take their input's."""
         name = name or f"{op}_{len(self.nodes)}"
         types = tuple(self.type_of(value) for value in inputs)
+        if OPS[op].types is TypeRule.KEPT:
+            codes = types[0].quantization
         draft = Node(name, op, inputs, attributes, TensorType("f32", (BATCH,)), source)
         arguments = Arguments(draft, types, OPS[op].resolve(draft), self.constants)
         for attribute in OPS[op].attributes.values():
             if attribute.shape is not None:
                 attribute.shape(arguments)
-        type_ = OPS[op].shape_rule(arguments)
+        type_ = TensorType("u8" if codes else "f32", OPS[op].shape_rule(arguments), codes)
         self.nodes.append(Node(name, op, inputs, attributes, type_, source))
         return name
 
@@ -220,6 +234,186 @@ def _head(builder: GraphBuilder, value: str) -> str:
     if rng.random() < 0.5:
         value = _batch_norm(builder, value)
     return _activation(builder, value) if rng.random() < 0.5 else value
+
+
+def random_quantized_network(seed: int, width: int = 1) -> Graph:
+    """A network with u8 values between quantize and its f32 output.
+
+    Windows, strides, groups, signs, densities and scales at random; plain blocks (convolution,
+    shortcut, relu) and the paper's (clamp, convolution, shortcut, biases, PReLU); pools and
+    shortcuts; integer weights beside low-bit ones; 7 and 8 bits, with and without sign. width:
+    how many times the channels and half the pixels of the smallest ones.
+    """
+    builder = GraphBuilder(seed)
+    rng, pixels = builder.rng, 12 + 6 * (width - 1)
+    channels = int(rng.integers(1, 1 + 6 * width))
+    extents = (channels, int(rng.integers(3, pixels)), int(rng.integers(3, pixels)))
+    given = builder.input(*extents)
+    builder.most_filters = 12 * width
+    values = [builder.add("quantize", given, codes=_spec(rng, 3.0))]
+    for _ in range(int(rng.integers(1, 7))):
+        start = values[-1] if rng.random() < 0.9 else values[int(rng.integers(len(values)))]
+        values.append(_quantized_step(builder, start, values))
+    return builder.graph(_quantized_head(builder, values[-1]))
+
+
+def _spec(rng: np.random.Generator, largest: float, *, signed: bool | None = None):
+    """A spec whose codes reach about ``largest``."""
+    bits = int(rng.integers(7, 9))
+    signed = bool(rng.random() < 0.5) if signed is None else signed
+    steps = 2 ** (bits - 1) if signed else 2**bits - 1
+    scale = float(np.float32(largest * rng.uniform(0.3, 1.5) / steps))
+    return ActivationSpec(scale, 2 ** (bits - 1) if signed else 0, bits)
+
+
+def _reach(builder: GraphBuilder, value: str) -> float:
+    spec = builder.type_of(value).quantization
+    return spec.scale * (spec.top - spec.zero_point)
+
+
+def _quantized_step(builder: GraphBuilder, value: str, values: list[str]) -> str:
+    steps = [_quantized_conv] * 4 + [_quantized_block] * 2
+    steps += [_quantized_elementwise, _quantized_pool, _quantized_add]
+    return steps[int(builder.rng.integers(len(steps)))](builder, value, values)
+
+
+def _quantized_weight(builder: GraphBuilder, *shape: int) -> ConstRef:
+    """A low-bit weight of any set and density, or an integer one."""
+    rng = builder.rng
+    if rng.random() < 0.25:
+        return builder.const(IntegerWeight.from_float(rng.normal(0, 0.5, shape).astype(np.float32)))
+    signs = rng.choice([-1, 1], shape)
+    kept = rng.random(shape) < rng.choice([0.0, 0.1, 0.35, 0.7, 1.0])
+    if rng.random() < 0.5:
+        signs = rng.choice([-1, 1], (shape[0],) + (1,) * (len(shape) - 1))
+    codes = (signs * kept).astype(np.int8)
+    scale = rng.uniform(-1, 1, shape[0]).astype(np.float32)
+    offset = rng.uniform(-0.2, 0.2, shape[0]).astype(np.float32)
+    return builder.const(LowBitWeight(codes, scale, offset if rng.random() < 0.4 else None))
+
+
+def _quantized_epilogue(builder: GraphBuilder, filters: int, reach: float) -> dict:
+    rng, stated = builder.rng, {}
+    if rng.random() < 0.6:
+        stated["bias"] = builder.vector(filters, -reach, reach)
+    if rng.random() < 0.3:
+        stated["post_bias"] = builder.vector(filters, -reach / 4, reach / 4)
+    activation = str(rng.choice(["none", "relu", "leaky_relu", "prelu", "clamp"]))
+    stated["activation"] = activation
+    if activation == "leaky_relu":
+        stated["slope"] = float(np.float32(rng.uniform(-0.5, 0.5)))
+    elif activation == "prelu":
+        stated["prelu"] = builder.vector(filters)
+    elif activation == "clamp":
+        stated.update(low=float(np.float32(-reach / 3)), high=float(np.float32(reach / 2)))
+    return stated
+
+
+def _quantized_conv(builder: GraphBuilder, value: str, values: list[str]) -> str:
+    rng = builder.rng
+    _, channels, height, width = builder.type_of(value).shape
+    divisors = [groups for groups in range(1, channels + 1) if channels % groups == 0]
+    groups = 1 if rng.random() < 0.6 else int(rng.choice(divisors))
+    filters = groups * int(rng.integers(1, 1 + max(1, builder.most_filters // groups)))
+    kernel = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
+    dilation = (int(rng.integers(1, 3)), int(rng.integers(1, 3)))
+    reach = [(kernel[axis] - 1) * dilation[axis] + 1 for axis in range(2)]
+    padding = tuple(
+        max(int(rng.integers(0, 3)), -(-(reach[axis] - extent) // 2))
+        for axis, extent in enumerate((height, width))
+    )
+    largest = _reach(builder, value) * 0.4 * np.sqrt(channels // groups * kernel[0] * kernel[1])
+    attributes = _quantized_epilogue(builder, filters, largest)
+    attributes["weight"] = _quantized_weight(builder, filters, channels // groups, *kernel)
+    window = {"padding": padding, "dilation": dilation, "groups": groups}
+    window["stride"] = (int(rng.integers(1, 3)), int(rng.integers(1, 3)))
+    made = builder.add("conv2d", value, codes=_spec(rng, largest), **window, **attributes)
+    shape = builder.type_of(made).shape
+    fitting = [other for other in values if builder.type_of(other).shape == shape]
+    if not fitting or rng.random() < 0.4:
+        return made
+    node = builder.nodes.pop()
+    other = fitting[int(rng.integers(len(fitting)))]
+    builder.nodes.append(dataclasses.replace(node, inputs=(value, other)))
+    return made
+
+
+def _quantized_block(builder: GraphBuilder, value: str, _values: list[str]) -> str:
+    """conv3x3 + shortcut + relu, or clamp, conv3x3, shortcut, biases and PReLU."""
+    rng = builder.rng
+    channels, reach = builder.type_of(value).shape[1], _reach(builder, value)
+    weight = _quantized_weight(builder, channels, channels, 3, 3)
+    shortcut, attributes = value, {"weight": weight, "padding": (1, 1)}
+    if rng.random() < 0.5:
+        attributes["activation"] = "relu"
+    else:
+        bounds = {"low": float(np.float32(-reach / 2)), "high": float(np.float32(reach / 2))}
+        value = builder.add("clamp", value, codes=_spec(rng, reach / 2, signed=True), **bounds)
+        attributes |= {"activation": "prelu", "prelu": builder.vector(channels, 0, 0.5)}
+        attributes["post_bias"] = builder.vector(channels, -reach / 8, reach / 8)
+    attributes["bias"] = builder.vector(channels, -reach / 2, reach / 2)
+    spec = _spec(rng, 2 * reach)
+    return builder.add("conv2d", value, shortcut, codes=spec, **attributes)
+
+
+def _quantized_elementwise(builder: GraphBuilder, value: str, _values: list[str]) -> str:
+    rng, channels = builder.rng, builder.type_of(value).shape[1]
+    spec = _spec(rng, _reach(builder, value))
+    kind = builder.rng.integers(5)
+    if kind == 0:
+        return builder.add("relu", value, codes=spec)
+    if kind == 1:
+        return builder.add("leaky_relu", value, codes=spec, slope=0.1)
+    if kind == 2:
+        return builder.add("prelu", value, codes=spec, slope=builder.vector(channels))
+    if kind == 3:
+        return builder.add("channel_bias", value, codes=spec, bias=builder.vector(channels))
+    return builder.add("clamp", value, codes=spec, low=-0.5, high=float("inf"))
+
+
+def _quantized_pool(builder: GraphBuilder, value: str, _values: list[str]) -> str:
+    rng = builder.rng
+    _, _, height, width = builder.type_of(value).shape
+    kernel = (min(int(rng.integers(1, 4)), height), min(int(rng.integers(1, 4)), width))
+    window = {"kernel": kernel, "stride": (1, 2), "padding": (kernel[0] // 2, kernel[1] // 2)}
+    kind = rng.integers(3)
+    if kind == 0:
+        return builder.add("max_pool2d", value, **window)
+    if kind == 1:
+        before, after = (int(count) for count in rng.integers(0, 3, 2))
+        return builder.add("subsample_pad", value, channels_before=before, channels_after=after)
+    spec = _spec(rng, _reach(builder, value))
+    include = bool(rng.random() < 0.5)
+    return builder.add("avg_pool2d", value, codes=spec, **window, count_include_pad=include)
+
+
+def _quantized_add(builder: GraphBuilder, value: str, values: list[str]) -> str:
+    shape = builder.type_of(value).shape
+    same = [other for other in values if builder.type_of(other).shape == shape]
+    other = same[int(builder.rng.integers(len(same)))]
+    return builder.add("add", value, other, codes=_spec(builder.rng, _reach(builder, value)))
+
+
+def _quantized_head(builder: GraphBuilder, value: str) -> str:
+    """A linear layer on pooled or flattened codes, or codes as numbers."""
+    rng = builder.rng
+    if rng.random() < 0.2:
+        return builder.add("dequantize", value)
+    if rng.random() < 0.5:
+        kind = None if rng.random() < 0.3 else _spec(rng, _reach(builder, value))
+        value = builder.add("global_avg_pool", value, codes=kind)
+        if kind is None:
+            value = builder.add("quantize", value, codes=_spec(rng, 2.0))
+    value = builder.add("flatten", value)
+    features = builder.type_of(value).shape[1]
+    outputs = int(rng.integers(1, 12))
+    if rng.random() < 0.5:
+        weight, spec = _quantized_weight(builder, outputs, features), _spec(rng, 4.0)
+        stated = _quantized_epilogue(builder, outputs, 1.0)
+        value = builder.add("linear", value, codes=spec, weight=weight, **stated)
+        features = outputs
+    weight = _quantized_weight(builder, int(rng.integers(1, 12)), features)
+    return builder.add("linear", value, weight=weight)
 
 
 def random_inputs(graph: Graph, images: int = 2, seed: int = 0) -> dict[str, np.ndarray]:

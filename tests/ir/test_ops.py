@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from signbin.errors import VerifyError
 from signbin.ir import OPS, interpret, reference, shape_rules
+from signbin.ir.schema import TypeRule
 from signbin.spec import LowBitWeight
 
 torch = pytest.importorskip("torch", reason="the PyTorch oracle needs torch")
@@ -208,13 +209,15 @@ def test_sums_accumulate_in_float64(graph_builder):
 
 
 def test_every_row_has_its_own_reference_and_documented_attributes():
-    assert set(OPS) == set(reference.__all__)
+    assert set(OPS) == {*reference.__all__, "quantize", "dequantize"}
     for name, op in OPS.items():
         assert op.name == name
-        assert op.reference is getattr(reference, name)
+        assert op.reference is getattr(reference, name, None)
         assert op.shape_rule in [getattr(shape_rules, rule) for rule in shape_rules.__all__]
         assert op.formula
-        assert inspect.getdoc(op.reference)
+        assert (op.integer_reference is None) == (op.types is TypeRule.REAL)
+        for definition in filter(None, (op.reference, op.integer_reference)):
+            assert inspect.getdoc(definition)
 
 
 def test_a_window_larger_than_the_padded_input_is_refused(graph_builder):

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signbin.ir import resolve
-from signbin.passes import lower, plan_lanes
+from signbin.passes import lower, plain_bytes, plan_lanes
 from signbin.passes.lanes import Halo
+from signbin.spec import ActivationSpec
 
 SEEDS = st.integers(0, 2**32 - 1)
 LANES = st.sampled_from([1, 4, 8, 16])
@@ -19,19 +20,28 @@ def image(graph, name):
     return graph.type_of(name).shape[1:]
 
 
+@pytest.fixture(scope="session", params=["f32", "u8"])
+def lowered_network(request, random_network, random_quantized_network):
+    """seed -> a random lowered network, of numbers or of codes."""
+    if request.param == "u8":
+        return random_quantized_network
+    return lambda seed: lower(random_network(seed))
+
+
 @settings(max_examples=60, deadline=None)
 @given(seed=SEEDS, lanes=LANES)
-def test_the_blocks_of_every_value_cover_its_image(random_network, seed, lanes):
-    graph = lower(random_network(seed))
+def test_the_blocks_of_every_value_cover_its_image(lowered_network, seed, lanes):
+    graph = lowered_network(seed)
     for name, layout in plan_lanes(graph, lanes).layouts.items():
         if layout is None:
             continue
         channels, height, width = image(graph, name)
-        assert layout.lanes == lanes
+        of_codes = graph.type_of(name).dtype == "u8"
+        assert layout.lanes == (2 * lanes if of_codes and lanes > 1 else lanes)
         assert layout.blocks_y * layout.block_height >= height
         assert layout.blocks_x * layout.block_width >= width
         assert layout.pitch >= channels
-        assert layout.size_bytes >= 4 * channels * height * width
+        assert layout.size_bytes >= (2 if of_codes else 4) * channels * height * width
 
 
 def windows_inside(layout, output, attributes, kernel):
@@ -52,8 +62,8 @@ def windows_inside(layout, output, attributes, kernel):
 
 @settings(max_examples=60, deadline=None)
 @given(seed=SEEDS, lanes=LANES)
-def test_a_consumer_with_the_same_blocks_reads_in_place_and_inside(random_network, seed, lanes):
-    graph = lower(random_network(seed))
+def test_a_consumer_with_the_same_blocks_reads_in_place_and_inside(lowered_network, seed, lanes):
+    graph = lowered_network(seed)
     layouts = plan_lanes(graph, lanes).layouts
     for node in graph.nodes:
         source, target = layouts[node.inputs[0]], layouts[node.name]
@@ -67,7 +77,9 @@ def test_a_consumer_with_the_same_blocks_reads_in_place_and_inside(random_networ
         blocks = (target.block_height, target.block_width)
         wanted = tuple(np.multiply(blocks, attributes["stride"]))
         same = (source.blocks_y, source.blocks_x) == (target.blocks_y, target.blocks_x)
-        if same and wanted == (source.block_height, source.block_width) and source.fill == 0:
+        spec = graph.type_of(node.inputs[0]).quantization
+        zero = 0 if spec is None else spec.zero_point
+        if same and wanted == (source.block_height, source.block_width) and source.fill == zero:
             assert windows_inside(source, target, attributes, kernel)
 
 
@@ -118,6 +130,32 @@ def test_a_maximum_wants_minus_infinity_around_it_unless_nothing_is_negative(gra
     assert layouts[rectified].fill == 0
     assert layouts[signed].fill == -math.inf
     assert layouts[rectified].halo == layouts[signed].halo == Halo(top=1, left=1)
+
+
+@pytest.mark.parametrize("padded_reader", [False, True])
+@pytest.mark.parametrize("zero_point", [0, 128])
+def test_codes_are_surrounded_by_what_their_readers_want(graph_builder, zero_point, padded_reader):
+    builder = graph_builder()
+    spec = ActivationSpec(0.5, zero_point, 8)
+    codes = builder.add("quantize", builder.input(4, 16, 16), codes=spec)
+    pooling = {"kernel": (3, 3), "stride": (2, 2), "padding": (1, 1)}
+    readers = [builder.add("max_pool2d", codes, **pooling)]
+    if padded_reader:
+        readers.append(builder.add("avg_pool2d", codes, codes=spec, **pooling))
+    last = builder.add("add", readers[0], readers[-1], codes=spec)
+    layout = plan_lanes(builder.graph(builder.add("dequantize", last)), 8).layouts[codes]
+    assert layout.fill == (zero_point if padded_reader else 0)
+    assert layout.halo == Halo(top=1, left=1)
+
+
+def test_an_image_of_codes_takes_half_the_bytes(graph_builder):
+    builder = graph_builder()
+    value = builder.add("quantize", builder.input(64, 56, 56), codes=ActivationSpec(0.5, 0, 8))
+    graph = builder.graph(builder.add("dequantize", value))
+    layout = plan_lanes(graph, 8).layouts[value]
+    assert (layout.lanes, layout.pitch) == (16, 72)
+    assert layout.size_bytes == 56 * 56 * 72 * 2
+    assert plain_bytes(graph.type_of(value)) == 56 * 56 * 64 * 2
 
 
 def test_wide_pixels_are_skewed(graph_builder):

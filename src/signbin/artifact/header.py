@@ -25,7 +25,8 @@ _LONGEST_LINE: Final = 1_024
 _LONGEST_TEXT: Final = 65_536
 _LARGEST_EXTENT: Final = 2**31 - 1
 _AXES: Final = {Encoding.F32: (1, 2, 3, 4)}
-_LOW_BIT_AXES: Final = (2, 4)
+_WEIGHT_AXES: Final = (2, 4)
+_WITHOUT_OFFSETS: Final = (Encoding.F32, Encoding.INTEGER)
 _ENTRY_KEYS: Final = tuple(sorted(field.name for field in dataclasses.fields(TensorEntry)))
 
 
@@ -178,7 +179,7 @@ def _entry(document: object) -> TensorEntry:
     known = {entry.value: entry for entry in Encoding}
     if not isinstance(encoding, str) or encoding not in known:
         raise FormatError(f"encoding of {name}", value=encoding, allowed=", ".join(known))
-    axes = _AXES.get(known[encoding], _LOW_BIT_AXES)
+    axes = _AXES.get(known[encoding], _WEIGHT_AXES)
     extents = tuple(
         _whole(extent, f"extent of {name}", 1, _LARGEST_EXTENT)
         for extent in _list(shape, f"shape of {name}", max(axes))
@@ -186,7 +187,7 @@ def _entry(document: object) -> TensorEntry:
     if len(extents) not in axes:
         raise FormatError(f"axes of {name}", value=len(extents), allowed=f"one of {axes}")
     filter_offset = members["filter_offset"]
-    low_bit = known[encoding] is not Encoding.F32
+    low_bit = known[encoding] not in _WITHOUT_OFFSETS
     if not isinstance(filter_offset, bool) or (filter_offset and not low_bit):
         raise FormatError(
             f"filter_offset of {name}", value=filter_offset, allowed="true (low-bit only) or false"

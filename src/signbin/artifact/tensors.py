@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from signbin.errors import FormatError
 from signbin.ir.graph import Constant
-from signbin.spec import LowBitWeight, ValueSet
+from signbin.spec import IntegerWeight, LowBitWeight, ValueSet
 
 __all__ = ["ALIGNMENT", "Encoding", "TensorEntry", "pack", "stored_bytes", "unpack"]
 
@@ -25,6 +25,7 @@ class Encoding(enum.Enum):
     """How the elements of a tensor are written; the low-bit ones are named like ValueSet."""
 
     F32 = "f32"
+    INTEGER = "integer"
     SIGNED_BINARY = "signed_binary"
     BINARY = "binary"
     TERNARY = "ternary"
@@ -62,6 +63,10 @@ def pack(name: str, constant: Constant) -> PackedTensor:
     """
     if isinstance(constant, LowBitWeight):
         return _pack_low_bit(constant)
+    if isinstance(constant, IntegerWeight):
+        data = constant.scale.astype(_F32).tobytes() + constant.codes.tobytes()
+        data += bytes(-len(data) % ALIGNMENT)
+        return PackedTensor(Encoding.INTEGER, False, constant.shape, data)
     if constant.dtype != np.float32 or not constant.size or not 1 <= constant.ndim <= 4:
         raise FormatError(
             f"constant {name}",
@@ -91,7 +96,28 @@ def unpack(entry: TensorEntry, data: memoryview) -> Constant:
         _check_finite(entry.name, array)
         array.setflags(write=False)
         return array
+    if entry.encoding is Encoding.INTEGER:
+        return _unpack_integer(entry, data)
     return _unpack_low_bit(entry, data)
+
+
+def _unpack_integer(entry: TensorEntry, data: memoryview) -> IntegerWeight:
+    scales_end = 4 * entry.shape[0]
+    end = scales_end + math.prod(entry.shape)
+    _check_size(entry, end + -end % ALIGNMENT)
+    _check_padding(entry, data[end:])
+    scale = np.frombuffer(data[:scales_end], _F32).astype(np.float32)
+    _check_finite(entry.name, scale)
+    codes = np.frombuffer(data[scales_end:end], np.int8).reshape(entry.shape)
+    largest = IntegerWeight.LARGEST_CODE
+    if codes.min() < -largest or codes.max() > largest:
+        raise FormatError(f"codes of tensor {entry.name}", allowed=f"-{largest}..{largest}")
+    return IntegerWeight(codes.copy(), scale)
+
+
+def _check_padding(entry: TensorEntry, data: memoryview) -> None:
+    if any(data):
+        raise FormatError(f"padding of tensor {entry.name}", allowed="zero bytes")
 
 
 def _pack_low_bit(weight: LowBitWeight) -> PackedTensor:
@@ -126,8 +152,7 @@ def _unpack_low_bit(entry: TensorEntry, data: memoryview) -> LowBitWeight:
     fields_end = fields_start + _bytes_for(second)
     _check_size(entry, fields_end + -fields_end % ALIGNMENT)
     second_bits = _bits(entry, data[fields_start:fields_end], second)
-    if any(data[fields_end:]):
-        raise FormatError(f"padding of tensor {entry.name}", allowed="zero bytes")
+    _check_padding(entry, data[fields_end:])
     vectors = np.frombuffer(data[:vectors_size], _F32).astype(np.float32).reshape(-1, filters)
     _check_finite(entry.name, vectors)
     weight = LowBitWeight(

@@ -11,9 +11,11 @@ from signbin.ir.graph import (
     Value,
     is_name,
 )
-from signbin.ir.interpret import interpret
+from signbin.ir.interpret import interpret, interpret_node, real_values
 from signbin.ir.ops import OPS, resolve
 from signbin.ir.parse import parse_graph
+from signbin.ir.ranges import never_negative
+from signbin.ir.requantize import Requantization, requantization
 from signbin.ir.text import describe_constant, print_graph
 from signbin.ir.verify import verify
 
@@ -25,13 +27,18 @@ __all__ = [
     "Constant",
     "Graph",
     "Node",
+    "Requantization",
     "TensorType",
     "Value",
     "describe_constant",
     "interpret",
+    "interpret_node",
     "is_name",
+    "never_negative",
     "parse_graph",
     "print_graph",
+    "real_values",
+    "requantization",
     "resolve",
     "verify",
 ]

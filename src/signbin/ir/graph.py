@@ -19,7 +19,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from signbin.spec import LowBitWeight
+from signbin.spec import ActivationSpec, IntegerWeight, LowBitWeight
 
 __all__ = [
     "BATCH",
@@ -44,18 +44,27 @@ def is_name(text: str) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class TensorType:
-    """dtype (only ``f32`` today) and shape; shape[0] is BATCH.
+    """dtype, shape (shape[0] is BATCH), and how the codes of a quantised value are meant.
+
+    dtype: ``f32``, without quantization, or ``u8``, with it.
 
     >>> print(TensorType("f32", (BATCH, 3, 32, 32)))
     f32[N,3,32,32]
+    >>> print(TensorType("u8", (BATCH, 3, 32, 32), ActivationSpec(0.5, 128, 8)))
+    u8[N,3,32,32] scale 0.5 zero 128 bits 8
     """
 
     dtype: str
     shape: tuple[int, ...]
+    quantization: ActivationSpec | None = None
 
     def __str__(self) -> str:
         extents = ",".join("N" if extent == BATCH else str(extent) for extent in self.shape)
-        return f"{self.dtype}[{extents}]"
+        text = f"{self.dtype}[{extents}]"
+        if self.quantization is None:
+            return text
+        spec = self.quantization
+        return f"{text} scale {spec.scale!r} zero {spec.zero_point} bits {spec.bits}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +86,7 @@ class ConstRef:
 
 
 AttributeValue: TypeAlias = bool | int | float | str | tuple[int, ...] | ConstRef
-Constant: TypeAlias = NDArray[np.float32] | LowBitWeight
+Constant: TypeAlias = NDArray[np.float32] | LowBitWeight | IntegerWeight
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,9 +145,21 @@ class Graph:
         """Nodes that read the value ``name``, in execution order."""
         return tuple(node for node in self.nodes if name in node.inputs)
 
+    def layer_modules(self) -> dict[str, str]:
+        """Node name -> module of every layer with weights, in execution order.
+
+        The module is that of the weight: ``layer1.0.conv1`` for ``@layer1.0.conv1.weight``.
+        """
+        references = {node.name: node.attributes.get("weight") for node in self.nodes}
+        return {
+            name: reference.name.removesuffix(".weight")
+            for name, reference in references.items()
+            if isinstance(reference, ConstRef)
+        }
+
     def array(self, reference: AttributeValue) -> NDArray[np.float32]:
-        """The float32 array a ConstRef names, dequantised where it is a low-bit weight."""
+        """The float32 array a ConstRef names, dequantised where it is a weight with codes."""
         if not isinstance(reference, ConstRef):
             raise KeyError(f"not a constant reference: {reference!r}")
         constant = self.constants[reference.name]
-        return constant.dequantized() if isinstance(constant, LowBitWeight) else constant
+        return constant if isinstance(constant, np.ndarray) else constant.dequantized()

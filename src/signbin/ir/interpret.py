@@ -3,43 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from signbin.errors import ExecutionError
-from signbin.ir.graph import BATCH, Graph
+from signbin.ir.graph import BATCH, Constant, Graph, Node, TensorType
 from signbin.ir.ops import OPS
-from signbin.ir.schema import Arguments
+from signbin.ir.requantize import requantization_of
+from signbin.ir.schema import Arguments, Held, Op, TypeRule
 from signbin.ir.verify import verify
 
-__all__ = ["interpret"]
+__all__ = ["interpret", "interpret_node", "real_values"]
 
 
-def interpret(
-    graph: Graph, inputs: Mapping[str, NDArray[np.float32]]
-) -> dict[str, NDArray[np.float32]]:
+def interpret(graph: Graph, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[Any]]:
     """Every value of the graph by name, inputs included, for the given inputs.
 
-    inputs: float32 arrays [N,...] by input name, the same N >= 1 for all. Each op accumulates in
-    float64 and its result is rounded to float32 once, so a chain of ops is as exact as float32
-    values between them allow. Raises VerifyError for a graph that breaks the rules and
-    ExecutionError for inputs that do not fit. Values outside the range of float32 become inf.
+    inputs: float32 arrays [N,...] by input name, the same N >= 1 for all. f32 values are float32:
+    each op accumulates in float64 and its result is rounded to float32 once, so a chain of ops is
+    as exact as float32 values between them allow; outside the range of float32 they become inf.
+    u8 values are uint8 codes; nodes that read or write them are exact, see requantize.py: every
+    kernel gives the same bits. Raises VerifyError for a graph that breaks the rules and
+    ExecutionError for inputs that do not fit.
     """
     verify(graph)
     _expect_inputs(graph, inputs)
-    values = {value.name: inputs[value.name] for value in graph.inputs}
+    values: dict[str, NDArray[Any]] = {value.name: inputs[value.name] for value in graph.inputs}
     types = {value.name: value.type for value in graph.inputs}
-    with np.errstate(all="ignore"):
-        for node in graph.nodes:
-            op = OPS[node.op]
-            operand_types = tuple(types[name] for name in node.inputs)
-            arguments = Arguments(node, operand_types, op.resolve(node), graph.constants)
-            operands = tuple(values[name].astype(np.float64) for name in node.inputs)
-            result = op.reference(arguments, operands)
-            values[node.name] = np.ascontiguousarray(result, dtype=np.float32)
-            types[node.name] = node.type
+    for node in graph.nodes:
+        operand_types = tuple(types[name] for name in node.inputs)
+        operands = tuple(values[name] for name in node.inputs)
+        values[node.name] = _computed(node, operand_types, graph.constants, operands)
+        types[node.name] = node.type
     return values
+
+
+def interpret_node(graph: Graph, node: Node, operands: tuple[Held, ...]) -> Held:
+    """What one node of a verified graph makes of operands as :func:`interpret` holds them."""
+    types = tuple(graph.type_of(name) for name in node.inputs)
+    return _computed(node, types, graph.constants, operands)
+
+
+def real_values(graph: Graph, values: Mapping[str, Held]) -> dict[str, NDArray[np.float32]]:
+    """The numbers that values of the graph stand for: u8 codes dequantised, f32 as they are."""
+    types = {value.name: value.type for value in graph.inputs}
+    types.update({node.name: node.type for node in graph.nodes})
+    real = {}
+    for name, held in values.items():
+        spec = types[name].quantization
+        real[name] = cast(
+            NDArray[np.float32],
+            held if spec is None else spec.dequantized(cast(NDArray[np.uint8], held)),
+        )
+    return real
+
+
+def _computed(
+    node: Node,
+    types: tuple[TensorType, ...],
+    constants: Mapping[str, Constant],
+    operands: tuple[Held, ...],
+) -> Held:
+    op = OPS[node.op]
+    arguments = Arguments(node, types, op.resolve(node), constants)
+    compute = _integer if arguments.quantized else _real
+    with np.errstate(all="ignore"):
+        return np.ascontiguousarray(compute(op, arguments, operands))
+
+
+def _real(op: Op, arguments: Arguments, operands: tuple[Held, ...]) -> NDArray[np.float32]:
+    assert op.reference is not None
+    wide = tuple(operand.astype(np.float64) for operand in operands)
+    return op.reference(arguments, wide).astype(np.float32)
+
+
+def _integer(op: Op, arguments: Arguments, operands: tuple[Held, ...]) -> Held:
+    assert op.integer_reference is not None
+    keeps_codes = op.types is TypeRule.KEPT
+    constants = None if keeps_codes else requantization_of(arguments)
+    return op.integer_reference(arguments, constants, operands)
 
 
 def _expect_inputs(graph: Graph, inputs: Mapping[str, NDArray[np.float32]]) -> None:

@@ -7,6 +7,9 @@ interpreter read this table; a new op is one row and one test.
 Convolution and linear carry the epilogue that passes fuse into them:
 
     y = activation(sum + bias [+ residual]) + post_bias
+
+Where a value is u8 the same formulas hold in whole numbers and single float32 operations, exactly
+as requantize.py and integer.py define them.
 """
 
 from __future__ import annotations
@@ -15,9 +18,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from signbin.ir import reference, shape_rules
+from signbin.ir import integer, reference, shape_rules
 from signbin.ir.graph import AttributeValue, Node
-from signbin.ir.schema import MAX_WINDOW, Attribute, AttributeKind, Op
+from signbin.ir.schema import MAX_WINDOW, Attribute, AttributeKind, Op, TypeRule
 from signbin.spec import ActivationKind
 
 __all__ = ["OPS", "resolve"]
@@ -57,7 +60,7 @@ _ROWS: Final = (
         "y = act(weight * x + bias [+ residual]) + post_bias, x zero outside the image",
         {
             "weight": Attribute(
-                AttributeKind.CONSTANT, shape=shape_rules.weight_of_conv2d, low_bit=True
+                AttributeKind.CONSTANT, shape=shape_rules.weight_of_conv2d, weight=True
             ),
             "bias": _FILTER_VECTOR,
             "stride": _pair(1, (1, 1)),
@@ -68,6 +71,8 @@ _ROWS: Final = (
         },
         shape_rules.conv2d,
         reference.conv2d,
+        TypeRule.REQUANTIZED,
+        integer.conv2d,
         most_inputs=2,
     ),
     Op(
@@ -75,13 +80,15 @@ _ROWS: Final = (
         "y = act(weight x + bias [+ residual]) + post_bias",
         {
             "weight": Attribute(
-                AttributeKind.CONSTANT, shape=shape_rules.weight_of_linear, low_bit=True
+                AttributeKind.CONSTANT, shape=shape_rules.weight_of_linear, weight=True
             ),
             "bias": _FILTER_VECTOR,
             **_EPILOGUE,
         },
         shape_rules.linear,
         reference.linear,
+        TypeRule.REQUANTIZED,
+        integer.linear,
         most_inputs=2,
     ),
     Op(
@@ -97,13 +104,23 @@ _ROWS: Final = (
         shape_rules.batch_norm,
         reference.batch_norm,
     ),
-    Op("relu", "y = max(x, 0)", {}, shape_rules.elementwise, reference.relu),
+    Op(
+        "relu",
+        "y = max(x, 0)",
+        {},
+        shape_rules.elementwise,
+        reference.relu,
+        TypeRule.REQUANTIZED,
+        integer.elementwise,
+    ),
     Op(
         "leaky_relu",
         "y = x if x > 0 else slope * x",
         {"slope": Attribute(AttributeKind.FLOAT)},
         shape_rules.elementwise,
         reference.leaky_relu,
+        TypeRule.REQUANTIZED,
+        integer.elementwise,
     ),
     Op(
         "prelu",
@@ -111,6 +128,8 @@ _ROWS: Final = (
         {"slope": _CHANNEL_VECTOR},
         shape_rules.elementwise,
         reference.prelu,
+        TypeRule.REQUANTIZED,
+        integer.elementwise,
     ),
     Op(
         "clamp",
@@ -118,21 +137,37 @@ _ROWS: Final = (
         {"low": _LOW, "high": _HIGH},
         shape_rules.clamp,
         reference.clamp,
+        TypeRule.REQUANTIZED,
+        integer.elementwise,
     ),
-    Op("add", "z = x + y", {}, shape_rules.add, reference.add, least_inputs=2, most_inputs=2),
+    Op(
+        "add",
+        "z = x + y",
+        {},
+        shape_rules.add,
+        reference.add,
+        TypeRule.REQUANTIZED,
+        integer.elementwise,
+        least_inputs=2,
+        most_inputs=2,
+    ),
     Op(
         "channel_bias",
         "y = x + bias[c]",
         {"bias": _CHANNEL_VECTOR},
         shape_rules.elementwise,
         reference.channel_bias,
+        TypeRule.REQUANTIZED,
+        integer.elementwise,
     ),
     Op(
         "max_pool2d",
-        "y = largest of each window, padding counts as -inf",
+        "y = largest of each window, padding counts as -inf, in u8 as code 0",
         {**_WINDOW, "dilation": _pair(1, (1, 1))},
         shape_rules.max_pool2d,
         reference.max_pool2d,
+        TypeRule.KEPT,
+        integer.max_pool2d,
     ),
     Op(
         "avg_pool2d",
@@ -140,6 +175,8 @@ _ROWS: Final = (
         {**_WINDOW, "count_include_pad": Attribute(AttributeKind.BOOL, True)},
         shape_rules.avg_pool2d,
         reference.avg_pool2d,
+        TypeRule.REQUANTIZED,
+        integer.avg_pool2d,
     ),
     Op(
         "global_avg_pool",
@@ -147,8 +184,18 @@ _ROWS: Final = (
         {},
         shape_rules.global_avg_pool,
         reference.global_avg_pool,
+        TypeRule.REQUANTIZED,
+        integer.global_avg_pool,
     ),
-    Op("flatten", "y = x as [N, C*H*W]", {}, shape_rules.flatten, reference.flatten),
+    Op(
+        "flatten",
+        "y = x as [N, C*H*W]",
+        {},
+        shape_rules.flatten,
+        reference.flatten,
+        TypeRule.KEPT,
+        integer.flatten,
+    ),
     Op(
         "subsample_pad",
         "y = x[:, :, ::stride, ::stride] between channels of zeros",
@@ -159,6 +206,26 @@ _ROWS: Final = (
         },
         shape_rules.subsample_pad,
         reference.subsample_pad,
+        TypeRule.KEPT,
+        integer.subsample_pad,
+    ),
+    Op(
+        "quantize",
+        "q = nearest code of x, half to even, saturating",
+        {},
+        shape_rules.elementwise,
+        None,
+        TypeRule.QUANTIZED,
+        integer.quantize,
+    ),
+    Op(
+        "dequantize",
+        "y = (q - zero_point) * scale",
+        {},
+        shape_rules.elementwise,
+        None,
+        TypeRule.DEQUANTIZED,
+        integer.dequantize,
     ),
 )
 

@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from signbin.errors import VerifyError
+from signbin.errors import SpecError, VerifyError
 from signbin.ir.graph import (
     BATCH,
     AttributeValue,
@@ -28,7 +28,7 @@ from signbin.ir.graph import (
 )
 from signbin.ir.text import describe_constant
 from signbin.ir.verify import MAX_NODES, verify
-from signbin.spec import LowBitWeight
+from signbin.spec import ActivationSpec, IntegerWeight, LowBitWeight
 
 __all__ = ["parse_graph"]
 
@@ -37,7 +37,10 @@ _LONGEST_LINE: Final = 8192
 _STAGES: Final = ("graph", "input", "const", "node", "output")
 
 _NAME: Final = r"[A-Za-z_][A-Za-z0-9_.]{0,254}"
-_TYPE: Final = r"([a-z0-9]{1,8})\[(N(?:,[0-9]{1,10}){0,7})\]"
+_TYPE: Final = (
+    r"([a-z0-9]{1,8})\[(N(?:,[0-9]{1,10}){0,7})\]"
+    r"(?: scale ([0-9.e+-]{1,32}) zero ([0-9]{1,4}) bits ([0-9]))?"
+)
 _GRAPH: Final = re.compile(rf"graph ({_NAME})")
 _INPUT: Final = re.compile(rf"input %({_NAME}) : {_TYPE}")
 _CONST: Final = re.compile(rf"const @({_NAME}) : (.+)")
@@ -160,15 +163,16 @@ def _read_graph(draft: _Draft, line: str) -> None:
 
 def _read_input(draft: _Draft, line: str) -> None:
     match = _match(_INPUT, line, "input", "input %NAME : f32[N,...]")
-    draft.inputs.append(Value(match[1], _tensor_type(match[2], match[3])))
+    draft.inputs.append(Value(match[1], _tensor_type(*match.groups()[1:])))
 
 
 def _read_constant(draft: _Draft, line: str) -> None:
     match = _match(_CONST, line, "const", "const @NAME : TYPE")
     name, stated = match[1], match[2]
     constant = draft.constants.get(name)
-    if not isinstance(constant, np.ndarray | LowBitWeight) or name in draft.named_constants:
-        raise _Malformed("const", name, "a given float32 array or low-bit weight, declared once")
+    known = isinstance(constant, np.ndarray | LowBitWeight | IntegerWeight)
+    if constant is None or not known or name in draft.named_constants:
+        raise _Malformed("const", name, "a given float32 array or weight, declared once")
     actual = describe_constant(constant)
     if stated != actual:
         raise _Malformed(f"type of const @{name}", stated, actual)
@@ -177,16 +181,14 @@ def _read_constant(draft: _Draft, line: str) -> None:
 
 def _read_node(draft: _Draft, line: str) -> None:
     example = '%NAME = OP(%INPUT, ...) {ATTRIBUTE=VALUE, ...} : f32[N,...] from "MODULE"'
-    name, op, inputs, attributes, dtype, shape, source = _match(
-        _NODE, line, "node", example
-    ).groups()
+    name, op, inputs, attributes, *type_, source = _match(_NODE, line, "node", example).groups()
     draft.nodes.append(
         Node(
             name,
             op,
             _value_names(inputs),
             _attributes(attributes),
-            _tensor_type(dtype, shape),
+            _tensor_type(*type_),
             "" if source is None else _source(source),
         )
     )
@@ -201,9 +203,18 @@ def _value_names(text: str) -> tuple[str, ...]:
     return tuple(name.removeprefix("%") for name in text.split(", "))
 
 
-def _tensor_type(dtype: str, shape: str) -> TensorType:
+def _tensor_type(
+    dtype: str, shape: str, scale: str | None, zero: str | None, bits: str | None
+) -> TensorType:
     extents = [_canonical_integer(extent) for extent in shape.split(",")[1:]]
-    return TensorType(dtype, (BATCH, *extents))
+    if scale is None or zero is None or bits is None:
+        return TensorType(dtype, (BATCH, *extents))
+    numbers = _canonical_float(scale), _canonical_integer(zero), _canonical_integer(bits)
+    try:
+        spec = ActivationSpec(*numbers)
+    except SpecError as error:
+        raise _Malformed("quantization", f"{scale}, {zero}, {bits}", str(error)) from None
+    return TensorType(dtype, (BATCH, *extents), spec)
 
 
 def _source(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from signbin.ir import windows
 from signbin.ir.schema import Arguments, Array
 
 __all__ = [
@@ -32,22 +33,10 @@ def conv2d(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
     """y[n,k,p,q] = act(bias[k] + sum_{c,r,s} w[k,c,r,s] * x[n,c,p*s+r*d,q*s+s*d] + residual).
 
     The sum runs over the channels of the filter's group; x is zero outside the image.
-    One matrix product per tap: (K, C) x (C, N*P*Q), so memory stays at one copy of the input.
     """
-    weight = arguments.array("weight")
-    filters, depth, rows, columns = weight.shape
-    groups = arguments.integer("groups")
-    _, _, height, width = arguments.node.type.shape
-    weight = weight.reshape(groups, filters // groups, depth, rows, columns)
-    images = inputs[0].shape[0]
-    padded = _padded(inputs[0], arguments.pair("padding"), 0.0).transpose(1, 0, 2, 3)
-    total = np.zeros((groups, filters // groups, images * height * width))
-    for row in range(rows):
-        for column in range(columns):
-            tap = _tap(arguments, padded, (row, column), arguments.pair("dilation"))
-            total += weight[..., row, column] @ tap.reshape(groups, depth, -1)
-    result = total.reshape(filters, images, height, width).transpose(1, 0, 2, 3)
-    return _epilogue(arguments, result, inputs)
+    return _epilogue(
+        arguments, windows.convolved(arguments, arguments.array("weight"), inputs[0]), inputs
+    )
 
 
 def linear(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
@@ -97,24 +86,12 @@ def channel_bias(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
 
 def max_pool2d(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
     """Largest value of every window; the padding counts as -inf. NaN propagates."""
-    padded = _padded(inputs[0], arguments.pair("padding"), -np.inf)
-    result = np.full((inputs[0].shape[0], *arguments.node.type.shape[1:]), -np.inf)
-    rows, columns = arguments.pair("kernel")
-    for row in range(rows):
-        for column in range(columns):
-            tap = _tap(arguments, padded, (row, column), arguments.pair("dilation"))
-            np.maximum(result, tap, out=result)
-    return result
+    return windows.largest_of_windows(arguments, inputs[0], -np.inf)
 
 
 def avg_pool2d(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
     """Sum of every window / taps; / taps inside the image without count_include_pad."""
-    total = _window_sum(arguments, inputs[0])
-    if arguments.flag("count_include_pad"):
-        rows, columns = arguments.pair("kernel")
-        return total / (rows * columns)
-    inside = np.ones((1, 1, *inputs[0].shape[2:]))
-    return total / _window_sum(arguments, inside)
+    return windows.window_sums(arguments, inputs[0]) / windows.taps_per_window(arguments, inputs[0])
 
 
 def global_avg_pool(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
@@ -129,10 +106,7 @@ def flatten(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
 
 def subsample_pad(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
     """Every stride-th pixel; channels of zeros before and after (option-A shortcut)."""
-    vertical, horizontal = arguments.pair("stride")
-    kept = inputs[0][:, :, ::vertical, ::horizontal]
-    channels = (arguments.integer("channels_before"), arguments.integer("channels_after"))
-    return np.pad(kept, ((0, 0), channels, (0, 0), (0, 0)))
+    return windows.subsampled(arguments, inputs[0], 0)
 
 
 def _epilogue(arguments: Arguments, total: Array, inputs: tuple[Array, ...]) -> Array:
@@ -162,34 +136,3 @@ def _leaky(x: Array, slope: Array | np.float64) -> Array:
 def _per_channel(vector: Array, x: Array) -> Array:
     """The vector reshaped so that it broadcasts along axis 1 of x."""
     return vector.reshape((1, -1) + (1,) * (x.ndim - 2))
-
-
-def _padded(x: Array, padding: tuple[int, int], value: float) -> Array:
-    if padding == (0, 0):
-        return x
-    vertical, horizontal = padding
-    edges = ((0, 0), (0, 0), (vertical, vertical), (horizontal, horizontal))
-    return np.pad(x, edges, constant_values=value)
-
-
-def _tap(
-    arguments: Arguments, padded: Array, position: tuple[int, int], dilation: tuple[int, int]
-) -> Array:
-    """The pixels that tap (row, column) of every window sees: last axes are P x Q."""
-    slices = []
-    for axis in range(2):
-        first = position[axis] * dilation[axis]
-        step = arguments.pair("stride")[axis]
-        last = first + (arguments.node.type.shape[2 + axis] - 1) * step
-        slices.append(slice(first, last + 1, step))
-    return padded[..., slices[0], slices[1]]
-
-
-def _window_sum(arguments: Arguments, x: Array) -> Array:
-    padded = _padded(x, arguments.pair("padding"), 0.0)
-    total = np.zeros((*x.shape[:2], *arguments.node.type.shape[2:]))
-    rows, columns = arguments.pair("kernel")
-    for row in range(rows):
-        for column in range(columns):
-            total += _tap(arguments, padded, (row, column), (1, 1))
-    return total

@@ -6,14 +6,16 @@ import dataclasses
 import enum
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from signbin.errors import VerifyError
 from signbin.ir.graph import AttributeValue, Constant, ConstRef, Node, TensorType
-from signbin.spec import LowBitWeight
+
+if TYPE_CHECKING:
+    from signbin.ir.requantize import Requantization
 
 __all__ = [
     "MAX_ELEMENTS",
@@ -22,7 +24,11 @@ __all__ = [
     "Array",
     "Attribute",
     "AttributeKind",
+    "Held",
+    "IntegerReference",
     "Op",
+    "Shape",
+    "TypeRule",
 ]
 
 MAX_WINDOW: Final = 2**16
@@ -31,6 +37,17 @@ MAX_ELEMENTS: Final = 2**28
 """Most elements of one value per image, of a padded input, or of one constant (1 GiB of f32)."""
 
 Array: TypeAlias = NDArray[np.float64]
+Shape: TypeAlias = tuple[int, ...]
+
+
+class TypeRule(enum.Enum):
+    """Which types an op reads and writes; the value is how an error message says it."""
+
+    REAL = "f32 -> f32"
+    REQUANTIZED = "f32 -> f32, or u8 -> u8 or f32"
+    KEPT = "f32 -> f32, or u8 -> u8 of the same scale, zero point and bits"
+    QUANTIZED = "f32 -> u8"
+    DEQUANTIZED = "u8 -> f32"
 
 
 class AttributeKind(enum.Enum):
@@ -52,7 +69,7 @@ class Attribute:
     or, with optional (constants only), may be absent. minimum, maximum: inclusive bounds of
     numbers, of both members of a pair. infinite: whether -inf and inf are allowed.
     words: the values of a WORD. shape: expected shape of a constant, None for a free extent.
-    low_bit: whether a constant may be a LowBitWeight.
+    weight: whether a constant is a weight, which may be a LowBitWeight or an IntegerWeight.
     """
 
     kind: AttributeKind
@@ -63,7 +80,7 @@ class Attribute:
     infinite: bool = False
     words: tuple[str, ...] = ()
     shape: Callable[[Arguments], tuple[int | None, ...]] | None = None
-    low_bit: bool = False
+    weight: bool = False
 
     @property
     def required(self) -> bool:
@@ -71,21 +88,31 @@ class Attribute:
         return self.default is None and not self.optional
 
 
+Held: TypeAlias = NDArray[np.float32 | np.uint8]
+"""What a value of a graph holds: float32 numbers, or the uint8 codes of a u8 value."""
+IntegerReference: TypeAlias = "Callable[[Arguments, Requantization | None, tuple[Held, ...]], Held]"
+"""(arguments, the node's constants unless it keeps codes as they are, operands) -> result."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Op:
     """One row of the op table.
 
     formula: what it computes, for people. least_inputs, most_inputs: how many values it reads.
-    shape_rule: type of the result; raises VerifyError where the inputs do not fit.
-    reference: the numpy definition; reads float32 inputs, accumulates in float64, and its
-    result is rounded to float32 once.
+    shape_rule: shape of the result; raises VerifyError where the inputs do not fit. types: which
+    types it reads and writes. reference: the numpy definition on f32; reads float32 inputs,
+    accumulates in float64, and its result is rounded to float32 once. integer_reference: the
+    definition where a u8 value is read or written; its result is final, uint8 or float32.
+    Each is None where ``types`` rules it out.
     """
 
     name: str
     formula: str
     attributes: Mapping[str, Attribute]
-    shape_rule: Callable[[Arguments], TensorType]
-    reference: Callable[[Arguments, tuple[Array, ...]], Array]
+    shape_rule: Callable[[Arguments], Shape]
+    reference: Callable[[Arguments, tuple[Array, ...]], Array] | None
+    types: TypeRule = TypeRule.REAL
+    integer_reference: IntegerReference | None = None
     least_inputs: int = 1
     most_inputs: int = 1
 
@@ -125,6 +152,11 @@ class Arguments:
         )
 
     @property
+    def quantized(self) -> bool:
+        """Whether the node reads or writes a u8 value."""
+        return any(type_.dtype == "u8" for type_ in (*self.inputs, self.node.type))
+
+    @property
     def channels(self) -> int:
         """Channels of the first input: its second extent."""
         return self.inputs[0].shape[1]
@@ -153,12 +185,16 @@ class Arguments:
         """Whether an optional constant is stated."""
         return self.attributes[name] is not None
 
+    def constant(self, name: str) -> Constant:
+        """The constant an attribute refers to, as it is."""
+        return self.constants[cast(ConstRef, self.attributes[name]).name]
+
     def constant_shape(self, name: str) -> tuple[int, ...]:
         """Shape of the constant an attribute refers to."""
-        return tuple(self.constants[cast(ConstRef, self.attributes[name]).name].shape)
+        return tuple(self.constant(name).shape)
 
     def array(self, name: str) -> Array:
-        """The constant an attribute refers to, dequantised where it is low-bit, as float64."""
-        constant = self.constants[cast(ConstRef, self.attributes[name]).name]
-        dense = constant.dequantized() if isinstance(constant, LowBitWeight) else constant
+        """The constant an attribute refers to, dequantised where it has codes, as float64."""
+        constant = self.constant(name)
+        dense = constant if isinstance(constant, np.ndarray) else constant.dequantized()
         return dense.astype(np.float64)

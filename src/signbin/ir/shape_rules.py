@@ -6,12 +6,13 @@ Alphabet: N images, C channels, H x W pixels in, K filters of R x S taps. Values
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 
-from signbin.ir.graph import BATCH, TensorType
-from signbin.ir.schema import MAX_ELEMENTS, Arguments
+from signbin.ir.graph import BATCH
+from signbin.ir.schema import MAX_ELEMENTS, Arguments, Shape
 
 __all__ = [
     "add",
@@ -59,13 +60,13 @@ def weight_of_linear(arguments: Arguments) -> tuple[int | None, ...]:
     return (None, arguments.channels)
 
 
-def elementwise(arguments: Arguments) -> TensorType:
-    """The type of the first input."""
-    return arguments.inputs[0]
+def elementwise(arguments: Arguments) -> Shape:
+    """The shape of the first input."""
+    return arguments.inputs[0].shape
 
 
-def batch_norm(arguments: Arguments) -> TensorType:
-    """The type of the input; variance >= 0 and variance + epsilon > 0."""
+def batch_norm(arguments: Arguments) -> Shape:
+    """The shape of the input; variance >= 0 and variance + epsilon > 0."""
     variance = arguments.array("variance")
     if variance.min() < 0 or variance.min() + arguments.real("epsilon") <= 0:
         raise arguments.refusal(
@@ -74,26 +75,26 @@ def batch_norm(arguments: Arguments) -> TensorType:
             allowed="positive, and no negative variance",
             remedy="re-estimate the statistics or set epsilon",
         )
-    return arguments.inputs[0]
+    return arguments.inputs[0].shape
 
 
-def clamp(arguments: Arguments) -> TensorType:
-    """The type of the input; low <= high."""
+def clamp(arguments: Arguments) -> Shape:
+    """The shape of the input; low <= high."""
     _expect_ordered_bounds(arguments)
-    return arguments.inputs[0]
+    return arguments.inputs[0].shape
 
 
-def add(arguments: Arguments) -> TensorType:
-    """The type of both inputs, which must be equal: no broadcasting."""
+def add(arguments: Arguments) -> Shape:
+    """The shape of both inputs, which must be equal: no broadcasting."""
     first, second = arguments.inputs
-    if first != second:
+    if first.shape != second.shape:
         raise arguments.refusal(
-            "second input", value=str(second), allowed=f"{first}, the type of the first"
+            "second input", value=str(second), allowed=f"{first}, the shape of the first"
         )
-    return first
+    return first.shape
 
 
-def conv2d(arguments: Arguments) -> TensorType:
+def conv2d(arguments: Arguments) -> Shape:
     """[N,K,P,Q] with P = (H + 2*padding - dilation*(R-1) - 1) // stride + 1, Q alike."""
     filters, _, rows, columns = arguments.constant_shape("weight")
     groups = arguments.integer("groups")
@@ -102,40 +103,40 @@ def conv2d(arguments: Arguments) -> TensorType:
             "groups", value=groups, allowed=f"a divisor of the {filters} filters"
         )
     height, width = _windows(arguments, (rows, columns), arguments.pair("dilation"))
-    result = TensorType("f32", (BATCH, filters, height, width))
+    result = (BATCH, filters, height, width)
     _expect_epilogue(arguments, result)
     return result
 
 
-def linear(arguments: Arguments) -> TensorType:
+def linear(arguments: Arguments) -> Shape:
     """[N,K]."""
-    result = TensorType("f32", (BATCH, arguments.constant_shape("weight")[0]))
+    result = (BATCH, arguments.constant_shape("weight")[0])
     _expect_epilogue(arguments, result)
     return result
 
 
-def max_pool2d(arguments: Arguments) -> TensorType:
+def max_pool2d(arguments: Arguments) -> Shape:
     """[N,C,P,Q], extents as conv2d; padding at most half of the dilated kernel."""
     return _pooled(arguments, arguments.pair("dilation"))
 
 
-def avg_pool2d(arguments: Arguments) -> TensorType:
+def avg_pool2d(arguments: Arguments) -> Shape:
     """[N,C,P,Q], extents as conv2d; padding at most half of the kernel."""
     return _pooled(arguments, (1, 1))
 
 
-def global_avg_pool(arguments: Arguments) -> TensorType:
+def global_avg_pool(arguments: Arguments) -> Shape:
     """[N,C,1,1]."""
     _expect_rank(arguments, 4)
-    return TensorType("f32", (BATCH, arguments.channels, 1, 1))
+    return (BATCH, arguments.channels, 1, 1)
 
 
-def flatten(arguments: Arguments) -> TensorType:
+def flatten(arguments: Arguments) -> Shape:
     """[N, C*H*W]."""
-    return TensorType("f32", (BATCH, math.prod(arguments.inputs[0].shape[1:])))
+    return (BATCH, math.prod(arguments.inputs[0].shape[1:]))
 
 
-def subsample_pad(arguments: Arguments) -> TensorType:
+def subsample_pad(arguments: Arguments) -> Shape:
     """[N, channels_before + C + channels_after, ceil(H/stride), ceil(W/stride)]."""
     _expect_rank(arguments, 4)
     channels = (
@@ -149,10 +150,10 @@ def subsample_pad(arguments: Arguments) -> TensorType:
             arguments.inputs[0].shape[2:], arguments.pair("stride"), strict=True
         )
     )
-    return TensorType("f32", (BATCH, channels, *extents))
+    return (BATCH, channels, *extents)
 
 
-def _pooled(arguments: Arguments, dilation: tuple[int, int]) -> TensorType:
+def _pooled(arguments: Arguments, dilation: tuple[int, int]) -> Shape:
     _expect_rank(arguments, 4)
     kernel, padding = arguments.pair("kernel"), arguments.pair("padding")
     for taps, step, pad in zip(kernel, dilation, padding, strict=True):
@@ -162,7 +163,7 @@ def _pooled(arguments: Arguments, dilation: tuple[int, int]) -> TensorType:
                 "padding", value=padding, allowed=f"at most half of the window: {reach // 2}"
             )
     height, width = _windows(arguments, kernel, dilation)
-    return TensorType("f32", (BATCH, arguments.channels, height, width))
+    return (BATCH, arguments.channels, height, width)
 
 
 def _windows(
@@ -195,12 +196,12 @@ def _expect_rank(arguments: Arguments, rank: int) -> None:
         raise arguments.refusal(
             "first input",
             value=str(arguments.inputs[0]),
-            allowed="f32[N,C,H,W]" if rank == 4 else "f32[N,C]",
+            allowed="[N,C,H,W]" if rank == 4 else "[N,C]",
             remedy="flatten it first" if rank == 2 else "keep the image axes",
         )
 
 
-def _expect_epilogue(arguments: Arguments, result: TensorType) -> None:
+def _expect_epilogue(arguments: Arguments, result: Shape) -> None:
     """Parameters of the activation are stated exactly where it uses them; residual fits."""
     activation = arguments.word("activation")
     users = {"slope": "leaky_relu", "low": "clamp", "high": "clamp", "prelu": "prelu"}
@@ -212,9 +213,11 @@ def _expect_epilogue(arguments: Arguments, result: TensorType) -> None:
     if activation == "prelu" and not arguments.has("prelu"):
         raise arguments.refusal("attribute prelu", value=None, allowed="a constant of slopes (K,)")
     _expect_ordered_bounds(arguments)
-    if len(arguments.inputs) == 2 and arguments.inputs[1] != result:
+    if len(arguments.inputs) == 2 and arguments.inputs[1].shape != result:
         raise arguments.refusal(
-            "residual input", value=str(arguments.inputs[1]), allowed=f"{result}, the result's type"
+            "residual input",
+            value=str(arguments.inputs[1]),
+            allowed=f"{dataclasses.replace(arguments.node.type, shape=result)}, the result's shape",
         )
 
 

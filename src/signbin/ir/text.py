@@ -8,6 +8,10 @@
     %conv_1 = conv2d(%conv) {weight=@block.weight} : f32[N,16,6,6] from "block"
     output %conv_1
 
+A quantised value says how its codes are meant, after its shape:
+
+    %q = quantize(%x) : u8[N,1,8,8] scale 0.03125 zero 128 bits 8
+
 One line per input, constant and node, in that order; constants in the order of their first use;
 attributes in the order of the op table, only those the node states; floats as repr prints them,
 so that the text reads back to exactly the same graph. The numbers inside constants are not part
@@ -20,7 +24,7 @@ import json
 
 from signbin.ir.graph import AttributeValue, Constant, ConstRef, Graph, Node
 from signbin.ir.ops import OPS
-from signbin.spec import LowBitWeight
+from signbin.spec import IntegerWeight, LowBitWeight
 
 __all__ = ["describe_constant", "print_graph"]
 
@@ -37,10 +41,13 @@ def print_graph(graph: Graph) -> str:
 
 
 def describe_constant(constant: Constant) -> str:
-    """Type of a constant: ``f32[16]``, ``ternary[16,16,3,3] density 0.571``; offsets: centred."""
+    """Type of a constant: ``f32[16]``, ``ternary[16,16,3,3] density 0.571``; offsets: centred.
+
+    An IntegerWeight is ``integer[16,3,3,3]``.
+    """
     shape = ",".join(str(extent) for extent in constant.shape)
     if not isinstance(constant, LowBitWeight):
-        return f"f32[{shape}]"
+        return f"{'integer' if isinstance(constant, IntegerWeight) else 'f32'}[{shape}]"
     centred = "" if constant.offset is None else " centred"
     return f"{constant.value_set.value}[{shape}] density {constant.density:.3f}{centred}"
 

@@ -6,6 +6,7 @@ verified graph cannot overflow.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable
 from typing import Final
@@ -31,7 +32,8 @@ from signbin.ir.schema import (
     AttributeKind,
     Op,
 )
-from signbin.spec import LowBitWeight
+from signbin.ir.type_rules import verify_types
+from signbin.spec import ActivationSpec, IntegerWeight, LowBitWeight
 
 __all__ = ["MAX_NODES", "MAX_SOURCE", "verify"]
 
@@ -48,7 +50,8 @@ def verify(graph: Graph) -> None:
 
     Names are legal and unique; values are defined before they are read; ops, attributes and
     their types and ranges are those of the op table; constants exist, are finite, have the
-    right shape and are all used; shapes follow the shape rules; outputs exist.
+    right shape and are all used; shapes and types follow the rules; inputs and outputs of the
+    graph are f32; outputs exist.
     """
     _verify_sizes(graph)
     _verify_name("graph", graph.name)
@@ -58,6 +61,7 @@ def verify(graph: Graph) -> None:
     for value in graph.inputs:
         _verify_new_name("input", value.name, types)
         _verify_type(f"input %{value.name}", value.type)
+        _verify_real("input", value.name, value.type)
         types[value.name] = value.type
     for node in graph.nodes:
         _verify_new_name("node", node.name, types)
@@ -100,7 +104,7 @@ def _verify_new_name(what: str, name: str, types: dict[str, TensorType]) -> None
 
 def _verify_constant(name: str, constant: Constant) -> None:
     _verify_name("constant", name)
-    if isinstance(constant, LowBitWeight):
+    if isinstance(constant, LowBitWeight | IntegerWeight):
         elements = constant.codes.size
     elif isinstance(constant, np.ndarray) and constant.dtype == np.float32 and constant.size:
         elements = constant.size
@@ -108,14 +112,14 @@ def _verify_constant(name: str, constant: Constant) -> None:
         raise VerifyError(
             f"constant @{name}",
             value=(type(constant).__name__, getattr(constant, "dtype", None)),
-            allowed="a float32 array with elements, or a LowBitWeight",
+            allowed="a float32 array with elements, a LowBitWeight or an IntegerWeight",
             remedy="convert it",
         )
     if elements > MAX_ELEMENTS:
         raise VerifyError(
             f"elements of constant @{name}", value=elements, allowed=f"<= {MAX_ELEMENTS}"
         )
-    if not isinstance(constant, LowBitWeight) and not np.isfinite(constant).all():
+    if isinstance(constant, np.ndarray) and not np.isfinite(constant).all():
         raise VerifyError(
             f"constant @{name}",
             value=constant[~np.isfinite(constant)][0].item(),
@@ -126,8 +130,15 @@ def _verify_constant(name: str, constant: Constant) -> None:
 
 def _verify_type(what: str, tensor: TensorType) -> None:
     shape = tensor.shape
-    if tensor.dtype != "f32":
-        raise VerifyError(f"type of {what}", value=tensor.dtype, allowed="f32")
+    if tensor.dtype not in ("f32", "u8"):
+        raise VerifyError(f"type of {what}", value=tensor.dtype, allowed="f32 or u8")
+    wanted = type(None) if tensor.dtype == "f32" else ActivationSpec
+    if not isinstance(tensor.quantization, wanted):
+        raise VerifyError(
+            f"quantization of {what}",
+            value=tensor.quantization,
+            allowed="scale, zero point and bits for u8, none for f32",
+        )
     legal = (
         isinstance(shape, tuple)
         and len(shape) in (2, 4)
@@ -146,6 +157,16 @@ def _verify_type(what: str, tensor: TensorType) -> None:
             f"elements per image of {what}",
             value=math.prod(shape[1:]),
             allowed=f"<= {MAX_ELEMENTS}",
+        )
+
+
+def _verify_real(what: str, name: str, type_: TensorType) -> None:
+    if type_.dtype != "f32":
+        raise VerifyError(
+            f"type of {what} %{name}",
+            value=str(type_),
+            allowed="f32 at the edges of a graph",
+            remedy="insert quantize or dequantize",
         )
 
 
@@ -169,11 +190,13 @@ def _verify_node(graph: Graph, node: Node, types: dict[str, TensorType]) -> None
     for name, attribute in op.attributes.items():
         if attribute.kind is AttributeKind.CONSTANT:
             _verify_reference(arguments, name, attribute)
-    expected = op.shape_rule(arguments)
-    if node.type != expected:
+    shape = op.shape_rule(arguments)
+    if node.type.shape != shape:
+        expected = dataclasses.replace(node.type, shape=shape)
         raise arguments.refusal(
             "type", value=str(node.type), allowed=f"{expected}, by the shape rule"
         )
+    verify_types(arguments, op)
 
 
 def _is_source(text: str) -> bool:
@@ -274,9 +297,9 @@ def _verify_reference(arguments: Arguments, name: str, attribute: Attribute) -> 
             allowed="the name of a constant of the graph",
             remedy="add the constant",
         )
-    if isinstance(constant, LowBitWeight) and not attribute.low_bit:
+    if not isinstance(constant, np.ndarray) and not attribute.weight:
         raise arguments.refusal(
-            f"attribute {name}", value="a low-bit weight", allowed="a float32 array"
+            f"attribute {name}", value=type(constant).__name__, allowed="a float32 array"
         )
     assert attribute.shape is not None
     expected = attribute.shape(arguments)
@@ -305,6 +328,7 @@ def _verify_outputs(outputs: Iterable[str], types: dict[str, TensorType]) -> Non
                 allowed="an input or node of the graph, named once",
                 remedy="correct the list of outputs",
             )
+        _verify_real("output", name, types[name])
         seen.add(name)
     if not seen:
         raise VerifyError("number of outputs", value=0, allowed="at least 1")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from signbin.ir import Constant, Graph, Node, resolve
 from signbin.passes.rewrite import Constants, add_vector, fuse_pairs, is_sum
-from signbin.spec import LowBitWeight
+from signbin.spec import IntegerWeight, LowBitWeight
 
 __all__ = ["fold_batch_norm"]
 
@@ -20,7 +20,7 @@ def fold_batch_norm(graph: Graph) -> Graph:
     factor = scale / sqrt(variance + epsilon)
     weight' = weight * factor[k];  bias' = (bias - mean) * factor + batch norm's bias
 
-    Of a low-bit weight the codes stay and only scale and offset are multiplied. The layer must
+    Of a weight with codes these stay and only scale and offset are multiplied. The layer must
     not have a residual, activation or post_bias yet. Computed in float64; a batch norm whose
     folded constants do not fit into float32 stays a node.
     """
@@ -59,12 +59,15 @@ def _merge(producer: Node, node: Node, constants: Constants) -> Node | None:
 def _scaled(weight: Constant, factor: NDArray[np.float64]) -> Constant | None:
     """The weight with filter k multiplied by factor[k]; None where that overflows float32."""
     with np.errstate(over="ignore"):
-        if not isinstance(weight, LowBitWeight):
+        if isinstance(weight, np.ndarray):
             per_filter = factor.reshape((-1,) + (1,) * (weight.ndim - 1))
-            scaled = (weight * per_filter).astype(np.float32)
-            return scaled if np.isfinite(scaled).all() else None
+            dense = (weight * per_filter).astype(np.float32)
+            return dense if np.isfinite(dense).all() else None
         scale = (weight.scale * factor).astype(np.float32)
-        offset = None if weight.offset is None else (weight.offset * factor).astype(np.float32)
+        offset = weight.offset if isinstance(weight, LowBitWeight) else None
+        offset = None if offset is None else (offset * factor).astype(np.float32)
     if not np.isfinite(scale).all() or (offset is not None and not np.isfinite(offset).all()):
         return None
+    if isinstance(weight, IntegerWeight):
+        return IntegerWeight(weight.codes, scale)
     return LowBitWeight(weight.codes, scale, offset)

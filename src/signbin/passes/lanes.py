@@ -13,14 +13,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from signbin.ir import Graph, Node, TensorType, resolve
+from signbin.ir import Graph, Node, TensorType, never_negative, resolve
 from signbin.ir.graph import ConstRef
+from signbin.passes.memory import ELEMENT_BYTES
 
 __all__ = ["Halo", "LanePlan", "Layout", "Window", "plan_lanes"]
 
 _CRITICAL_BYTES: Final = 2048
 _SKEW_VECTORS: Final = 8
-_ELEMENT_BYTES: Final = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Layout:
     Lane l holds block (l // blocks_x, l % blocks_x) of the image; blocks_y * blocks_x = lanes.
     Channel c of a pixel is vector c of its ``pitch`` vectors; a few of them may be unused, so that
     the pixels under a window do not compete for the same cache sets. Halo positions repeat pixels
-    of neighbouring blocks; positions outside the image hold ``fill``.
+    of neighbouring blocks; positions outside the image hold ``fill``: a number, or a code.
     """
 
     blocks_y: int
@@ -64,10 +64,11 @@ class Layout:
     pitch: int
     halo: Halo = Halo()
     fill: float = 0.0
+    element_bytes: int = 4
 
     @property
     def lanes(self) -> int:
-        """Numbers per vector."""
+        """Elements per vector."""
         return self.blocks_y * self.blocks_x
 
     @property
@@ -75,7 +76,7 @@ class Layout:
         """Bytes of one image."""
         rows = self.halo.top + self.block_height + self.halo.bottom
         columns = self.halo.left + self.block_width + self.halo.right
-        return rows * columns * self.pitch * self.lanes * _ELEMENT_BYTES
+        return rows * columns * self.pitch * self.lanes * self.element_bytes
 
     def serves(self, window: Window, output: Layout) -> bool:
         """Whether the windows of output block b start in block b of this layout.
@@ -116,15 +117,18 @@ class LanePlan:
         object.__setattr__(self, "layouts", MappingProxyType(dict(self.layouts)))
 
 
-def plan_lanes(graph: Graph, lanes: int) -> LanePlan:
+def plan_lanes(graph: Graph, lanes: int, code_lanes: int | None = None) -> LanePlan:
     """Choose the layout of every value of a lowered graph, for vectors of ``lanes`` numbers.
+
+    code_lanes: codes per vector of a u8 value; by default twice the numbers, one for one.
 
     Blocks: fewest positions per block, then the smallest block with a border of one pixel, then
     fewest columns of blocks. Halo and fill: what the consumers that can read in place need; a
-    maximum wants -infinity outside the image, all others 0, which serves a maximum as well where
-    the producer cannot be negative. Images of one pixel, [N, C] values, and the graph's inputs and
-    outputs are plain.
+    maximum wants the least number outside the image (-infinity, code 0), all others zero (0.0, the
+    zero point), which serves a maximum as well where the value cannot be negative. Images of one
+    pixel, [N, C] values, and the graph's inputs and outputs are plain.
     """
+    widths = {"f32": lanes, "u8": code_lanes or (2 * lanes if lanes > 1 else 1)}
     types = {value.name: value.type for value in graph.inputs}
     types.update({node.name: node.type for node in graph.nodes})
     plain = {value.name for value in graph.inputs} | set(graph.outputs)
@@ -132,14 +136,27 @@ def plan_lanes(graph: Graph, lanes: int) -> LanePlan:
     for name, type_ in types.items():
         image = type_.shape[2:]
         bare = name in plain or math.prod(image) == 1
-        layouts[name] = None if bare else _cut(type_, lanes)
+        layouts[name] = None if bare else _cut(type_, widths)
+    unsigned = never_negative(graph)
     for name, layout in layouts.items():
         if layout is not None:
-            layouts[name] = _with_halo(graph, name, layout, types, lanes)
+            fills = _fills(types[name], name in unsigned)
+            cuts = {
+                consumer.name: _cut(types[consumer.name], widths)
+                for consumer in graph.consumers(name)
+            }
+            layouts[name] = _with_halo(graph, name, layout, cuts, fills)
     return LanePlan(lanes, layouts, frozenset(_batch_values(graph, types)))
 
 
-def _cut(type_: TensorType, lanes: int) -> Layout:
+def _fills(type_: TensorType, unsigned: bool) -> _Fills:
+    if type_.quantization is not None:
+        return _Fills(type_.quantization.zero_point, 0.0)
+    return _Fills(0.0, 0.0 if unsigned else -math.inf)
+
+
+def _cut(type_: TensorType, widths: Mapping[str, int]) -> Layout:
+    lanes, element_bytes = widths[type_.dtype], ELEMENT_BYTES[type_.dtype]
     channels, height, width = _extent(type_)
     candidates = []
     blocks_x = 1
@@ -149,12 +166,13 @@ def _cut(type_: TensorType, lanes: int) -> Layout:
         candidates.append((block[0] * block[1], around, blocks_x, block))
         blocks_x *= 2
     _, _, blocks_x, block = min(candidates)
-    return Layout(lanes // blocks_x, blocks_x, *block, _pitch(channels, lanes))
+    pitch = _pitch(channels, lanes * element_bytes)
+    return Layout(lanes // blocks_x, blocks_x, *block, pitch, element_bytes=element_bytes)
 
 
-def _pitch(channels: int, lanes: int) -> int:
+def _pitch(channels: int, vector_bytes: int) -> int:
     """Vectors from pixel to pixel: multiples of 2 KiB would fall into the same cache sets."""
-    critical = channels * lanes * _ELEMENT_BYTES % _CRITICAL_BYTES == 0
+    critical = channels * vector_bytes % _CRITICAL_BYTES == 0
     return channels + _SKEW_VECTORS if critical else channels
 
 
@@ -163,12 +181,25 @@ def _extent(type_: TensorType) -> tuple[int, int, int]:
     return channels, height, width
 
 
+@dataclasses.dataclass(frozen=True)
+class _Fills:
+    """What sums and what maxima want outside the image."""
+
+    of_sums: float
+    of_maxima: float
+
+    @property
+    def serve_both(self) -> bool:
+        return self.of_sums == self.of_maxima
+
+
 def _with_halo(
-    graph: Graph, name: str, layout: Layout, types: Mapping[str, TensorType], lanes: int
+    graph: Graph, name: str, layout: Layout, cuts: Mapping[str, Layout], fills: _Fills
 ) -> Layout:
     """The layout with the halo and fill that its consumers can use in place.
 
-    Where a maximum and another padded window want different fills, the maximum makes a copy.
+    cuts: blocks of the consumers' results. Where a maximum and another padded window want
+    different fills, the maximum makes a copy.
     """
     sums: list[Window] = []
     maxima: list[Window] = []
@@ -176,16 +207,16 @@ def _with_halo(
         window = _window(graph, consumer)
         if window is None or consumer.inputs[0] != name:
             continue
-        if layout.serves(window, _cut(types[consumer.name], lanes)):
+        if layout.serves(window, cuts[consumer.name]):
             (maxima if consumer.op == "max_pool2d" else sums).append(window)
-    zero = _never_negative(graph, name) or any(max(window.padding) > 0 for window in sums)
-    if zero and not _never_negative(graph, name):
+    filled_for_sums = fills.serve_both or any(max(window.padding) > 0 for window in sums)
+    if filled_for_sums and not fills.serve_both:
         maxima = [window for window in maxima if max(window.padding) == 0]
     halo = Halo()
     for window in (*sums, *maxima):
         halo = halo.joined(_least_halo(window))
-    fill = -math.inf if maxima and not zero else 0.0
-    return dataclasses.replace(layout, halo=halo, fill=fill)
+    fill = fills.of_sums if filled_for_sums or not maxima else fills.of_maxima
+    return dataclasses.replace(layout, halo=halo, fill=float(fill))
 
 
 def _window(graph: Graph, node: Node) -> Window | None:
@@ -201,17 +232,6 @@ def _window(graph: Graph, node: Node) -> Window | None:
         return None
     dilation = attributes.get("dilation", (1, 1))
     return Window(kernel, attributes["stride"], attributes["padding"], dilation)
-
-
-def _never_negative(graph: Graph, name: str) -> bool:
-    """Whether the node's activation rules negative numbers out."""
-    node = next((node for node in graph.nodes if node.name == name), None)
-    if node is None:
-        return False
-    attributes = resolve(node)
-    if node.op == "relu":
-        return True
-    return attributes.get("activation") == "relu" and attributes.get("post_bias") is None
 
 
 def _batch_values(graph: Graph, types: Mapping[str, TensorType]) -> set[str]:

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from signbin.ir import Graph
+from signbin.ir import Graph, TensorType
 
 __all__ = [
     "ALIGNMENT_BYTES",
+    "ELEMENT_BYTES",
     "Block",
     "MemoryPlan",
     "find_overlaps",
@@ -22,7 +23,8 @@ __all__ = [
 
 ALIGNMENT_BYTES: Final = 64
 """Offsets and sizes are multiples of this: one cache line, one AVX-512 vector."""
-_ELEMENT_BYTES: Final = 4
+ELEMENT_BYTES: Final = MappingProxyType({"f32": 4, "u8": 2})
+"""Bytes per element by dtype; programs hold codes as 16-bit numbers, which sums add in place."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +73,7 @@ def plan_memory(graph: Graph, sizes: Mapping[str, int] | None = None) -> MemoryP
     """Place values: largest first, each in the tightest gap its lifetime leaves open.
 
     sizes: bytes of every value to place, by name, e.g. from its layout; None places all values of
-    the graph, inputs and outputs included, as plain float32.
+    the graph, inputs and outputs included, in plain order.
 
     Greedy best fit by size over the lifetimes in execution order (Pisarchyk and Lee, "Efficient
     Memory Management for Deep Neural Net Inference", 2020, greedy by size for offset
@@ -109,13 +111,13 @@ def _lifetimes(graph: Graph, sizes: Mapping[str, int] | None) -> dict[str, Block
     if sizes is None:
         types = {value.name: value.type for value in graph.inputs}
         types.update({node.name: node.type for node in graph.nodes})
-        sizes = {name: plain_bytes(type_.shape) for name, type_ in types.items()}
+        sizes = {name: plain_bytes(type_) for name, type_ in types.items()}
     return {name: Block(0, _aligned(size), first[name], last[name]) for name, size in sizes.items()}
 
 
-def plain_bytes(shape: tuple[int, ...]) -> int:
-    """Bytes per image of a plain float32 value of shape (N, ...)."""
-    return _ELEMENT_BYTES * math.prod(shape[1:])
+def plain_bytes(type_: TensorType) -> int:
+    """Bytes per image of a value in plain order."""
+    return ELEMENT_BYTES[type_.dtype] * math.prod(type_.shape[1:])
 
 
 def _aligned(size: int) -> int:

@@ -1,0 +1,207 @@
+"""From whole-number sums to codes or numbers: the factors of a u8 layer and the order of rounding.
+
+Every constant below is computed in float64 from float32 values and rounded to float32 once; every
+operation of the chain is one float32 operation, rounded to nearest even, never fused. So every
+kernel, whatever its instruction set, can give the same bits as this definition.
+
+With s_in, s_res and s_out the scales of input, residual and output (s_out = 1 where the output is
+f32), w the scale and w' the offset of a weight:
+
+    scale = s_in * w[k] / s_out        offset    = s_in * w'[k] / s_out     low  = low / s_out
+    bias  = bias[k] / s_out            post_bias = post_bias[k] / s_out     high = high / s_out
+    residual_scale = s_res / s_out
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbin.ir.graph import Graph, Node
+from signbin.ir.ops import OPS
+from signbin.ir.schema import Arguments, Held, TypeRule
+from signbin.spec import ActivationKind, ActivationSpec, IntegerWeight, LowBitWeight
+
+__all__ = ["Requantization", "requantization", "requantization_of"]
+
+_WITHOUT: Final = (TypeRule.REAL, TypeRule.KEPT)
+_ACTIVATIONS: Final = {kind.value: kind for kind in ActivationKind}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Requantization:
+    """The end of a u8 node, for sums A of codes with the input's zero point taken off.
+
+    f = fl(A) * scale[k]
+    f = f + bias[k]
+    f = f + offset[k] * fl(T)                           where the weight has an offset
+    f = f + residual_scale * fl(r - residual_zero)      where there is a residual
+    f = f > 0 ? f : slope[k] * f                        leaky_relu, prelu
+    f = f < 0 ? 0 : f                                   relu
+    f = f < low ? low : f;  f = f > high ? high : f     clamp
+    f = f + post_bias[k]                                where there is one
+    code = output.encoded(f), or the number f where output is None
+
+    fl rounds a whole number to the nearest float32, half to even. Arrays are float32 of shape
+    (K,), K the output channels, and single numbers are float32 values; ``bias`` is zeros where the
+    node states none. Averages use fl(S) / fl(taps) in place of fl(A), quantize the number itself.
+    """
+
+    scale: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    offset: NDArray[np.float32] | None = None
+    residual_scale: float = 0.0
+    residual_zero: int = 0
+    activation: ActivationKind = ActivationKind.NONE
+    slope: NDArray[np.float32] | None = None
+    low: float = -math.inf
+    high: float = math.inf
+    post_bias: NDArray[np.float32] | None = None
+    input_zero: int = 0
+    output: ActivationSpec | None = None
+
+    def finish(
+        self,
+        sums: NDArray[np.float32],
+        total: NDArray[np.float32] | None = None,
+        residual: NDArray[np.uint8] | None = None,
+    ) -> Held:
+        """The chain above on sums (N, K) or (N, K, P, Q).
+
+        sums: fl(A). total: fl(T), broadcast along the filters. residual: codes.
+        """
+        f = sums * _column(self.scale, sums)
+        f = f + _column(self.bias, sums)
+        if self.offset is not None and total is not None:
+            f = f + _column(self.offset, sums) * total
+        if residual is not None:
+            steps = residual.astype(np.float32) - np.float32(self.residual_zero)
+            f = f + np.float32(self.residual_scale) * steps
+        f = self._activated(f)
+        if self.post_bias is not None:
+            f = f + _column(self.post_bias, sums)
+        return f if self.output is None else self.output.encoded(f)
+
+    def _activated(self, f: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self.activation is ActivationKind.RELU:
+            return np.where(f < 0, np.float32(0), f)
+        if self.activation is ActivationKind.CLAMP:
+            low, high = np.float32(self.low), np.float32(self.high)
+            raised = np.where(f < low, low, f)
+            return np.where(raised > high, high, raised)
+        if self.slope is not None:
+            return np.where(f > 0, f, _column(self.slope, f) * f)
+        return f
+
+
+def requantization(graph: Graph, node: Node) -> Requantization:
+    """The constants of a node that reads or writes u8 and does not just pass codes on.
+
+    VerifyError where one of them is beyond float32, or for a node that keeps codes as they are
+    (max_pool2d, flatten, subsample_pad) or has no u8 value.
+    """
+    types = tuple(graph.type_of(name) for name in node.inputs)
+    return requantization_of(Arguments(node, types, OPS[node.op].resolve(node), graph.constants))
+
+
+def requantization_of(arguments: Arguments, channels: int | None = None) -> Requantization:
+    """:func:`requantization` of the node whose arguments these are.
+
+    channels: length of the arrays that say the same for every channel; None for the node's own. A
+    verifier asks for 1, so that no graph can make it allocate more than the constants it brings.
+    """
+    if OPS[arguments.node.op].types in _WITHOUT or not arguments.quantized:
+        raise arguments.refusal(
+            "requantisation", value=str(arguments.node.type), allowed="a node that changes codes"
+        )
+    source, result = arguments.inputs[0].quantization, arguments.node.type.quantization
+    residual = arguments.inputs[1].quantization if len(arguments.inputs) > 1 else None
+    scale_in = 1.0 if source is None else source.scale
+    unit = 1.0 if result is None else result.scale
+    channels = arguments.node.type.shape[1] if channels is None else channels
+    bias = _vector(arguments, "bias", unit)
+    with np.errstate(over="ignore"):
+        made = Requantization(
+            scale=_scale(arguments, channels, scale_in, unit),
+            bias=np.zeros(channels, np.float32) if bias is None else bias,
+            offset=_offset(arguments, scale_in, unit),
+            residual_scale=0.0 if residual is None else float(np.float32(residual.scale / unit)),
+            residual_zero=0 if residual is None else residual.zero_point,
+            post_bias=_vector(arguments, "post_bias", unit),
+            input_zero=0 if source is None else source.zero_point,
+            output=result,
+            **_activation(arguments, channels, unit),
+        )
+    _expect_finite(arguments, made)
+    return made
+
+
+def _scale(
+    arguments: Arguments, channels: int, scale_in: float, unit: float
+) -> NDArray[np.float32]:
+    if arguments.node.op == "quantize":
+        result = arguments.node.type.quantization
+        assert result is not None
+        return np.full(channels, result.inverse_scale)
+    weights = np.ones(channels)
+    if "weight" in arguments.attributes:
+        weight = arguments.constant("weight")
+        assert isinstance(weight, LowBitWeight | IntegerWeight)
+        weights = weight.scale.astype(np.float64)
+    return np.asarray(scale_in * weights / unit).astype(np.float32)
+
+
+def _offset(arguments: Arguments, scale_in: float, unit: float) -> NDArray[np.float32] | None:
+    if "weight" not in arguments.attributes:
+        return None
+    weight = arguments.constant("weight")
+    if not isinstance(weight, LowBitWeight) or weight.offset is None:
+        return None
+    return np.asarray(scale_in * weight.offset.astype(np.float64) / unit).astype(np.float32)
+
+
+def _vector(arguments: Arguments, name: str, unit: float) -> NDArray[np.float32] | None:
+    """A constant in steps of the output; None where the node does not state it."""
+    if arguments.attributes.get(name) is None:
+        return None
+    with np.errstate(over="ignore"):
+        return np.asarray(arguments.array(name) / unit).astype(np.float32)
+
+
+def _activation(arguments: Arguments, channels: int, unit: float) -> dict[str, Any]:
+    """The activation and its parameters, of an epilogue or of a node that is an activation."""
+    word = arguments.attributes.get("activation", arguments.node.op)
+    kind = _ACTIVATIONS.get(str(word), ActivationKind.NONE)
+    if kind is ActivationKind.LEAKY_RELU:
+        slope = np.full(channels, arguments.real("slope"), np.float32)
+    elif kind is ActivationKind.PRELU:
+        slope = arguments.array("prelu" if "prelu" in arguments.attributes else "slope").astype(
+            np.float32
+        )
+    elif kind is ActivationKind.CLAMP:
+        low, high = (float(np.float32(arguments.real(name) / unit)) for name in ("low", "high"))
+        return {"activation": kind, "low": low, "high": high}
+    else:
+        return {"activation": kind}
+    return {"activation": kind, "slope": slope}
+
+
+def _expect_finite(arguments: Arguments, made: Requantization) -> None:
+    for name in ("scale", "bias", "offset", "residual_scale", "post_bias"):
+        numbers = getattr(made, name)
+        if numbers is not None and not np.all(np.isfinite(numbers)):
+            raise arguments.refusal(
+                f"{name}, in steps of the output",
+                value=float(np.ravel(numbers)[~np.isfinite(np.ravel(numbers))][0]),
+                allowed="within float32",
+                remedy="calibrate again, or leave the layer float",
+            )
+
+
+def _column(vector: NDArray[np.float32], like: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The vector reshaped so that it broadcasts along axis 1."""
+    return vector.reshape((1, -1) + (1,) * (like.ndim - 2))

@@ -1,6 +1,7 @@
 """Options of the whole suite."""
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import tempfile
@@ -36,6 +37,40 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
             f"{item.nodeid} was skipped, and --no-skips allows none: {report.longrepr}"
         )
     return report
+
+
+@pytest.fixture(scope="session")
+def random_graphs():
+    """The module tests/ir/random_graphs.py: a graph builder and random networks."""
+    path = Path(__file__).parent / "ir" / "random_graphs.py"
+    spec = importlib.util.spec_from_file_location("random_graphs", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def graph_builder(random_graphs):
+    """The class that builds graphs node by node."""
+    return random_graphs.GraphBuilder
+
+
+@pytest.fixture(scope="session")
+def random_network(random_graphs):
+    """seed -> a random small network."""
+    return random_graphs.random_network
+
+
+@pytest.fixture(scope="session")
+def random_quantized_network(random_graphs):
+    """seed -> a random small network of u8 values."""
+    return random_graphs.random_quantized_network
+
+
+@pytest.fixture(scope="session")
+def random_inputs(random_graphs):
+    """(graph, images, seed) -> inputs that fit it."""
+    return random_graphs.random_inputs
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ from signbin.errors import (
 )
 
 if TYPE_CHECKING:
+    from signbin.calibrate import CalibrationMethod, QuantizedActivations
     from signbin.compiler import ModelCard, compile
     from signbin.runtime import Program
     from signbin.spec import LowBitWeight, Preprocessing, ValueSet
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "CalibrationMethod",
     "CaptureError",
     "ExecutionError",
     "FormatError",
@@ -38,6 +40,7 @@ __all__ = [
     "PlanError",
     "Preprocessing",
     "Program",
+    "QuantizedActivations",
     "SignbinError",
     "SpecError",
     "ValueSet",
@@ -47,10 +50,12 @@ __all__ = [
 ]
 
 _HOMES: Final = {
+    "CalibrationMethod": "signbin.calibrate",
     "LowBitWeight": "signbin.spec",
     "ModelCard": "signbin.compiler",
     "Preprocessing": "signbin.spec",
     "Program": "signbin.runtime",
+    "QuantizedActivations": "signbin.calibrate",
     "ValueSet": "signbin.spec",
     "compile": "signbin.compiler",
 }

@@ -1,4 +1,4 @@
-"""The doors joined: model -> capture -> passes -> plan -> artifact -> Program.
+"""The doors joined: model -> capture -> passes -> calibrate -> plan -> artifact -> Program.
 
 torch is imported only by the calls that are given a torch model or a training run.
 """
@@ -11,7 +11,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +19,37 @@ from numpy.typing import NDArray
 import signbin
 from signbin import native
 from signbin.artifact import Artifact
-from signbin.diagnose import Comparison, compare
+from signbin.calibrate import CalibrationMethod, QuantizedActivations, calibrate
+from signbin.diagnose import Comparison, QuantizationCost, compare, measure_quantization
 from signbin.errors import SpecError
 from signbin.ir import Graph
-from signbin.passes import lower
+from signbin.passes import lower, quantize_activations
 from signbin.plan import Strategy, Target, make_plan
-from signbin.runtime import Program
+from signbin.runtime import Program, Samples, read_samples
 from signbin.spec import Preprocessing
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["ModelCard", "Source", "compare_source", "compile", "compile_graph", "load_source"]
+__all__ = [
+    "MOST_SAMPLES",
+    "CalibrationRequest",
+    "ModelCard",
+    "Source",
+    "compare_source",
+    "compile",
+    "compile_graph",
+    "load_source",
+    "quantize_program",
+    "quantize_source",
+    "read_calibration",
+]
+
+MOST_SAMPLES: Final = 256
+"""Of a data set, evenly spaced, that calibration looks at where nothing else is said."""
+
+_TOLERANCE: Final = 1e-4
+_CODES_TOLERANCE: Final = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,9 +63,11 @@ class ModelCard:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Source:
-    """A model to compile, with the inputs to capture it by and (for runs) its test samples.
+    """A model to compile, with the inputs to capture it by and (for runs) its samples.
 
-    samples: float32 (N, C, H, W), or None where the source brings none.
+    samples: of the test part, float32 (N, C, H, W); labels: their classes, int64 (N,), None for
+    networks that were not trained; training: up to so many samples of the training part. None
+    where the source brings none.
     """
 
     name: str
@@ -54,6 +75,23 @@ class Source:
     example_inputs: tuple[Tensor, ...]
     card: ModelCard
     samples: NDArray[np.float32] | None = None
+    labels: NDArray[np.int64] | None = None
+    training: Callable[[int], NDArray[np.float32]] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class CalibrationRequest:
+    """What ``signbin compile --activations int8`` asks for.
+
+    data: a run folder, a folder of images, a .npy or .npz file; None for the source's own training
+    images. most: samples at most, evenly spaced. Others as in QuantizedActivations.
+    """
+
+    bits: int
+    data: Path | None = None
+    method: str = CalibrationMethod.MSE.value
+    most: int = MOST_SAMPLES
+    float_layers: tuple[str, ...] = ()
 
 
 def compile(
@@ -63,19 +101,26 @@ def compile(
     card: ModelCard | None = None,
     isa: str = "auto",
     strategy: Strategy | None = None,
+    activations: QuantizedActivations | None = None,
 ) -> Program:
     """Compile a trained ``torch.nn.Module`` for this CPU; ``program.save(path)`` keeps it.
 
     example_inputs: one tensor (N, C, H, W) in a tuple; only its shape and dtype matter, and the
     program accepts any batch. Quantised layers are recognised from their values, whoever
     trained them. isa: ``auto`` or a name from ``signbin doctor``. strategy: None lets the
-    planner choose per layer; a Strategy forces it wherever it can serve.
+    planner choose per layer; a Strategy forces it wherever it can serve. activations: None keeps
+    them float32; :class:`signbin.QuantizedActivations`, with real samples, makes them 8-bit.
 
-    Raises CaptureError (naming every unsupported layer), PlanError or ExecutionError.
+    Raises CaptureError (naming every unsupported layer), PlanError, ExecutionError, or SpecError
+    for samples that do not fit.
     """
     from signbin.capture import capture  # noqa: PLC0415 - needs torch, which running does not
 
-    return compile_graph(capture(model, example_inputs), card=card, isa=isa, strategy=strategy)
+    graph = capture(model, example_inputs)
+    program = compile_graph(graph, card=card, isa=isa, strategy=strategy)
+    if activations is None:
+        return program
+    return quantize_program(program, activations, strategy=strategy)
 
 
 def compile_graph(
@@ -95,6 +140,86 @@ def compile_graph(
     return Program(artifact, isa=isa, strategy=strategy)
 
 
+def quantize_program(
+    program: Program, activations: QuantizedActivations, *, strategy: Strategy | None = None
+) -> Program:
+    """The program with its activations held as codes, calibrated by running it on real samples.
+
+    Inputs and outputs stay float32; classes, preprocessing and provenance are kept, and the
+    provenance says how it was calibrated. SpecError where the program has codes already, or where
+    the samples do not fit.
+    """
+    if _has_codes(program):
+        raise SpecError(
+            "program to quantise",
+            value="activations are codes already",
+            allowed="a float program",
+            remedy="compile the model with float activations first",
+        )
+    specs = calibrate(program.graph, program.trace, activations)
+    graph = quantize_activations(program.graph, specs, activations.float_layers)
+    kept, target = program.artifact, Target.from_cpu(native.cpu(), program.isa)
+    method = CalibrationMethod(activations.method)
+    provenance = {
+        **kept.provenance,
+        "activations": f"int{activations.bits}",
+        "calibration": f"{method.value}, {len(activations.samples)} samples",
+    }
+    if activations.float_layers:
+        provenance["float_layers"] = ", ".join(activations.float_layers)
+    plan = make_plan(graph, native.kernels(), target, strategy)
+    artifact = Artifact(graph, plan, kept.preprocessing, kept.class_names, provenance)
+    return Program(artifact, isa=program.isa, strategy=strategy, threads=program.threads)
+
+
+def quantize_source(
+    source: Source,
+    program: Program,
+    request: CalibrationRequest,
+    *,
+    strategy: Strategy | None = None,
+) -> tuple[Program, QuantizationCost]:
+    """Quantise the program compiled from a source, and measure what that costs.
+
+    Measured on the source's test samples, with its labels; without them on the calibration data,
+    with the labels it brings.
+    """
+    found = _calibration_samples(source, program, request)
+    activations = QuantizedActivations(
+        found.images, request.bits, request.method, float_layers=request.float_layers
+    )
+    quantized = quantize_program(program, activations, strategy=strategy)
+    judged = found if source.samples is None else Samples(source.samples, source.labels)
+    return quantized, measure_quantization(program, quantized, judged.images, judged.labels)
+
+
+def _calibration_samples(source: Source, program: Program, request: CalibrationRequest) -> Samples:
+    if request.data is None:
+        if source.training is None:
+            raise SpecError(
+                "calibration data",
+                value=None,
+                allowed="a run folder, a folder of images, a .npy or .npz file",
+                remedy="name some real samples: --calibrate DATA",
+            )
+        return Samples(source.training(request.most))
+    return read_calibration(request.data, program.artifact, request.most)
+
+
+def read_calibration(data: Path, described: Artifact, most: int = MOST_SAMPLES) -> Samples:
+    """Up to ``most`` samples, evenly spaced, as the described network wants them.
+
+    data: a run folder, whose training images they are; a folder of images; a .npy or .npz file.
+    FormatError or ExecutionError naming the file.
+    """
+    if (data / "summary.json").is_file():
+        from signbin.train import load_run  # noqa: PLC0415 - needs torch, which running does not
+
+        return Samples(load_run(data).training_images(most))
+    expected, names = described.graph.inputs[0], described.class_names
+    return read_samples(data, expected, described.preprocessing, names, most)
+
+
 def load_source(source: str, seed: int | None = None) -> Source:
     """What ``signbin compile`` and ``compare`` accept: a run folder or ``module:factory``.
 
@@ -110,16 +235,23 @@ def load_source(source: str, seed: int | None = None) -> Source:
 
     card = ModelCard(run.preprocessing, run.class_names, run.provenance)
     example = torch.from_numpy(run.test_images[:2].copy())
-    return Source(Path(source).name, run.model, (example,), card, run.test_images)
+    labels = run.test_labels if run.trained else None
+    name, images = Path(source).name, run.test_images
+    return Source(name, run.model, (example,), card, images, labels, run.training_images)
 
 
 def compare_source(
-    source: Source, program: Program, *, samples: int | None = None, tolerance: float = 1e-4
+    source: Source,
+    program: Program,
+    *,
+    samples: int | None = None,
+    tolerance: float | None = None,
 ) -> Comparison:
     """PyTorch against the interpreter and the compiled program, layer by layer.
 
-    Uses the run's whole test split, or its first ``samples`` images; a factory's example
-    inputs where there is no test split.
+    tolerance: None for 1e-4, far above what float32 kernels differ by, or 0.2 where the program's
+    activations are codes, for rounding to 7 or 8 bits. Uses the run's whole test split, or its
+    first ``samples`` images; a factory's example inputs where there is no test split.
     """
     from signbin.capture import Reference, capture  # noqa: PLC0415 - needs torch
 
@@ -128,7 +260,13 @@ def compare_source(
         inputs = source.example_inputs[0].detach().cpu().numpy()
     graph = capture(source.model, source.example_inputs)
     reference = Reference(source.model, source.example_inputs)
+    if tolerance is None:
+        tolerance = _CODES_TOLERANCE if _has_codes(program) else _TOLERANCE
     return compare(reference, graph, program, inputs[:samples], tolerance=tolerance)
+
+
+def _has_codes(program: Program) -> bool:
+    return any(node.type.dtype == "u8" for node in program.graph.nodes)
 
 
 def _source_from_factory(source: str) -> Source:

@@ -118,8 +118,9 @@ def test_json_holds_every_field_as_plain_numbers(reference, graph, program, samp
     document = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert set(document) == {
         *("samples", "tolerance", "max_relative_error", "top1_agreement"),
-        *("first_diverging", "layers"),
+        *("first_diverging", "layers", "exactness"),
     }
+    assert document["exactness"] is None
     assert set(document["layers"][0]) == {
         *("name", "source", "interpreter_error", "compiled_error", "mean_error"),
     }

@@ -1,6 +1,20 @@
-"""Finds out what is wrong: with a compiled network (compare) or with this machine (doctor)."""
+"""Finds out what is wrong: with a compiled network (compare, quantization), with this machine."""
 
 from signbin.diagnose.compare import Comparison, LayerDifference, compare
 from signbin.diagnose.doctor import Check, Status, doctor
+from signbin.diagnose.exactness import Exactness, measure_exactness
+from signbin.diagnose.quantization import LayerNoise, QuantizationCost, measure_quantization
 
-__all__ = ["Check", "Comparison", "LayerDifference", "Status", "compare", "doctor"]
+__all__ = [
+    "Check",
+    "Comparison",
+    "Exactness",
+    "LayerDifference",
+    "LayerNoise",
+    "QuantizationCost",
+    "Status",
+    "compare",
+    "doctor",
+    "measure_exactness",
+    "measure_quantization",
+]

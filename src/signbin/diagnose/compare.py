@@ -11,8 +11,9 @@ from typing import Any, Final, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from signbin.diagnose.exactness import Exactness, measure_exactness
 from signbin.errors import SpecError
-from signbin.ir import Graph, interpret
+from signbin.ir import Graph, interpret, real_values
 
 __all__ = ["Comparison", "CompiledProgram", "LayerDifference", "ReferenceFunction", "compare"]
 
@@ -33,8 +34,8 @@ class CompiledProgram(Protocol):
     def __call__(self, array: Array, /) -> Array:
         """The output for samples (N, ...)."""
 
-    def trace(self, array: Array, /) -> Mapping[str, Array]:
-        """Every value of the lowered graph, by name."""
+    def trace(self, array: Array, /) -> Mapping[str, NDArray[Any]]:
+        """Every value of the lowered graph, by name; codes where it is u8."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +65,8 @@ class Comparison:
     the tolerance, None where there is none. max_relative_error: of the compiled program's
     output (its plain call, not its trace). top1_agreement: share of samples (of pixels, for
     outputs (N, C, H, W)) in which the largest of the C numbers has the same index; the first of
-    equal ones counts.
+    equal ones counts. exactness: of the nodes on codes, against the interpreter; None where the
+    program has none.
     """
 
     samples: int
@@ -73,6 +75,7 @@ class Comparison:
     top1_agreement: float
     first_diverging: str | None
     layers: tuple[LayerDifference, ...]
+    exactness: Exactness | None = None
 
     @property
     def within_tolerance(self) -> bool:
@@ -102,14 +105,14 @@ def compare(
 
     graph: as captured, before any pass. samples: float32 (N, ...), N >= 1, as its only input
     wants them; they are run 32 at a time, so memory does not grow with N. Values are
-    matched by name. Raises SpecError for arguments that do not fit, or where the reference lacks
-    the program's output.
+    matched by name; codes are taken for the numbers they stand for. Raises SpecError for arguments
+    that do not fit, or where the reference lacks the program's output.
     """
     _check(graph, program, samples, tolerance)
     output = program.graph.outputs[0]
     interpreted: dict[str, _Difference] = {}
     compiled: dict[str, _Difference] = {}
-    final, same_top1 = _Difference(), _Share()
+    final, same_top1, exactness = _Difference(), _Share(), None
     for start in range(0, len(samples), _BATCH):
         part = np.ascontiguousarray(samples[start : start + _BATCH])
         expected = reference(part)
@@ -121,8 +124,9 @@ def compare(
                 remedy="compare with the model the program was compiled from",
             )
         _add_all(interpreted, interpret(graph, {graph.inputs[0].name: part}), expected)
-        _add_all(compiled, program.trace(part), expected)
-        result = program(part)
+        values, result = program.trace(part), program(part)
+        _add_all(compiled, real_values(program.graph, values), expected)
+        exactness = _joined(exactness, measure_exactness(program.graph, values))
         final.add(result, expected[output])
         same_top1.add(result.argmax(axis=1) == expected[output].argmax(axis=1))
     layers = _layers(graph, program.graph, interpreted, compiled)
@@ -133,7 +137,12 @@ def compare(
         top1_agreement=same_top1.value,
         first_diverging=_first_above(layers, tolerance),
         layers=layers,
+        exactness=exactness,
     )
+
+
+def _joined(first: Exactness | None, second: Exactness | None) -> Exactness | None:
+    return second if first is None or second is None else first.joined(second)
 
 
 @dataclasses.dataclass

@@ -110,8 +110,21 @@ def _native() -> Iterator[Check]:
         found = f"{version}, but the Python package is {package}"
         yield Check("native library", Status.FAIL, found, _REINSTALL)
     yield Check("cpu", Status.OK, "; ".join(f"{key}: {value}" for key, value in cpu.items()))
+    yield _generation(generates=cpu["generates"], kernels=kernels)
     for isa in dict.fromkeys(kernel.isa for kernel in kernels):
         yield from _isa(isa, [kernel for kernel in kernels if kernel.isa == isa])
+
+
+def _generation(*, generates: bool, kernels: Sequence[Kernel]) -> Check:
+    """Whether walks may become machine code here."""
+    name = "generated code"
+    if generates:
+        return Check(name, Status.OK, "the system gives memory to run it from")
+    if not any(kernel.generated and kernel.usable for kernel in kernels):
+        return Check(name, Status.OK, "not for this CPU")
+    found = "the system gives no memory to run it from; bucket walks run as compiled, and slower"
+    remedy = "allow memory that becomes executable (SELinux: execmem; systemd: a unit without "
+    return Check(name, Status.WARN, found, f"{remedy}MemoryDenyWriteExecute)")
 
 
 def _isa(isa: str, kernels: Sequence[Kernel]) -> Iterator[Check]:

@@ -2,6 +2,6 @@
 
 from signbin.plan.plan import Candidate, LayerPlan, Plan, Strategy
 from signbin.plan.planner import make_plan
-from signbin.plan.target import Target
+from signbin.plan.target import CodeGeneration, Target
 
-__all__ = ["Candidate", "LayerPlan", "Plan", "Strategy", "Target", "make_plan"]
+__all__ = ["Candidate", "CodeGeneration", "LayerPlan", "Plan", "Strategy", "Target", "make_plan"]

@@ -2,40 +2,61 @@
 
 Counts are per vector of output pixels and for all filters of the layer. The predicted cost is
 stated in *vector operations*: one is the time of one vector addition between registers on the
-target. Cost is a prediction for choosing, never a measurement.
+target. Cost is a prediction for choosing, never a measurement. Walks that become machine code are
+priced in generated.py.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Final
+
+import numpy as np
 
 from signbin.plan.layer import Layer
 from signbin.plan.stats import PatternStats, group_sizes
 from signbin.plan.target import Target
 
-__all__ = ["Tile", "WalkCounts", "buckets", "dense_cost", "lane_waste", "walk_cost", "walk_counts"]
+__all__ = [
+    "Tile",
+    "WalkCounts",
+    "buckets",
+    "dense_cost",
+    "lane_waste",
+    "load_share",
+    "vector_lanes",
+    "walk_cost",
+    "walk_counts",
+]
 
-_BYTES_PER_VALUE = 4
+_VALUE_BYTES: Final = {"f32": 4, "u8": 2}  # codes are kept in 16 bits
+_LARGEST_SUM: Final = 2**16 - 1  # of a walk over codes
 # Fitted to times of our AVX2 walks over ResNet-18's layers, with every F, V and chunk. A load that
 # misses the first cache takes this many times as long as one that hits, and a quarter of the cache
 # holds offsets and outputs; past the second cache everything halves. A boundary costs so many
 # cycles more per vector once V sums, V values of the lowest bit and two more fill the registers. A
 # filter's share of starting a walk and of storing its chunk's result: cycles per vector.
-_L2_LOAD_COST = 3.0
-_L1_SHARE_FOR_INPUTS = 0.75
-_L3_LOAD_SHARE = 0.5
-_SPILL_CYCLES = 0.9
-_MERGE_CYCLES = 6.0
+_L2_LOAD_COST: Final = {"f32": 3.0, "u8": 2.0}
+_L1_SHARE_FOR_INPUTS: Final = 0.75
+_L3_LOAD_SHARE: Final = 0.5
+_SPILL_CYCLES: Final = 0.9
+_MERGE_CYCLES: Final = {"f32": 6.0, "u8": 9.0}
+# Cycles until a sum of codes can be added to again, whatever the floats take.
+_CODE_ADD_LATENCY: Final = 1.5
 
 
 @dataclasses.dataclass(frozen=True)
 class Tile:
-    """F filters walked together, V vectors of pixels at once, input channels per chunk."""
+    """F filters walked together, V vectors of pixels at once, input channels per chunk.
+
+    together: walks that a generated function interleaves; 0 where no code is generated.
+    """
 
     filters: int
     vectors: int
     chunk: int
+    together: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,17 +64,19 @@ class WalkCounts:
     """Vector operations of one bucket walk over all filters, per vector of output pixels.
 
     load_adds: inputs added to the running sum, M * (1 - p0) summed over the groups.
-    boundaries: bucket boundaries crossed, one subtraction each: chunks * sum of buckets(F) over
-    the groups. window_total: additions for the sum of all inputs of the window, shared by all
+    boundaries: bucket boundaries crossed, one subtraction each: buckets(F) summed over the walks.
+    window_total: additions for the sum of all inputs of the window, shared by all
     filters, for binary weights and weights with an offset: C * stride^2 for the sum over the
     channels, once per input position, and R * S for the window. merges: additions that
-    accumulate the chunks' results, K * chunks.
+    accumulate the walks' results, F summed over the walks. walks: groups * chunks, more where sums
+    of codes would not fit 16 bits.
     """
 
     load_adds: int
     boundaries: int
     window_total: int
     merges: int
+    walks: int
 
     @property
     def additions(self) -> int:
@@ -71,16 +94,17 @@ def buckets(radix: int, filters: int) -> int:
 
 def walk_counts(layer: Layer, stats: PatternStats, chunk: int) -> WalkCounts:
     """Operations of the bucket walk of ``layer``, counted from its weights."""
-    chunks = -(-layer.channels // chunk)
-    radix, shared = layer.radix, layer.needs_window_total
-    sizes = group_sizes(layer.filters // layer.groups, stats.filters)
-    boundaries = sum(buckets(radix, size) for size in sizes)
+    sizes = group_sizes(layer.filters // layer.groups, stats.filters) * layer.groups
+    walks = _walks_per_group(layer, sizes, chunk)
+    shared = layer.needs_window_total
     total = layer.channels * layer.stride**2 + math.prod(layer.window)
+    crossed = (count * buckets(layer.radix, size) for count, size in zip(walks, sizes, strict=True))
     return WalkCounts(
         load_adds=stats.load_adds,
-        boundaries=layer.groups * chunks * boundaries,
+        boundaries=sum(crossed),
         window_total=layer.groups * total if shared else 0,
-        merges=layer.filters * chunks,
+        merges=sum(count * size for count, size in zip(walks, sizes, strict=True)),
+        walks=sum(walks),
     )
 
 
@@ -93,9 +117,10 @@ def walk_cost(layer: Layer, counts: WalkCounts, tile: Tile, target: Target) -> f
     and bucket_cycles / V, and more where 2 V + 2 vectors fill the registers.
     """
     add = 1 / target.add_per_cycle
-    load_rate = target.load_per_cycle * _load_share(layer, tile, target)
+    latency = _CODE_ADD_LATENCY if layer.activations == "u8" else target.add_latency
+    load_rate = target.load_per_cycle * load_share(layer, tile, target)
     shared = max(1 / load_rate + target.offset_cycles / tile.vectors, add)
-    load_add = max(shared, target.add_latency / tile.vectors)
+    load_add = max(shared, latency / tile.vectors)
     boundary = add + target.bucket_cycles / tile.vectors
     if 2 * tile.vectors + 2 >= target.registers:
         boundary += _SPILL_CYCLES
@@ -103,9 +128,10 @@ def walk_cost(layer: Layer, counts: WalkCounts, tile: Tile, target: Target) -> f
         counts.load_adds * load_add
         + counts.boundaries * boundary
         + counts.window_total * max(add, 1 / load_rate)
-        + counts.merges * _MERGE_CYCLES
+        + counts.merges * _MERGE_CYCLES[layer.activations]
     )
-    return cycles * target.add_per_cycle * lane_waste(layer, tile.vectors, target.lanes)
+    waste = lane_waste(layer, tile.vectors, vector_lanes(layer, target))
+    return cycles * target.add_per_cycle * waste
 
 
 def dense_cost(layer: Layer, vectors: int, target: Target) -> float:
@@ -113,8 +139,15 @@ def dense_cost(layer: Layer, vectors: int, target: Target) -> float:
 
     A dense linear layer takes its vectors over inputs, not over images: no lane is wasted.
     """
-    waste = 1.0 if layer.op == "linear" else lane_waste(layer, max(vectors, 1), target.lanes)
+    lanes = vector_lanes(layer, target)
+    waste = 1.0 if layer.op == "linear" else lane_waste(layer, max(vectors, 1), lanes)
     return layer.multiply_adds / target.fma_per_cycle * target.add_per_cycle * waste
+
+
+def vector_lanes(layer: Layer, target: Target) -> int:
+    """Values in a vector: codes are half as wide as floats; the scalar kernels take one at once."""
+    narrow = layer.activations == "u8" and target.lanes > 1
+    return target.lanes * 2 if narrow else target.lanes
 
 
 def lane_waste(layer: Layer, vectors: int, lanes: int) -> float:
@@ -135,14 +168,32 @@ def lane_waste(layer: Layer, vectors: int, lanes: int) -> float:
     return -(-block // vectors) * vectors * lanes / (height * width)
 
 
-def _load_share(layer: Layer, tile: Tile, target: Target) -> float:
+def load_share(layer: Layer, tile: Tile, target: Target) -> float:
     """Share of the L1 load rate: every group of filters reads the inputs under a tile again.
 
     They are R rows of (V-1) * stride + S pixels, a vector each, for every channel of the chunk.
     """
     rows, columns = layer.window
     width = (tile.vectors - 1) * layer.stride + columns
-    size = tile.chunk * rows * width * target.lanes * _BYTES_PER_VALUE
+    vector_bytes = vector_lanes(layer, target) * _VALUE_BYTES[layer.activations]
+    size = tile.chunk * rows * width * vector_bytes
     missing = max(0.0, 1 - _L1_SHARE_FOR_INPUTS * target.l1_bytes / size)
-    share = 1 / (1 + (_L2_LOAD_COST - 1) * missing)
+    share = 1 / (1 + (_L2_LOAD_COST[layer.activations] - 1) * missing)
     return share if size <= target.l2_bytes else share * _L3_LOAD_SHARE
+
+
+def _walks_per_group(layer: Layer, sizes: tuple[int, ...], chunk: int) -> list[int]:
+    """Walks of every group of filters over all chunks.
+
+    Where a filter has more non-zero codes in a chunk than 16 bits can sum inputs for, the packer
+    halves the chunk for that group of filters until it fits.
+    """
+    chunks = -(-layer.channels // chunk)
+    if layer.activations != "u8":
+        return [chunks] * len(sizes)
+    starts = np.arange(0, layer.channels, chunk)
+    used = np.add.reduceat(layer.used_per_channel, starts, axis=1)
+    most = np.maximum.reduceat(used, np.cumsum([0, *sizes[:-1]]), axis=0)
+    bound = _LARGEST_SUM // layer.top
+    halvings = np.ceil(np.log2(np.maximum(most, bound) / bound)).astype(int)
+    return [int(count) for count in (1 << halvings).sum(axis=1)]

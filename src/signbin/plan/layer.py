@@ -6,9 +6,12 @@ import dataclasses
 import functools
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from signbin.errors import PlanError
 from signbin.ir.graph import Constant, ConstRef, Graph, Node
-from signbin.plan.stats import has_binary_filter, walk_radix
+from signbin.plan.stats import has_binary_filter, walk_digits, walk_radix
 from signbin.spec import LowBitWeight, ValueSet
 
 __all__ = ["WEIGHTED_OPS", "Layer", "weighted_layers"]
@@ -21,7 +24,8 @@ class Layer:
     """A conv2d or linear node: its weights and how many pixels they are applied to.
 
     weight: (K, C/groups, R, S) or (K, C). output: height and width of the output image, (1, 1)
-    for a linear layer. images: images per call.
+    for a linear layer. images: images per call. activations: dtype of the input; top: its largest
+    code where that is u8.
     """
 
     name: str
@@ -31,6 +35,8 @@ class Layer:
     stride: int
     output: tuple[int, int]
     images: int
+    activations: str = "f32"
+    top: int = 0
 
     @property
     def filters(self) -> int:
@@ -78,6 +84,15 @@ class Layer:
         return walk_radix(self.weight) if isinstance(self.weight, LowBitWeight) else 2
 
     @functools.cached_property
+    def used_per_channel(self) -> NDArray[np.intp]:
+        """Inputs that each filter's walks add up, per channel: (K, C/groups)."""
+        if not isinstance(self.weight, LowBitWeight):
+            return np.zeros((self.filters, self.channels), np.intp)
+        used = walk_digits(self.weight).reshape(self.filters, self.channels, -1) != 0
+        counts: NDArray[np.intp] = np.count_nonzero(used, axis=2)
+        return counts
+
+    @functools.cached_property
     def needs_window_total(self) -> bool:
         """Whether a bucket walk also needs the sum of all inputs of the window."""
         weight = self.weight
@@ -107,7 +122,7 @@ def _layer(graph: Graph, node: Node, images: int) -> Layer:
             allowed="a constant of the graph",
             remedy="verify the graph before planning it",
         )
-    shape = node.type.shape
+    shape, given = node.type.shape, graph.type_of(node.inputs[0])
     groups, stride = node.attributes.get("groups", 1), node.attributes.get("stride", (1, 1))
     return Layer(
         name=node.name,
@@ -117,4 +132,6 @@ def _layer(graph: Graph, node: Node, images: int) -> Layer:
         stride=max(stride) if isinstance(stride, tuple) else 1,
         output=(shape[2], shape[3]) if len(shape) == 4 else (1, 1),
         images=images,
+        activations=given.dtype,
+        top=0 if given.quantization is None else given.quantization.top,
     )

@@ -10,7 +10,7 @@ from signbin.ir.graph import Graph
 from signbin.plan.layer import Layer, weighted_layers
 from signbin.plan.plan import Candidate, LayerPlan, Plan, Strategy
 from signbin.plan.strategies import STRATEGIES, Option, StrategyRule
-from signbin.plan.target import Target
+from signbin.plan.target import CodeGeneration, Target
 from signbin.spec import Kernel
 
 __all__ = ["make_plan"]
@@ -88,7 +88,9 @@ def _plan_layer(
         macs=layer.macs,
         strategy=best[0],
         parameters=best[1].parameters,
-        why=_why(best, refused, options, force),
+        why="; ".join(
+            [_why(best, refused, options, force), *_missed(best[0], layer, kernels, target)]
+        ),
         candidates=tuple(candidates),
     )
 
@@ -106,7 +108,9 @@ def _consider(
             kernel
             for kernel in kernels
             if (kernel.strategy, kernel.op, kernel.isa) == (name, layer.op, isa)
+            and kernel.activations == layer.activations
             and (kernel.usable or not target.host)
+            and (not kernel.generated or target.generation is CodeGeneration.ON)
         ]
         found = list(rule.options(layer, serving, target))
         if found:
@@ -145,6 +149,20 @@ def _why(
         ratio = runner_up.cost / best[1].cost
         parts.append(f"predicted {ratio:.2f}x cheaper than {runner_up.summary.split(':')[0]}")
     return "; ".join(parts)
+
+
+def _missed(
+    chosen: Strategy, layer: Layer, kernels: Sequence[Kernel], target: Target
+) -> tuple[str, ...]:
+    """Why the chosen strategy does without the generated code there would be for the layer."""
+    if target.generation is CodeGeneration.ON:
+        return ()
+    wanted = (chosen.value, layer.op, target.isa, layer.activations)
+    exists = any(
+        kernel.generated and (kernel.strategy, kernel.op, kernel.isa, kernel.activations) == wanted
+        for kernel in kernels
+    )
+    return (target.generation.value,) if exists else ()
 
 
 def _reason(layer: LayerPlan, force: Strategy) -> str:

@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
-from signbin.plan.cost import Tile, dense_cost, walk_cost, walk_counts
+from signbin.plan.cost import Tile, dense_cost, vector_lanes, walk_cost, walk_counts
+from signbin.plan.generated import generated_cost
 from signbin.plan.layer import Layer
 from signbin.plan.plan import Strategy
 from signbin.plan.stats import PatternStats, largest_group, pattern_stats
@@ -60,7 +61,7 @@ class Dense:
         summary = f"dense: {layer.multiply_adds:,} multiply-adds per output vector"
         for kernel in kernels:
             cost = dense_cost(layer, kernel.vectors, target.running(kernel.isa))
-            yield Option({}, _in_units_of(target, kernel, cost), summary)
+            yield Option({}, _in_units_of(target, kernel, layer, cost), summary)
 
 
 class Bucket:
@@ -81,7 +82,8 @@ class Bucket:
     def options(self, layer: Layer, kernels: Sequence[Kernel], target: Target) -> Iterator[Option]:
         """For every F the kernel (V) and chunk of least cost; ternary takes at most 4 filters.
 
-        Kernel.filters is the largest F a kernel walks.
+        Kernel.filters is the largest F a kernel walks. Kernels whose walks become machine code
+        compete with the others, each with its own best.
         """
         weight = layer.weight
         if not isinstance(weight, LowBitWeight):
@@ -89,10 +91,17 @@ class Bucket:
         largest = min(largest_group(weight), layer.filters // layer.groups)
         for filters in range(1, largest + 1):
             serving = [kernel for kernel in kernels if kernel.filters >= filters]
-            if serving:
-                stats = pattern_stats(weight, filters, convolution_groups=layer.groups)
-                tiles = [_tile_option(layer, stats, kernel, target) for kernel in serving]
-                yield min(tiles, key=lambda option: option.cost)
+            if not serving:
+                continue
+            stats = pattern_stats(weight, filters, convolution_groups=layer.groups)
+            for generated in (False, True):
+                tiles = [
+                    _tile_option(layer, stats, kernel, target)
+                    for kernel in serving
+                    if kernel.generated is generated
+                ]
+                if tiles:
+                    yield min(tiles, key=lambda option: option.cost)
 
 
 STRATEGIES: Final[tuple[StrategyRule, ...]] = (Dense(), Bucket())
@@ -101,17 +110,22 @@ STRATEGIES: Final[tuple[StrategyRule, ...]] = (Dense(), Bucket())
 def _tile_option(layer: Layer, stats: PatternStats, kernel: Kernel, target: Target) -> Option:
     machine = target.running(kernel.isa)
     vectors = max(kernel.vectors, 1)
+    price = generated_cost if kernel.generated else walk_cost
     priced = []
     for chunk in _chunks(layer.channels):
-        tile = Tile(stats.filters, vectors, chunk)
+        tile = Tile(stats.filters, vectors, chunk, kernel.together)
         counts = walk_counts(layer, stats, chunk)
-        priced.append((walk_cost(layer, counts, tile, machine), tile, counts))
+        priced.append((price(layer, counts, tile, machine), tile, counts))
     cost, tile, counts = min(priced, key=lambda entry: entry[0])
+    name = "generated bucket" if kernel.generated else "bucket"
     summary = (
-        f"bucket F={tile.filters}: {counts.additions:,} adds against {layer.multiply_adds:,} "
+        f"{name} F={tile.filters}: {counts.additions:,} adds against {layer.multiply_adds:,} "
         f"multiply-adds per output vector (density {layer.density:.2f}, p0 {stats.zero_share:.2f})"
     )
-    return Option(dataclasses.asdict(tile), _in_units_of(target, kernel, cost), summary)
+    parameters = {"filters": tile.filters, "vectors": tile.vectors, "chunk": tile.chunk}
+    if kernel.generated:
+        parameters["generated"] = 1
+    return Option(parameters, _in_units_of(target, kernel, layer, cost), summary)
 
 
 def _chunks(channels: int) -> Iterator[int]:
@@ -122,7 +136,8 @@ def _chunks(channels: int) -> Iterator[int]:
         yield channels
 
 
-def _in_units_of(target: Target, kernel: Kernel, cost: float) -> float:
+def _in_units_of(target: Target, kernel: Kernel, layer: Layer, cost: float) -> float:
     """A cost of the kernel's own vectors and additions in those of the target."""
     machine = target.running(kernel.isa)
-    return cost / machine.add_per_cycle * target.add_per_cycle * target.lanes / machine.lanes
+    lanes = vector_lanes(layer, machine)
+    return cost / machine.add_per_cycle * target.add_per_cycle * target.lanes / lanes

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import math
 from collections.abc import Mapping
 from typing import Any, Final
 
 from signbin.errors import PlanError
 
-__all__ = ["Target"]
+__all__ = ["CodeGeneration", "Target"]
 
 _LARGEST_CACHE: Final = 2**40
+
+
+class CodeGeneration(enum.Enum):
+    """Whether kernels may be used whose machine code is made when a program is built.
+
+    The value is what a plan says of it. UNKNOWN: nobody has asked the machine.
+    """
+
+    ON = "generated code"
+    OFF = "no generated code: it is switched off"
+    REFUSED = "no generated code: the system gives no memory to run it from"
+    UNKNOWN = "no generated code: the machine was not asked"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +38,7 @@ class Target:
     where one input lies. bucket_cycles: to enter and leave one bucket (its length, its loop,
     its share of mispredicted exits). registers: vector registers. host: whether the CPU that
     reported the kernels is this target; where it is not, Kernel.usable says nothing about this
-    target and is ignored.
+    target and is ignored. generation: whether walks may become machine code.
     """
 
     isa: str
@@ -41,6 +54,7 @@ class Target:
     l2_bytes: int = 512 * 1024
     l3_bytes: int = 8 * 1024 * 1024
     host: bool = True
+    generation: CodeGeneration = CodeGeneration.UNKNOWN
 
     def __post_init__(self) -> None:
         if not self.isa:
@@ -76,7 +90,8 @@ class Target:
 
         cpu: a mapping with ``isa`` (what ``auto`` stands for; portable where absent) and
         ``l1_bytes``, ``l2_bytes``, ``l3_bytes``; a size that is absent, zero or None is unknown
-        and keeps the default. PlanError for anything else.
+        and keeps the default. ``generates``: whether code may be generated and run. PlanError for
+        anything else.
         """
         if isa == "auto":
             isa = cpu.get("isa", "portable")
@@ -88,6 +103,9 @@ class Target:
             if isinstance(size, bool) or not isinstance(size, int) or not 0 < size < _LARGEST_CACHE:
                 raise PlanError(f"cpu {name}", value=size, allowed="a size in bytes, or 0")
             known[name] = size
+        generates = cpu.get("generates")
+        if generates is not None:
+            known["generation"] = CodeGeneration.ON if generates else CodeGeneration.REFUSED
         return dataclasses.replace(cls.for_isa(isa), **known)
 
     @property
@@ -96,18 +114,24 @@ class Target:
 
         The scalar kernels are the reference: a target forced to them uses nothing else.
         """
-        order = (self.isa, "portable", "scalar")
-        return order[:1] if self.isa == "scalar" else tuple(dict.fromkeys(order))
+        if self.isa == "scalar":
+            return (self.isa,)
+        below = ("avx2",) if self.isa == "avx512" else ()
+        return tuple(dict.fromkeys((self.isa, *below, "portable", "scalar")))
 
     def running(self, isa: str) -> Target:
         """This machine while it runs a kernel of ``isa``: that width and rate, these caches."""
         if isa == self.isa:
             return self
         caches = {name: getattr(self, name) for name in ("l1_bytes", "l2_bytes", "l3_bytes")}
-        return dataclasses.replace(self.for_isa(isa), host=self.host, **caches)
+        return dataclasses.replace(
+            self.for_isa(isa), host=self.host, generation=self.generation, **caches
+        )
 
     def __str__(self) -> str:
-        return f"{self.isa} ({self.lanes} lanes, L1 {self.l1_bytes // 1024} KiB)"
+        size = f"{self.lanes} lanes, L1 {self.l1_bytes // 1024} KiB"
+        generates = self.generation is CodeGeneration.ON
+        return f"{self.isa} ({size}{', generated code' if generates else ''})"
 
 
 # Rates per cycle as one core sustains them in our kernels, not the peaks of the data sheets. Those
@@ -118,6 +142,7 @@ _INSTRUCTION_SETS: Final = {
         Target("scalar", 1, 1.0, 1.0, 2.0, 4.0, 0.5, 1.0),
         Target("portable", 4, 1.0, 2.0, 1.5, 4.0, 0.5, 1.0),
         Target("avx2", 8, 1.6, 2.0, 2.0, 4.0, 1.0, 1.0),
+        Target("avx512", 16, 0.9, 1.0, 1.0, 4.0, 0.5, 1.0, registers=32),
         Target("neon", 4, 2.0, 2.0, 2.0, 4.0, 0.5, 1.0),
     )
 }

@@ -2,6 +2,6 @@
 
 from signbin.runtime.images import load_image
 from signbin.runtime.program import Program, StepTime
-from signbin.runtime.read import read_inputs
+from signbin.runtime.read import Samples, read_inputs, read_samples
 
-__all__ = ["Program", "StepTime", "load_image", "read_inputs"]
+__all__ = ["Program", "Samples", "StepTime", "load_image", "read_inputs", "read_samples"]

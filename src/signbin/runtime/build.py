@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbin.errors import ExecutionError
-from signbin.ir import Graph, Node, TensorType, resolve
-from signbin.ir.graph import ConstRef
+from signbin.ir import Graph, Node, Requantization, TensorType, requantization, resolve
+from signbin.ir.graph import Constant, ConstRef
 from signbin.native import _signbin
 from signbin.passes import LanePlan, plain_bytes, plan_lanes, plan_memory
 from signbin.plan import LayerPlan, Plan, Strategy
-from signbin.spec import ActivationKind, LowBitWeight
+from signbin.spec import ActivationKind, ActivationSpec, IntegerWeight, LowBitWeight
 
 __all__ = ["build_program"]
 
@@ -32,13 +32,13 @@ _ACTIVATIONS: Final = {
 
 
 def build_program(
-    graph: Graph, plan: Plan, isa: str, threads: int = 1
+    graph: Graph, plan: Plan, isa: str, threads: int = 1, *, jit: bool = False
 ) -> tuple[_signbin.Program, Mapping[str, int]]:
     """The native program, and the number of every value in it by name.
 
     graph: verified, with one input and one output that a node computes. Values lie as
-    passes.plan_lanes says, where passes.plan_memory says. ExecutionError names the node that the
-    native library refuses.
+    passes.plan_lanes says, where passes.plan_memory says. jit: machine code is made for the layers
+    whose plan says so. ExecutionError names the node that the native library refuses.
     """
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise ExecutionError(
@@ -48,9 +48,9 @@ def build_program(
         )
     if graph.outputs[0] == graph.inputs[0].name:
         raise ExecutionError(f"graph {graph.name}", allowed="an output that a node computes")
-    room = _plan_room(graph, _signbin.isa_lanes(isa))
+    room = _plan_room(graph, isa)
     try:
-        builder = _signbin.Builder(isa, room.arena_bytes, room.batch_bytes, threads)
+        builder = _signbin.Builder(isa, room.arena_bytes, room.batch_bytes, threads, jit)
     except _signbin.StatusError as error:
         raise ExecutionError(f"program of {graph.name} ({error})") from error
     values = _add_values(builder, graph, room)
@@ -73,9 +73,9 @@ class _Room:
     batch_bytes: int
 
 
-def _plan_room(graph: Graph, lanes: int) -> _Room:
+def _plan_room(graph: Graph, isa: str) -> _Room:
     """Values of one image at a time share the arena; those of the batch lie side by side."""
-    plan = plan_lanes(graph, lanes)
+    plan = plan_lanes(graph, _signbin.isa_lanes(isa, "f32"), _signbin.isa_lanes(isa, "u8"))
     outside = {graph.inputs[0].name, graph.outputs[0]}
     sizes: dict[str, int] = {}
     places = {
@@ -84,7 +84,7 @@ def _plan_room(graph: Graph, lanes: int) -> _Room:
     }
     batch_bytes = 0
     for name, layout in plan.layouts.items():
-        size = plain_bytes(graph.type_of(name).shape) if layout is None else layout.size_bytes
+        size = plain_bytes(graph.type_of(name)) if layout is None else layout.size_bytes
         if name in plan.batch:
             places[name] = (_signbin.Place.BATCH, batch_bytes)
             batch_bytes += size
@@ -99,16 +99,23 @@ def _add_values(builder: _signbin.Builder, graph: Graph, room: _Room) -> dict[st
     """Every value of the graph, inputs first, with its place and layout."""
     numbers = {}
     for name, layout in room.lanes.layouts.items():
-        shape = _image_shape(graph.type_of(name))
+        type_ = graph.type_of(name)
+        shape, codes = _image_shape(type_), _codes(type_)
         place, offset = room.places[name]
         if layout is None:
-            numbers[name] = builder.add_value(shape, place, offset)
+            numbers[name] = builder.add_value(shape, place, offset, codes=codes)
             continue
         blocks = (layout.lanes, layout.blocks_y, layout.blocks_x)
         block = (layout.block_height, layout.block_width)
         form = (*blocks, *block, *dataclasses.astuple(layout.halo), layout.pitch)
-        numbers[name] = builder.add_value(shape, place, offset, form, layout.fill)
+        numbers[name] = builder.add_value(shape, place, offset, form, layout.fill, codes)
     return numbers
+
+
+def _codes(type_: TensorType) -> tuple[int, int] | None:
+    """Zero point and largest code; None for float32."""
+    spec = type_.quantization
+    return None if spec is None else (spec.zero_point, spec.top)
 
 
 def _image_shape(type_: TensorType) -> tuple[int, int, int]:
@@ -140,6 +147,11 @@ class _Step:
         return self.values[self.node.name]
 
     @property
+    def given(self) -> ActivationSpec | None:
+        """What the codes of the first input mean; None for float32."""
+        return self.graph.type_of(self.node.inputs[0]).quantization
+
+    @property
     def residual(self) -> int | None:
         return self.values[self.node.inputs[1]] if len(self.node.inputs) > 1 else None
 
@@ -149,10 +161,12 @@ class _Step:
         return _flat(self.graph.array(reference)) if isinstance(reference, ConstRef) else None
 
     def weight(self) -> _signbin.Weight:
-        """Codes for the bucket walk; for the dense strategy the float values."""
+        """Codes for the bucket walk; for the dense strategy float values, integers on codes."""
         reference = self.attributes["weight"]
         layer = self.plan.for_layer(self.node.name)
         constant = self.graph.constants[reference.name]
+        if self.given is not None and layer.strategy is Strategy.DENSE:
+            return _signbin.Weight(integers=_coded(constant), tile=_DENSE_TILE, **self._factors())
         if layer.strategy is Strategy.DENSE:
             return _signbin.Weight(values=_flat(self.graph.array(reference)), tile=_DENSE_TILE)
         if not isinstance(constant, LowBitWeight):
@@ -161,15 +175,25 @@ class _Step:
                 value=layer.strategy.value,
                 allowed=f"{Strategy.DENSE.value}: the weights are float",
             )
+        factors = {"scale": constant.scale, "offset": constant.offset}
         return _signbin.Weight(
-            codes=np.ascontiguousarray(constant.codes).reshape(-1),
-            scale=constant.scale,
-            offset=constant.offset,
+            codes=_coded(constant),
             tile=_tile(layer),
+            mode=_mode(layer),
+            generated=bool(layer.parameters.get("generated", 0)),
+            **(factors if self.given is None else self._factors()),
         )
 
+    def _factors(self) -> dict[str, Any]:
+        """What multiplies exact sums, in steps of the output."""
+        constants = requantization(self.graph, self.node)
+        return {"scale": constants.scale, "offset": constants.offset}
+
     def epilogue(self) -> _signbin.Epilogue:
-        """The epilogue attributes of conv2d and linear."""
+        """The epilogue attributes of conv2d and linear; on codes, in steps of the output."""
+        if self.given is not None:
+            constants = requantization(self.graph, self.node)
+            return _signbin.Epilogue(residual=self.residual, **_chain(constants))
         attributes = self.attributes
         return _signbin.Epilogue(
             residual=self.residual,
@@ -187,6 +211,33 @@ class _Step:
         self.builder.add_elementwise(
             self.source, self.target, scale, epilogue=_signbin.Epilogue(**epilogue)
         )
+
+
+def _chain(constants: Requantization) -> dict[str, Any]:
+    """The part of a requantisation that an epilogue holds."""
+    return {
+        "bias": constants.bias,
+        "activation": _ACTIVATIONS[constants.activation],
+        "low": constants.low,
+        "high": constants.high,
+        "prelu": constants.slope,
+        "post_bias": constants.post_bias,
+        "residual_scale": constants.residual_scale,
+    }
+
+
+def _coded(constant: Constant) -> NDArray[np.int8]:
+    """The codes of a low-bit or integer weight, flat."""
+    assert isinstance(constant, LowBitWeight | IntegerWeight)
+    return np.ascontiguousarray(constant.codes).reshape(-1)
+
+
+def _mode(layer: LayerPlan) -> _signbin.WalkMode:
+    if layer.parameters.get("zeros"):
+        return _signbin.WalkMode.ZEROS
+    if layer.parameters.get("two_groups"):
+        return _signbin.WalkMode.TWO_GROUPS
+    return _signbin.WalkMode.DEFAULT
 
 
 def _tile(layer: LayerPlan) -> tuple[int, int, int]:
@@ -267,15 +318,27 @@ def _pool(kind: _signbin.Pool) -> Callable[[_Step], None]:
             *attributes.get("dilation", (1, 1)),
         )
         include = attributes.get("count_include_pad", True)
-        step.builder.add_pool2d(step.source, step.target, kind, window, include)
+        step.builder.add_pool2d(
+            step.source, step.target, kind, window, include, _pool_scale(step, kind)
+        )
 
     return add
+
+
+def _pool_scale(step: _Step, kind: _signbin.Pool) -> float:
+    """What an average of codes is multiplied by: the input's step in steps of the output."""
+    if step.given is None or kind is _signbin.Pool.MAX:
+        return 1.0
+    return float(requantization(step.graph, step.node).scale[0])
 
 
 def _global_average(step: _Step) -> None:
     _, height, width = _image_shape(step.graph.type_of(step.node.inputs[0]))
     window = (height, width, 1, 1, 0, 0, 1, 1)
-    step.builder.add_pool2d(step.source, step.target, _signbin.Pool.AVERAGE, window)
+    average = _signbin.Pool.AVERAGE
+    step.builder.add_pool2d(
+        step.source, step.target, average, window, scale=_pool_scale(step, average)
+    )
 
 
 def _subsample_pad(step: _Step) -> None:
@@ -285,19 +348,45 @@ def _subsample_pad(step: _Step) -> None:
     )
 
 
+def _quantize(step: _Step) -> None:
+    spec = step.node.type.quantization
+    assert spec is not None
+    step.builder.add_convert(step.source, step.target, float(spec.inverse_scale))
+
+
+def _dequantize(step: _Step) -> None:
+    assert step.given is not None
+    step.builder.add_convert(step.source, step.target, step.given.scale)
+
+
+def _or_on_codes(add: Callable[[_Step], None]) -> Callable[[_Step], None]:
+    """The same elementwise node on codes: everything it does is in its requantisation."""
+
+    def add_either(step: _Step) -> None:
+        if step.given is None:
+            add(step)
+            return
+        constants = requantization(step.graph, step.node)
+        step.elementwise(scale=constants.scale, residual=step.residual, **_chain(constants))
+
+    return add_either
+
+
 _STEPS: Final[Mapping[str, Callable[[_Step], None]]] = {
     "conv2d": _conv2d,
     "linear": _linear,
     "batch_norm": _batch_norm,
-    "relu": _relu,
-    "leaky_relu": _leaky_relu,
-    "prelu": _prelu,
-    "clamp": _clamp,
-    "add": _add,
-    "channel_bias": _channel_bias,
+    "relu": _or_on_codes(_relu),
+    "leaky_relu": _or_on_codes(_leaky_relu),
+    "prelu": _or_on_codes(_prelu),
+    "clamp": _or_on_codes(_clamp),
+    "add": _or_on_codes(_add),
+    "channel_bias": _or_on_codes(_channel_bias),
     "max_pool2d": _pool(_signbin.Pool.MAX),
     "avg_pool2d": _pool(_signbin.Pool.AVERAGE),
     "global_avg_pool": _global_average,
     "flatten": _flatten,
     "subsample_pad": _subsample_pad,
+    "quantize": _quantize,
+    "dequantize": _dequantize,
 }

@@ -16,7 +16,7 @@ from signbin import artifact as sbn
 from signbin import native
 from signbin.artifact import Artifact
 from signbin.ir import Graph, verify
-from signbin.plan import Plan, Strategy, Target, make_plan
+from signbin.plan import CodeGeneration, Plan, Strategy, Target, make_plan
 from signbin.runtime.inputs import as_batch, as_count, beyond_memory, empty_batch
 
 if TYPE_CHECKING:
@@ -45,7 +45,9 @@ class Program:
     best of this CPU) or a name of ``signbin.native.isas()``: kernels of later instruction sets
     are then never used. strategy: forced wherever it can serve; None lets the planner choose.
     threads: 1 to 64 that share the work of one call; they belong to the program and sleep between
-    calls.
+    calls. jit: whether walks may become machine code when the program is built (x86-64, where the
+    system gives memory to run it from); False runs the kernels that read their offsets instead,
+    with the same results where the tiles are the same.
 
     Immutable. Any number of Python threads may call it at once (each call works in an arena of its
     own, and the GIL is released meanwhile), with any batch of at least one image: the first call
@@ -63,6 +65,7 @@ class Program:
         isa: str = "auto",
         strategy: Strategy | None = None,
         threads: int = 1,
+        jit: bool = True,
     ) -> None:
         native.extension()
         from signbin.runtime.build import build_program  # noqa: PLC0415 - needs the extension
@@ -71,9 +74,9 @@ class Program:
         self._threads = _as_threads(threads)
         verify(artifact.graph)
         self._artifact = artifact
-        self._plan = _plan_for(artifact, self._isa, strategy)
+        self._plan = _plan_for(artifact, self._isa, strategy, jit=jit)
         self._native, self._values = build_program(
-            artifact.graph, self._plan, self._isa, self._threads
+            artifact.graph, self._plan, self._isa, self._threads, jit=jit
         )
 
     @classmethod
@@ -84,9 +87,10 @@ class Program:
         isa: str = "auto",
         strategy: Strategy | None = None,
         threads: int = 1,
+        jit: bool = True,
     ) -> Program:
         """Read a .sbn file; FormatError where it is not a well-formed one."""
-        return cls(sbn.read(Path(path)), isa=isa, strategy=strategy, threads=threads)
+        return cls(sbn.read(Path(path)), isa=isa, strategy=strategy, threads=threads, jit=jit)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write a .sbn file with this program's plan as its hint; it runs on every CPU."""
@@ -107,15 +111,18 @@ class Program:
         self._run(batch, output, [])
         return output
 
-    def trace(self, images: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
-        """Every value of the graph by name, the input included, in execution order."""
+    def trace(self, images: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Every value of the graph by name, the input included, in execution order.
+
+        float32 numbers, or for u8 values the codes, uint8.
+        """
         batch = as_batch(images, self.graph.inputs[0])
         values = {name: self._empty(name, len(batch)) for name in self._values}
         copies: list[NDArray[np.float32] | None] = [None] * len(self._values)
         for name, index in self._values.items():
             copies[index] = values[name]
         self._run(batch, self._empty(self.graph.outputs[0], len(batch)), copies)
-        return values
+        return {name: self._as_typed(name, array) for name, array in values.items()}
 
     def profile(self, images: NDArray[Any]) -> tuple[StepTime, ...]:
         """Run once and time every node, in execution order; errors as for a call.
@@ -158,6 +165,11 @@ class Program:
         return self._threads
 
     @property
+    def code_bytes(self) -> int:
+        """Machine code that was made for the program; it lives as long as the program."""
+        return self._native.code_bytes()
+
+    @property
     def kernels(self) -> Mapping[str, str]:
         """Name of the kernel that runs each node, in execution order."""
         names = (node.name for node in self.graph.nodes)
@@ -184,6 +196,9 @@ class Program:
     def _empty(self, name: str, batch: int) -> NDArray[np.float32]:
         return empty_batch(batch, self.graph.type_of(name).shape[1:])
 
+    def _as_typed(self, name: str, array: NDArray[np.float32]) -> NDArray[Any]:
+        return array.astype(np.uint8) if self.graph.type_of(name).dtype == "u8" else array
+
     def _run(
         self,
         batch: NDArray[np.float32],
@@ -197,8 +212,10 @@ class Program:
             raise beyond_memory(len(batch)) from error
 
 
-def _plan_for(artifact: Artifact, isa: str, strategy: Strategy | None) -> Plan:
+def _plan_for(artifact: Artifact, isa: str, strategy: Strategy | None, *, jit: bool) -> Plan:
     target = Target.from_cpu(native.cpu(), isa)
+    if not jit:
+        target = dataclasses.replace(target, generation=CodeGeneration.OFF)
     hint = artifact.plan
     if hint is not None and strategy is None and hint.target == str(target):
         return hint

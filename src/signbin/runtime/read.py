@@ -1,9 +1,13 @@
-"""Network inputs from files: images with the stored preprocessing, or prepared .npy arrays."""
+"""Network inputs from files: images with the stored preprocessing, or prepared arrays."""
 
 from __future__ import annotations
 
+import dataclasses
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +17,104 @@ from signbin.ir import Value
 from signbin.runtime.images import load_image
 from signbin.spec import Preprocessing
 
-__all__ = ["read_inputs"]
+__all__ = ["Samples", "read_inputs", "read_samples"]
+
+_SUFFIXES: Final = (".npy", ".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".tif", ".tiff")
+_MOST_ARCHIVE_BYTES: Final = 4 * 1024**3
+_UNREADABLE: Final = (
+    *(OSError, ValueError, EOFError, KeyError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Samples:
+    """Inputs of a network, float32 (N, ...), and the right classes, int64 (N,), where known."""
+
+    images: NDArray[np.float32]
+    labels: NDArray[np.int64] | None = None
+
+
+def read_samples(
+    path: Path,
+    expected: Value,
+    preprocessing: Preprocessing | None,
+    class_names: Sequence[str] = (),
+    most: int = 2**20,
+) -> Samples:
+    """Up to ``most`` samples, evenly spaced, from one of three kinds of data.
+
+    A folder: all images and .npy files in it and its folders, in alphabetical order; labelled where
+    the folder of every file is named like a class. A ``.npz`` file: its array of samples, of any
+    name, and ``labels``, whole numbers, where there are any. Any other file: as
+    :func:`read_inputs` reads it. FormatError or ExecutionError naming the file.
+    """
+    if path.is_dir():
+        files = _thinned(_files(path), most)
+        images = read_inputs(files, preprocessing, expected)[1]
+        numbers = {name: number for number, name in enumerate(class_names)}
+        folders = [numbers.get(file.parent.name) for file in files]
+        labelled = len(images) == len(files) and None not in folders
+        return Samples(images, np.array(folders, np.int64) if labelled else None)
+    if path.suffix == ".npz":
+        found = _read_archive(path, expected)
+    else:
+        found = Samples(read_inputs([path], preprocessing, expected)[1])
+    places = _thinned(range(len(found.images)), most)
+    labels = None if found.labels is None else found.labels[places]
+    return Samples(np.ascontiguousarray(found.images[places]), labels)
+
+
+def _thinned(things: Sequence[Any], most: int) -> list[Any]:
+    """At most ``most`` of them, evenly spaced, in order."""
+    count = min(most, len(things))
+    return [things[place * len(things) // count] for place in range(count)]
+
+
+def _files(folder: Path) -> list[Path]:
+    found = sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file()
+    )
+    if not found:
+        raise FormatError(
+            "folder of samples",
+            value=str(folder),
+            allowed=f"files in it or its folders: {', '.join(_SUFFIXES)}",
+        )
+    return found
+
+
+def _read_archive(path: Path, expected: Value) -> Samples:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > _MOST_ARCHIVE_BYTES:
+            raise FormatError(
+                f"arrays of {path}", value=size, allowed=f"at most {_MOST_ARCHIVE_BYTES} bytes"
+            )
+        with np.load(path, allow_pickle=False) as arrays:
+            found = {name: np.asarray(arrays[name]) for name in arrays.files}
+    except FileNotFoundError:
+        raise
+    except _UNREADABLE as error:
+        raise FormatError(f"{path} is not a .npz file", reason=str(error)) from error
+    labels = found.pop("labels", None)
+    if len(found) != 1:
+        raise FormatError(
+            f"arrays of {path}",
+            value=sorted(found),
+            allowed="one array of samples, and perhaps 'labels'",
+        )
+    images = _checked_array(path, next(iter(found.values())), expected.type.shape[1:])
+    if labels is None:
+        return Samples(images)
+    if labels.shape != (len(images),) or not np.issubdtype(labels.dtype, np.integer):
+        raise FormatError(
+            f"labels of {path}",
+            value=(str(labels.dtype), labels.shape),
+            allowed=f"whole numbers of shape ({len(images)},)",
+        )
+    return Samples(images, labels.astype(np.int64))
 
 
 def read_inputs(
@@ -52,6 +153,11 @@ def _read_array(path: Path, image: tuple[int, ...]) -> NDArray[np.float32]:
         array = np.lib.format.open_memmap(path, mode="r")
     except (ValueError, EOFError, SyntaxError) as error:
         raise FormatError(f"{path} is not a .npy file", reason=str(error)) from error
+    return _checked_array(path, array, image)
+
+
+def _checked_array(path: Path, array: NDArray[Any], image: tuple[int, ...]) -> NDArray[np.float32]:
+    """The array as float32 (N, *image); ExecutionError where it is none."""
     shape = tuple(array.shape)
     if shape[-len(image) :] != image or len(shape) - len(image) not in (0, 1) or 0 in shape:
         raise ExecutionError(f"shape of {path}", value=shape, allowed=f"{image} or (N, *{image})")

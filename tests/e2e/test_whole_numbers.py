@@ -1,0 +1,105 @@
+"""The contract of 8-bit activations: a program gives the interpreter's bits, however it runs."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signbin import native
+from signbin.artifact import Artifact, decode, encode
+from signbin.calibrate import CalibrationMethod, QuantizedActivations, calibrate
+from signbin.diagnose import measure_exactness
+from signbin.ir import interpret
+from signbin.passes import lower, quantize_activations
+from signbin.runtime import Program
+
+pytestmark = pytest.mark.e2e
+
+# Every way a program can be made to run: options of Program. All must give the same bits.
+WAYS = [
+    {"isa": isa, "jit": jit}
+    for isa in dict.fromkeys(kernel.isa for kernel in native.kernels() if kernel.usable)
+    for jit in ((True, False) if isa == "avx2" else (False,))
+]
+SEEDS = st.integers(0, 2**32 - 1)
+THREADS = st.integers(1, 8)
+BATCHES = st.integers(1, 17)
+
+
+def named(way):
+    return way["isa"] + ("-jit" if way["jit"] else "")
+
+
+@pytest.mark.parametrize("way", WAYS, ids=named)
+@settings(max_examples=60)
+@given(seed=SEEDS, width=st.integers(1, 4), threads=THREADS, batch=BATCHES)
+def test_no_value_of_any_network_differs(
+    random_quantized_network, random_inputs, *, way, seed, width, threads, batch
+):
+    graph = random_quantized_network(seed, width)
+    inputs = random_inputs(graph, images=batch, seed=seed % 97)
+    expected = interpret(graph, inputs)
+    program = Program(decode(encode(Artifact(graph))), threads=threads, **way)
+    images = inputs[graph.inputs[0].name]
+    found = program.trace(images)
+    assert list(found) == list(expected)
+    for name, values in expected.items():
+        assert found[name].dtype == values.dtype
+        np.testing.assert_array_equal(found[name], values, err_msg=name)
+    np.testing.assert_array_equal(program(images), expected[graph.outputs[0]])
+
+
+@pytest.mark.parametrize("way", WAYS, ids=named)
+@settings(max_examples=40)
+@given(
+    seed=SEEDS,
+    bits=st.sampled_from([7, 8]),
+    method=st.sampled_from(list(CalibrationMethod)),
+    threads=THREADS,
+    batch=BATCHES,
+    left_float=st.floats(0, 1),
+)
+def test_no_value_on_codes_differs_in_calibrated_networks_with_float_layers(
+    random_network, random_inputs, *, way, seed, bits, method, threads, batch, left_float
+):
+    """Captured networks through lowering, calibration and the pass; some layers stay float."""
+    captured = random_network(seed)
+    graph = lower(dataclasses.replace(captured, outputs=captured.outputs[:1]))
+    name = graph.inputs[0].name
+    if graph.outputs[0] == name:
+        return
+    images = random_inputs(graph, images=batch, seed=seed % 97)[name]
+    asked = QuantizedActivations(images, bits, method)
+    specs = calibrate(graph, lambda part: interpret(graph, {name: part}), asked)
+    layers = list(graph.layer_modules())
+    quantized = quantize_activations(graph, specs, layers[: round(left_float * len(layers) / 2)])
+    program = Program(Artifact(quantized), threads=threads, **way)
+    exactness = measure_exactness(quantized, program.trace(images))
+    assert exactness is None or exactness.differing == 0, exactness
+
+
+@pytest.fixture(scope="module", params=["plain", "paper"])
+def resnet20(request, tmp_path_factory):
+    """(ResNet-20 with 8-bit activations as bytes of a .sbn file, its test images)."""
+    from signbin import compiler, train
+
+    folder = tmp_path_factory.mktemp(request.param) / "run"
+    style = train.BlockStyle(request.param)
+    train.new_network(train.BenchmarkNetwork("resnet20", block_style=style), folder)
+    source = compiler.load_source(str(folder))
+    program = compiler.compile(source.model, source.example_inputs)
+    made, _ = compiler.quantize_source(source, program, compiler.CalibrationRequest(bits=8))
+    return encode(made.artifact), source.samples
+
+
+@pytest.mark.parametrize("way", WAYS, ids=named)
+def test_no_value_of_resnet20_differs(resnet20, way):
+    data, images = resnet20
+    artifact = decode(data)
+    expected = interpret(artifact.graph, {artifact.graph.inputs[0].name: images[:5]})
+    for threads in (1, 3):
+        found = Program(artifact, threads=threads, **way).trace(images[:5])
+        for name, values in expected.items():
+            np.testing.assert_array_equal(found[name], values, err_msg=name)

@@ -6,6 +6,9 @@ that layer, epilogue included, in the layout it has inside a network; theirs has
 reordered beforehand and ReLU fused.
 
     python benchmarks/kernels.py [--shapes resnet18,resnet18-float] [--weights signed_binary,float]
+
+Best against best, unless --both limits our kernels and oneDNN's (ONEDNN_MAX_CPU_ISA) to one
+instruction set; such results are a section of their own.
 """
 
 from __future__ import annotations
@@ -42,6 +45,8 @@ from signbin.runtime import Program
 
 _TOLERANCE: Final = 1e-4
 _FLOAT_ONLY: Final = ("resnet18-float",)
+_ONEDNN_LIMIT: Final = "ONEDNN_MAX_CPU_ISA"
+_LIMITS: Final = ("avx2",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,6 +140,9 @@ def line(row: dict[str, Any]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure all rows, print them, record them."""
     options = _options(arguments)
+    if options.both:  # oneDNN reads it when it is loaded, and has no other door
+        options.isa = native.resolve_isa(options.both)
+        os.environ[_ONEDNN_LIMIT] = options.both.upper()
     cores = choose_cores(1)
     os.sched_setaffinity(0, cores)
     import torch  # noqa: PLC0415 - after the affinity is set
@@ -156,11 +164,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "peaks": dataclasses.asdict(peaks),
         "onednn_call_ms": call_ms(),
         "isa": native.resolve_isa(options.isa),
+        "onednn_max_cpu_isa": os.environ.get(_ONEDNN_LIMIT, ""),
         "torch": torch.__version__,
         "threads": 1,
         "cores": list(cores),
     }
-    path = record("kernels", content, options.results)
+    section = f"kernels_{options.both}" if options.both else "kernels"
+    path = record(section, content, options.results)
     sys.stdout.write(f"wrote {path}\n")
     return 0
 
@@ -171,6 +181,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--weights", default="signed_binary,float", help=", ".join(KINDS))
     parser.add_argument("--density", type=float, default=0.35)
     parser.add_argument("--isa", default="auto")
+    parser.add_argument("--both", choices=_LIMITS, help="limit ours and oneDNN to this one")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--results", type=Path, default=RESULTS)
     return parser.parse_args(arguments)

@@ -1,10 +1,14 @@
 """How fast are whole networks, against other engines on the same network?
 
-    python benchmarks/networks.py resnet18 resnet20 model.sbn [--against onnxruntime]
+    python benchmarks/networks.py resnet18 resnet20 model.sbn [--against onnxruntime,mnn]
 
 A name that is no file is an architecture of ``signbin new``: the network is made with random
 weights (seed 0) and compiled first, and that is measured, too. Each is then timed by
 ``signbin bench``: paired, outputs compared first, peak memory of every engine's process.
+
+--activations float,int8 compiles and races each network with both.
+--limits auto,avx2 races twice: every engine at its best, and every engine, ours included, limited
+to AVX2 as far as it has a switch for that. The record says what each ran with.
 """
 
 from __future__ import annotations
@@ -24,31 +28,52 @@ from results import RESULTS, record
 from signbin import artifact
 from signbin.benchmark import BenchRequest, bench, parse_peer_python
 from signbin.errors import ExecutionError
-from signbin.measure import Schedule
+from signbin.measure import PEERS, Schedule
 from signbin.spec import LowBitWeight
 
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """A compiled network with a name for tables. making: what it took to compile it."""
+    """A compiled network with a name for tables.
+
+    making: what it took to compile it. float_model: what peers get, where that is another file.
+    """
 
     name: str
     model: Path
-    making: dict[str, float]
+    making: dict[str, float] = dataclasses.field(default_factory=dict)
+    float_model: Path | None = None
 
 
-def make_network(architecture: str, options: argparse.Namespace, folder: Path) -> Network:
-    """``signbin new`` and ``signbin compile``; seconds and peak memory of the compilation."""
-    run, model = folder / architecture, folder / f"{architecture}.sbn"
+def make_networks(architecture: str, options: argparse.Namespace, folder: Path) -> list[Network]:
+    """``signbin new`` once, and one network for each kind of activations asked for.
+
+    Peers of one with 8-bit activations get the float one, which is compiled in any case. Ours is
+    calibrated with the run's own images, which are those that ``bench`` gives peers by default.
+    """
+    run = folder / architecture
     kind = ("--weights", options.weights, "--density", str(options.density), "--seed", "0")
-    _signbin("new", architecture, *kind, "-o", str(run))
+    run_signbin("new", architecture, *kind, "-o", str(run))
+    asked = options.activations.split(",")
+    made = {kind: compile_run(run, kind) for kind in dict.fromkeys(["float", *asked])}
+    float_model = made["float"].model
+    return [
+        made[kind] if kind == "float" else dataclasses.replace(made[kind], float_model=float_model)
+        for kind in asked
+    ]
+
+
+def compile_run(run: Path, activations: str, extra: Sequence[str] = ()) -> Network:
+    """``signbin compile``; seconds and peak memory of the compilation."""
+    model = run.with_name(f"{run.name}-{activations}.sbn")
     start = time.perf_counter()
-    peak_bytes = _signbin("compile", str(run), "-o", str(model))
+    asked = ("--activations", activations, *extra)
+    peak_bytes = run_signbin("compile", str(run), "-o", str(model), *asked)
     seconds = time.perf_counter() - start
-    return Network(architecture, model, {"compile_s": seconds, "compile_peak_bytes": peak_bytes})
+    return Network(run.name, model, {"compile_s": seconds, "compile_peak_bytes": peak_bytes})
 
 
-def _signbin(*arguments: str) -> int:
+def run_signbin(*arguments: str) -> int:
     """Run a verb; the largest resident size of its process. ExecutionError where it fails."""
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
@@ -76,22 +101,26 @@ def weights_of(model: Path) -> dict[str, Any]:
     return {"weights": "+".join(kinds), "density": non_zero / codes}
 
 
-def measure_network(network: Network, options: argparse.Namespace) -> dict[str, Any]:
-    """One row: what the network is, and its ``bench`` record."""
+def measure_network(network: Network, limit: str, options: argparse.Namespace) -> dict[str, Any]:
+    """One row: what the network is, and its ``bench`` record with all limited alike."""
     request = BenchRequest(
         model=network.model,
         against=tuple(options.against.split(",")) if options.against else (),
         threads=options.threads,
-        isa=options.isa,
+        isa=limit,
         batch=options.batch,
         schedule=Schedule(rounds=options.rounds),
+        peer_isa=limit,
         peer_python=dict(map(parse_peer_python, options.peer_python)),
+        calibration=options.calibrate,
+        float_model=network.float_model,
     )
     found = bench(request).to_json()
     del found["environment"]  # the section has it
     return {
         **found,
         "network": network.name,
+        "limit": limit,
         **weights_of(network.model),
         "file_bytes": network.model.stat().st_size,
         **network.making,
@@ -106,11 +135,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in options.networks:
             path = Path(name)
             made = path.suffix != ".sbn"
-            network = (
-                make_network(name, options, Path(folder)) if made else Network(path.stem, path, {})
+            networks = (
+                make_networks(name, options, Path(folder)) if made else [Network(path.stem, path)]
             )
-            rows.append(measure_network(network, options))
-            sys.stderr.write(line(rows[-1]) + "\n")
+            for network in networks:
+                for limit in options.limits.split(","):
+                    rows.append(measure_network(network, limit, options))
+                    sys.stderr.write(line(rows[-1]) + "\n")
     path = record("networks", {"rows": rows}, options.results)
     sys.stdout.write(f"wrote {path}\n")
     return 0
@@ -119,10 +150,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def line(row: dict[str, Any]) -> str:
     """One row for people."""
     peers = "".join(
-        f"   {name} {peer['median_ms']:.3f} ms ({peer['ratio']:.2f}x)"
+        f"   {name} {peer['median_ms']:.3f} ms ({peer['ratio']:.2f}x, {peer['isa']})"
         for name, peer in row["peers"].items()
     )
-    return f"{row['network']:12} {row['weights']:14} {row['median_ms']:.3f} ms{peers}"
+    ours = f"{row['median_ms']:.3f} ms ({row['isa']})"
+    return f"{row['network']:12} {row['weights']:14} {row['activations']:4} {ours}{peers}"
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -130,11 +162,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("networks", nargs="+", metavar="ARCH|MODEL.sbn")
     parser.add_argument("--weights", default="signed_binary")
     parser.add_argument("--density", type=float, default=0.35)
-    parser.add_argument("--against", default="onnxruntime")
-    parser.add_argument("--peer-python", action="append", default=[], metavar="NAME=PATH")
+    parser.add_argument("--activations", default="float", help="float, int8, int7; or several")
+    parser.add_argument("--against", default=",".join(PEERS))
+    parser.add_argument("--peer-python", action="append", default=[], metavar="FAMILY=PATH")
+    parser.add_argument("--calibrate", type=Path, metavar="DATA")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--isa", default="auto")
+    parser.add_argument("--limits", default="auto", help="auto, avx2, or auto,avx2")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--results", type=Path, default=RESULTS)
     return parser.parse_args(arguments)

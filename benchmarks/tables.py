@@ -21,27 +21,27 @@ from signbin.files import write_whole
 from signbin.report import words
 
 ROOT: Final = Path(__file__).parents[1]
-FILES: Final = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
+FILES: Final = (
+    ROOT / "README.md",
+    ROOT / "docs" / "benchmarks.md",
+    ROOT / "docs" / "weight-kinds.md",
+)
 _TABLE: Final = re.compile(r"<!-- table: (\w+) -->\n.*?<!-- end of table -->", re.DOTALL)
 
 Row = Mapping[str, Any]
 
 
 def networks_table(section: Row) -> list[str]:
-    """One line per network: our time, every peer's time and ratio, and peak memory."""
-    peers = sorted({name for row in section["rows"] for name in row["peers"]})
-    head = ["network", "weights", "threads", "batch", "signbin, ms", "peak memory"]
-    for peer in peers:
-        head += [f"{peer}, ms", "ratio", "peak memory"]
+    """One line per engine of every race: what it ran with, time, ratio, agreement and memory."""
+    head = ["network", "weights", "threads", "batch", "engine", "ran with"]
+    head += ["ms", "theirs / ours", "error or signal to noise", "same top-1", "peak memory"]
     lines = []
     for row in section["rows"]:
-        cells = [row["network"], _weights(row), str(row["threads"]), str(row["batch"])]
-        cells += [_time(row), words.size(row["peak_bytes"])]
-        for name in peers:
-            peer = row["peers"].get(name)
-            cells += ["", "", ""] if peer is None else _peer_cells(peer)
-        lines.append(cells)
-    return _table(head, lines, numbers_from=2)
+        what = [row["network"], _weights(row), str(row["threads"]), str(row["batch"])]
+        lines.append([*what, _our_name(row), *_engine_cells(row)])
+        for name in sorted(row["peers"], key=lambda name: row["peers"][name]["ratio"]):
+            lines.append([*[""] * len(what), name, *_engine_cells(row["peers"][name])])
+    return _table(head, lines, numbers_from=6)
 
 
 def kernels_table(section: Row) -> list[str]:
@@ -52,6 +52,23 @@ def kernels_table(section: Row) -> list[str]:
     overhead = words.milliseconds(section["onednn_call_ms"])
     note = f"A call through PyTorch with nothing to compute takes {overhead} ms; oneDNN's times"
     return [*lines, "", f"{note} contain it."]
+
+
+def int8_layers_table(section: Row) -> list[str]:
+    """One line per layer of 8-bit codes: our time, every engine's, and fastest / ours."""
+    engines = sorted({name for row in section["rows"] for name in row["engines"]})
+    head = ["layer", "weights", "strategy", "ms", "GMAC/s"]
+    head += [*(f"{name}, ms" for name in engines), "ratio"]
+    rows = [
+        [
+            *(row["layer"], _weights(row), row["strategy"]),
+            *(_time(row), f"{row['gmacs_per_s']:.0f}"),
+            *(_time(row["engines"][name]) if name in row["engines"] else "" for name in engines),
+            f"{row['ratio']:.2f}",
+        ]
+        for row in section["rows"]
+    ]
+    return _table(head, rows, numbers_from=3)
 
 
 def threads_table(section: Row) -> list[str]:
@@ -86,9 +103,38 @@ def instructions_table(section: Row) -> list[str]:
     return _table(head, rows, numbers_from=3)
 
 
+def weight_kinds_table(section: Row) -> list[str]:
+    """One line per kind of weights and activations: times, ratios to the first kind, counts."""
+    head = [
+        "activations",
+        "walks",
+        "weights",
+        "low-bit layers, ms",
+        "ratio",
+        "network, ms",
+        "ratio",
+    ]
+    head += ["load-adds, M", "boundaries, M", "window sums, M", "merges, M", "code"]
+    counts = ("load_adds", "boundaries", "window_total", "merges")
+    rows = [
+        [
+            *(row["activations"], "generated" if row["jit"] else "compiled", _weights(row)),
+            *(_time(row["layers"]), f"{row['layers']['ratio']:.2f}"),
+            *(_time(row["whole"]), f"{row['whole']['ratio']:.2f}"),
+            *(f"{row['operations_millions'][name]:.2f}" for name in counts),
+            words.size(row["code_bytes"]),
+        ]
+        for row in section["rows"]
+    ]
+    return _table(head, rows, numbers_from=3)
+
+
 TABLES: Final[Mapping[str, Callable[[Row], list[str]]]] = {
     "networks": networks_table,
     "kernels": kernels_table,
+    "kernels_avx2": kernels_table,
+    "int8_layers": int8_layers_table,
+    "weight_kinds": weight_kinds_table,
     "threads": threads_table,
     "instructions": instructions_table,
 }
@@ -143,8 +189,27 @@ def _time(record: Row) -> str:
     return words.milliseconds(record["median_ms"])
 
 
-def _peer_cells(peer: Row) -> list[str]:
-    return [_time(peer), f"{peer['ratio']:.2f}", words.size(peer["peak_bytes"])]
+def _our_name(row: Row) -> str:
+    return f"signbin, {row['activations']}" if "activations" in row else "signbin"
+
+
+def _engine_cells(engine: Row) -> list[str]:
+    found = engine["against_float"] if engine.get("activations") == "u8" else engine
+    ratio = f"{engine['ratio']:.2f}" if "ratio" in engine else ""
+    error = words.agreement(found["max_relative_error"], found.get("snr_db", 0.0))
+    same = words.percent(found["top1_agreement"], 0)
+    return [_ran_with(engine), _time(engine), ratio, error, same, words.size(engine["peak_bytes"])]
+
+
+def _ran_with(engine: Row) -> str:
+    """Instruction set, whether that was a limit, and the preparation where one was chosen."""
+    told = str(engine.get("isa", ""))
+    if engine.get("isa_limit"):
+        told = f"{told} (limited)"
+    preparation = engine.get("preparation") or {}
+    if len(preparation.get("medians_ms", {})) > 1:
+        told += f", {preparation['name']}"
+    return told
 
 
 def _kernel_cells(row: Row) -> list[str]:

@@ -1,7 +1,9 @@
 """The scripts from end to end, on the smallest things they can measure."""
 
+import dataclasses
 import json
 import os
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +12,7 @@ import pytest
 
 from signbin.artifact import Artifact, write
 from signbin.errors import ExecutionError
-from signbin.measure import Engine
+from signbin.measure import Engine, Family, Schedule, Tolerance, cpu_flags
 
 
 @pytest.fixture
@@ -28,18 +30,38 @@ def only_section(folder: Path, name: str) -> dict:
     return json.loads(path.read_text())["sections"][name]
 
 
+@pytest.mark.skipif("avx2" not in cpu_flags(), reason="needs a CPU with AVX2")
 def test_networks_records_a_race_with_what_the_network_is(script, model, tmp_path, capsys) -> None:
     results = tmp_path / "results"
-    code = script("networks").main([str(model), "--rounds", "3", "--results", str(results)])
+    given = ["--against", "onnxruntime", "--limits", "auto,avx2"]
+    code = script("networks").main([str(model), *given, "--rounds", "3", "--results", str(results)])
     assert code == 0
-    (row,) = only_section(results, "networks")["rows"]
-    assert (row["network"], row["weights"]) == ("tiny", "signed_binary")
+    row, limited = only_section(results, "networks")["rows"]
+    assert (row["network"], row["weights"], row["limit"]) == ("tiny", "signed_binary", "auto")
+    assert (limited["limit"], limited["isa"]) == ("avx2", "avx2")
     assert row["density"] == pytest.approx(0.4, abs=0.1)
     assert row["peers"]["onnxruntime"]["max_relative_error"] <= 1e-4
     assert row["file_bytes"] == model.stat().st_size
     table = script("tables").generated("networks", results)
     assert "| tiny | signed_binary" in table
     assert "onnxruntime" in capsys.readouterr().err
+
+
+def test_networks_with_8_bit_activations_come_with_their_float_network(
+    script, tmp_path: Path
+) -> None:
+    given = ["--activations", "int8", "--against", "onnxruntime-int8", "--rounds", "3"]
+    code = script("networks").main(["resnet20", *given, "--results", str(tmp_path)])
+    assert code == 0
+    (row,) = only_section(tmp_path, "networks")["rows"]
+    assert (row["network"], row["activations"]) == ("resnet20", "u8")
+    assert row["float_network"] == "the float model it was made from"
+    assert row["compile_s"] > 0
+    assert row["against_float"]["snr_db"] > 15
+    assert row["peers"]["onnxruntime-int8"]["snr_db"] > 15
+    assert row["samples"]["calibration"] == "32 images of generated noise"
+    table = script("tables").generated("networks", tmp_path)
+    assert "| signbin, u8 |" in table
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
@@ -51,7 +73,8 @@ def test_threads_compares_one_process_with_many(script, model, tmp_path: Path) -
         "    seconds = 0.02 / (0.75 * request['threads'] if request['threads'] > 1 else 1)\n"
         "    return (lambda x: (time.sleep(seconds), x)[1]), {'version': '1'}\n"
     )
-    engine = Engine("sleeper", engine_file, ("sleeper",), 0.0, "sleeps")
+    family = Family("sleeper", "sleeper", ("sleeper",))
+    engine = Engine("sleeper", family, engine_file, Tolerance(0.0), "sleeps")
     threads = script("threads")
     found = threads.measure_threads(model, 2, rounds=3, engine=engine)
     assert found["share"] == pytest.approx(0.75, rel=0.5)  # sleeps on a shared machine
@@ -108,6 +131,66 @@ def test_kernels_refuses_to_time_a_layer_that_is_wrong(script, monkeypatch) -> N
     job = kernels.Job(shape, "signed_binary", 0.4, "auto", kernels.Schedule())
     with pytest.raises(ExecutionError, match="does not compute the same"):
         kernels.measure_layer(job, roofline.Peaks(1e10, 1e9, 1e10))
+
+
+SMALL = ("s", 8, 8, 6, 6, 3, 3, 1, 1, 1)
+SHAPES = [SMALL, ("s", 16, 8, 7, 9, 3, 3, 2, 1, 1), ("s", 8, 8, 6, 6, 3, 3, 1, 1, 4)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=["plain", "stride 2", "groups"])
+@pytest.mark.parametrize("weights", ["signed_binary", "ternary", "float"])
+def test_a_layer_of_codes_is_the_float_layer_in_onnx_runtime(script, shape, weights) -> None:
+    layer = script("coded_layer").coded_layer(script("layers").Shape(*shape), weights, 0.4)
+    call = script("onnxruntime_int8").convolution(layer)
+    assert call.output.dtype == np.uint8
+    assert layer.agreement(call.output).snr_db > 35
+    before = call.output.copy()
+    call.call()
+    assert np.array_equal(call.output, before)
+
+
+def test_onnx_runtime_runs_a_layer_of_codes_as_one_node(script, tmp_path: Path) -> None:
+    import onnx
+
+    layer = script("coded_layer").coded_layer(script("layers").Shape(*SMALL), "float", 1.0)
+    script("onnxruntime_int8").open_session(layer, str(tmp_path / "optimized.onnx"))
+    (node,) = onnx.load(tmp_path / "optimized.onnx").graph.node
+    assert node.op_type == "QLinearConv"
+    assert {each.name: each.i for each in node.attribute}["channels_last"] == 1
+
+
+def test_int8_layers_holds_ours_against_the_fastest_engine(script, monkeypatch) -> None:
+    int8, layers = script("int8_layers"), script("layers")
+    layer = script("coded_layer").coded_layer(layers.Shape(*SMALL), "signed_binary", 0.4)
+    real = int8.ENGINES["onnxruntime"]
+
+    def slow(given):
+        made = real(given)
+        return dataclasses.replace(made, engine="slow", call=lambda: time.sleep(0.01))
+
+    monkeypatch.setattr(int8, "ENGINES", {"slow": slow, "onnxruntime": real})
+    row = int8.measure_layer(layer, Schedule(rounds=3, warm_up_s=0.0, turn_s=0.005))
+    assert row["fastest"] == "onnxruntime"
+    theirs = row["engines"]["onnxruntime"]["median_ms"]
+    assert row["ratio"] == pytest.approx(theirs / row["median_ms"], rel=0.9)
+    assert row["kernel"].startswith("sb_u8_")
+    assert row["snr_db"] > 35
+    assert "onnxruntime" in int8.line({"weights": "signed_binary", **row})
+
+
+def test_int8_layers_refuses_to_time_an_engine_that_is_wrong(script, monkeypatch) -> None:
+    int8, layers = script("int8_layers"), script("layers")
+    layer = script("coded_layer").coded_layer(layers.Shape(*SMALL), "signed_binary", 0.4)
+    real = int8.ENGINES["onnxruntime"]
+
+    def wrong(given):
+        made = real(given)
+        return dataclasses.replace(made, output=made.output // 2)
+
+    monkeypatch.setattr(int8, "ENGINES", {"onnxruntime": wrong})
+    monkeypatch.setattr(int8, "take_turns", lambda *_: pytest.fail("timed"))
+    with pytest.raises(ExecutionError, match="onnxruntime 8->8"):
+        int8.measure_layer(layer, Schedule(rounds=3))
 
 
 def test_instructions_are_the_counts_between_marks(script, monkeypatch, tmp_path: Path) -> None:

@@ -8,7 +8,19 @@ import pytest
 from signbin.errors import FormatError
 
 ENVIRONMENT = {"cpu": {"model": "Some CPU", "flags": ["avx2"]}, "native": {"signbin": "1.2.3"}}
-PEER = {"median_ms": 20.0, "ratio": 2.041, "peak_bytes": 60_000_000}
+AGREES = {"max_relative_error": 1.2e-6, "snr_db": 110.0, "top1_agreement": 1.0}
+PEER = {"median_ms": 20.0, "ratio": 2.041, "peak_bytes": 60_000_000, "isa": "avx512f", **AGREES}
+LIMITED = {
+    **PEER,
+    "median_ms": 11.0,
+    "ratio": 1.1,
+    "isa": "avx2",
+    "isa_limit": "avx2",
+    "max_relative_error": 0.1,
+    "snr_db": 23.96,
+    "top1_agreement": 0.8125,
+    "preparation": {"name": "nncf", "medians_ms": {"nncf": 11.0, "qdq": 12.0}},
+}
 NETWORK = {
     "network": "resnet18",
     "weights": "signed_binary",
@@ -17,7 +29,9 @@ NETWORK = {
     "batch": 1,
     "median_ms": 9.8,
     "peak_bytes": 50_000_000,
-    "peers": {"onnxruntime": PEER},
+    "isa": "avx2",
+    **AGREES,
+    "peers": {"onnxruntime": PEER, "openvino-int8": LIMITED},
 }
 
 
@@ -38,13 +52,27 @@ def test_the_documentation_equals_what_the_results_generate(script) -> None:
         assert tables.rewritten(text) == text, f"{path}: run python benchmarks/tables.py"
 
 
-def test_a_network_is_one_line_with_every_peer(script, tmp_path: Path) -> None:
+def test_a_race_is_one_line_per_engine_fastest_peer_first(script, tmp_path: Path) -> None:
     write(tmp_path, "2026-01-02-some-cpu.json", networks=[NETWORK])
     lines = script("tables").generated("networks", tmp_path).splitlines()
     assert lines[1] == "Some CPU (avx2), 2026-01-02, signbin 1.2.3:"
-    assert lines[-2] == (
-        "| resnet18 | signed_binary, 0.35 | 1 | 1 | 9.80 | 50.00 MB | 20.0 | 2.04 | 60.00 MB |"
-    )
+    assert lines[-4:-1] == [
+        "| resnet18 | signed_binary, 0.35 | 1 | 1 | signbin | avx2 | 9.80 |  | 1.2e-06 | 100 % "
+        "| 50.00 MB |",
+        "|  |  |  |  | openvino-int8 | avx2 (limited), nncf | 11.0 | 1.10 | 24.0 dB | 81 % "
+        "| 60.00 MB |",
+        "|  |  |  |  | onnxruntime | avx512f | 20.0 | 2.04 | 1.2e-06 | 100 % | 60.00 MB |",
+    ]
+
+
+def test_ours_with_8_bit_activations_shows_what_is_left_of_the_float_network(
+    script, tmp_path: Path
+) -> None:
+    left = {"max_relative_error": 0.2, "snr_db": 14.9, "top1_agreement": 0.75}
+    coded = {**NETWORK, "activations": "u8", "max_relative_error": 0.0, "against_float": left}
+    write(tmp_path, "2026-01-02-some-cpu.json", networks=[coded])
+    text = script("tables").generated("networks", tmp_path)
+    assert "| signbin, u8 | avx2 | 9.80 |  | 14.9 dB | 75 % |" in text
 
 
 def test_the_newest_results_of_each_cpu_count(script, tmp_path: Path) -> None:
@@ -102,3 +130,25 @@ def test_layers_show_both_floors_and_what_a_call_of_the_peer_costs(script, tmp_p
     text = script("tables").generated("kernels", tmp_path)
     assert "| 8->8 @4x4 3x3 | float | dense | 0.500 | 0.250 | 12 | 0.750 | 0.300 | 1.50 |" in text
     assert "takes 0.0120 ms" in text
+
+
+def test_layers_of_codes_show_every_engine_and_the_ratio_to_the_fastest(
+    script, tmp_path: Path
+) -> None:
+    side = {"median_ms": 0.5, "gmacs_per_s": 12.3}
+    row = {
+        **side,
+        "layer": "8->8 @4x4 3x3",
+        "weights": "signed_binary",
+        "density": 0.35,
+        "strategy": "bucket",
+        "ratio": 1.5,
+        "fastest": "onnxruntime",
+        "engines": {"onnxruntime": {"median_ms": 0.75}, "another": {"median_ms": 0.8}},
+    }
+    write(tmp_path, "2026-01-02-some-cpu.json", int8_layers=[row])
+    text = script("tables").generated("int8_layers", tmp_path)
+    head = "| layer | weights | strategy | ms | GMAC/s | another, ms | onnxruntime, ms | ratio |"
+    line = "| 8->8 @4x4 3x3 | signed_binary, 0.35 | bucket | 0.500 | 12 | 0.800 | 0.750 | 1.50 |"
+    assert head in text
+    assert line in text

@@ -42,6 +42,27 @@ def test_bench_never_overwrites_a_record_and_says_so_before_it_starts(
     assert record.read_text() == "mine"
 
 
+def test_bench_of_8_bit_activations_names_its_float_network_and_calibrates_peers_alike(
+    signbin, compiled: Path, trained: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "coded.sbn"
+    made = signbin("compile", trained, "-o", model, "--activations", "int8")
+    assert made.code == 0, made.err
+    given = ("--float", compiled, "--calibrate", trained, "--against", "onnxruntime-int8")
+    result = signbin("bench", model, *given, *QUICK, "--json")
+    assert result.code == 0, result.err
+    found = result.document
+    assert (found["activations"], found["max_relative_error"]) == ("u8", 0.0)
+    assert found["float_network"] == "the float model it was made from"
+    assert found["samples"]["calibration"] == "256 given images"
+    assert found["against_float"]["snr_db"] > 15
+    peer = found["peers"]["onnxruntime-int8"]
+    assert peer["preparation"]["facts"]["images"] == 256
+    assert peer["snr_db"] > 15
+    table = signbin("bench", model, *given[:-2], *QUICK)
+    assert f" {found['against_float']['snr_db']:.1f} dB " in table.out
+
+
 def test_a_peer_of_another_environment_is_named_by_its_interpreter(
     signbin, compiled: Path, tmp_path: Path
 ) -> None:
@@ -57,7 +78,15 @@ def test_a_peer_of_another_environment_is_named_by_its_interpreter(
     ("arguments", "said"),
     [
         (("--against", "no-such-engine"), "allowed: onnxruntime"),
-        (("--peer-python", "python3"), "NAME=PATH"),
+        (("--against", "openvino-int9"), "openvino-int8, mnn"),
+        (("--against", "mnn,mnn"), "each once"),
+        (("--against", ""), "engine to compare with"),
+        (("--peer-python", "python3"), "FAMILY=PATH"),
+        (("--peer-python", "mnn=python3"), "none without --against"),
+        (("--against", "mnn", "--peer-python", "openvino=python3"), "allowed: mnn"),
+        (("--peer-isa", "avx1024"), "allowed: auto, avx2"),
+        (("--float", "no-such-file.sbn"), "only for a model with 8-bit activations"),
+        (("--calibrate", "no-such-file.npy"), "no-such-file.npy"),
         (("--rounds", 1), "at least 3"),
         (("--threads", 4096), "cores"),
         (("--isa", "avx1024"), "instruction set"),

@@ -1,5 +1,7 @@
 """Engines in processes: the protocol, and every way in which an engine can fail."""
 
+import dataclasses
+import json
 import os
 import sys
 from pathlib import Path
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 
 from signbin.errors import ExecutionError
-from signbin.measure import WorkerProcess, choose_cores
+from signbin.measure import PrepareTask, WorkerProcess, choose_cores, prepare_model
 
 
 def test_an_engine_computes_on_the_inputs_it_was_given(engine, assignment):
@@ -36,7 +38,7 @@ def test_an_engine_runs_on_the_cores_it_was_given(engine, assignment):
     source = """
 import os
 def open_model(request):
-    return (lambda images: images), {"cores": sorted(os.sched_getaffinity(0)),
+    return (lambda images: images), {"version": "1", "cores": sorted(os.sched_getaffinity(0)),
                                      "openmp": os.environ["OMP_NUM_THREADS"]}
 """
     before = os.sched_getaffinity(0)
@@ -85,8 +87,14 @@ def test_a_missing_engine_names_what_to_install_and_the_way_around(engine, assig
     with pytest.raises(ExecutionError) as caught:
         WorkerProcess(engine("import no_such_engine", name="absent"), assignment)
     message = str(caught.value)
-    assert "pip install some-package" in message
-    assert "--peer-python absent=PATH" in message
+    assert "pip install 'signbin[some-extra]' (some-package)" in message
+    assert "--peer-python some=PATH" in message
+
+
+def test_an_engine_missing_from_another_environment_is_installed_there(engine, assignment):
+    with pytest.raises(ExecutionError) as caught:
+        WorkerProcess(engine("import no_such_engine"), assignment, Path(sys.executable))
+    assert f"{sys.executable} -m pip install numpy some-package" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -124,11 +132,179 @@ def open_model(request):
         worker.run(5)
 
 
+READY = {
+    "event": "ready",
+    "import_ms": 1.0,
+    "load_ms": 1.0,
+    "threads": 1,
+    "cores": [0],
+    "facts": {"version": "1"},
+}
+
+
+def says(line: str, output: str = "numpy.zeros((2, 3), 'float32')") -> str:
+    """An engine that answers ``open`` with a line of its own, past the program around it."""
+    return f"""
+import gc, io, numpy, sys
+def open_model(request):
+    numpy.save(request["output"], {output})
+    answers = [each for each in gc.get_objects() if isinstance(each, io.TextIOWrapper)
+               and each.fileno() > 2 and each.mode == "w"]
+    answers[0].write({line!r} + "\\n")
+    answers[0].flush()
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"load_ms": None}, "as load_ms"),
+        ({"load_ms": -1.0}, "as load_ms"),
+        ({"import_ms": "1"}, "as import_ms"),
+        ({"import_ms": True}, "as import_ms"),
+        ({"threads": [1]}, "as threads"),
+        ({"cores": [0, 1]}, "as cores"),
+        ({"cores": None}, "as cores"),
+        ({"facts": []}, "as facts"),
+        ({"facts": {}}, "did not say its version"),
+        ({"facts": {"version": 1}}, "did not say its version"),
+        ({"event": "times"}, "instead of 'ready'"),
+    ],
+)
+def test_an_answer_that_is_none_is_an_error(engine, assignment, change, said):
+    line = json.dumps({**READY, **change})
+    with pytest.raises(ExecutionError, match=said):
+        WorkerProcess(engine(says(line)), assignment)
+
+
+@pytest.mark.parametrize("line", ["nonsense", "[1]", "null", "[" * 100_000, '{"event": "ready"'])
+def test_a_line_that_is_no_answer_is_an_error(engine, assignment, line):
+    with pytest.raises(ExecutionError, match="instead of"):
+        WorkerProcess(engine(says(line)), assignment)
+
+
+def test_a_line_without_end_is_an_error(engine, assignment):
+    with pytest.raises(ExecutionError, match="bytes in one line"):
+        WorkerProcess(engine(says("x" * (5 << 20))), assignment)
+
+
+@pytest.mark.parametrize(
+    "output",
+    ["numpy.zeros((2, 3))", "numpy.float32(1)", "numpy.zeros(3, 'S4')", "[[1], {}]"],
+    ids=["float64", "no array", "words", "objects"],
+)
+def test_an_output_of_another_kind_is_an_error(engine, assignment, output):
+    if output == "[[1], {}]":
+        output = "numpy.array([[1], {}], dtype=object)"
+    with pytest.raises(ExecutionError, match="wrote"):
+        WorkerProcess(engine(says(json.dumps(READY), output)), assignment)
+
+
+@pytest.mark.parametrize("seconds", ["[-1.0]", "[1.0, 1.0]", "[]", "['1']", "[float('nan')]"])
+def test_times_that_are_none_are_an_error(engine, assignment, seconds):
+    source = f"""
+import __main__
+def open_model(request):
+    __main__.Worker._time = lambda self, request: {{"event": "times", "seconds": {seconds}}}
+    return (lambda images: images), {{"version": "1"}}
+"""
+    with (
+        WorkerProcess(engine(source), assignment) as worker,
+        pytest.raises(ExecutionError, match="as seconds"),
+    ):
+        worker.run(1)
+
+
+def test_more_images_are_checked_than_are_timed_at_a_time(engine, assignment, tmp_path):
+    source = """
+def open_model(request):
+    assert request["shape"] == [2, 3]
+    def run(images):
+        assert images.shape == (2, 3)
+        return 2 * images
+    return run, {"version": "1"}
+"""
+    checked = np.arange(15, dtype=np.float32).reshape(5, 3)
+    np.save(tmp_path / "checked.npy", checked)
+    given = dataclasses.replace(assignment, checked=tmp_path / "checked.npy")
+    with WorkerProcess(engine(source), given) as worker:
+        assert np.array_equal(worker.output, 2 * checked)
+
+
+def test_an_output_that_is_used_again_is_copied(engine, assignment, tmp_path):
+    source = """
+import numpy
+def open_model(request):
+    kept = numpy.zeros((2, 3), numpy.float32)
+    def run(images):
+        kept[:] = images
+        return kept
+    return run, {"version": "1"}
+"""
+    checked = np.arange(12, dtype=np.float32).reshape(4, 3)
+    np.save(tmp_path / "checked.npy", checked)
+    given = dataclasses.replace(assignment, checked=tmp_path / "checked.npy")
+    with WorkerProcess(engine(source), given) as worker:
+        assert np.array_equal(worker.output, checked)
+
+
+def test_variables_are_set_for_the_process_alone(engine, assignment):
+    source = """
+import os
+def open_model(request):
+    return (lambda images: images), {"version": "1", "limit": os.environ.get("SOME_LIMIT")}
+"""
+    limited = dataclasses.replace(assignment, variables={"SOME_LIMIT": "narrow"})
+    with WorkerProcess(engine(source), limited) as worker:
+        assert worker.facts.told["limit"] == "narrow"
+        assert worker.facts.variables == {"SOME_LIMIT": "narrow"}
+    assert "SOME_LIMIT" not in os.environ
+    with WorkerProcess(engine(source), assignment) as worker:
+        assert worker.facts.told["limit"] is None
+
+
+@pytest.fixture
+def task(assignment, tmp_path):
+    (tmp_path / "model").write_text("weights")
+    return PrepareTask(
+        assignment.model, assignment.images, tmp_path / "prepared.txt", assignment.cores
+    )
+
+
+def test_a_preparation_makes_a_file_in_a_process_of_its_own(preparation, task):
+    source = """
+import numpy, os
+def prepare_model(request):
+    images = numpy.load(request["calibration"])
+    open(request["output"], "w").write(open(request["model"]).read() + f" {images.max():.0f}")
+    return {"version": "2", "process": os.getpid()}
+"""
+    facts = prepare_model(preparation(source, "maker"), task)
+    assert task.output.read_text() == "weights 5"
+    assert facts["version"] == "2"
+    assert facts["process"] != os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("def prepare_model(request): return {}", "wrote no model"),
+        ("def prepare_model(request): return None", "as facts"),
+        ("def prepare_model(request): raise ValueError('bad')", "ValueError: bad"),
+        ("import no_such_package", "signbin\\[some-extra\\]"),
+    ],
+)
+def test_a_preparation_that_fails_is_an_error(preparation, task, source, said):
+    with pytest.raises(ExecutionError, match=said):
+        prepare_model(preparation(source, "maker"), task)
+
+
 def test_leaving_ends_the_process(engine, assignment):
     source = """
 import os
 def open_model(request):
-    return (lambda images: images), {"process": os.getpid()}
+    return (lambda images: images), {"version": "1", "process": os.getpid()}
 """
     with WorkerProcess(engine(source), assignment) as worker:
         process = worker.facts.told["process"]
@@ -143,7 +319,7 @@ def test_an_interpreter_of_another_environment_does_not_see_our_paths(
     source = """
 import sys
 def open_model(request):
-    return (lambda images: images), {"ours": "/somewhere/of/ours" in sys.path}
+    return (lambda images: images), {"version": "1", "ours": "/somewhere/of/ours" in sys.path}
 """
     with WorkerProcess(engine(source), assignment, Path(sys.executable)) as worker:
         assert worker.facts.told["ours"] is False
@@ -152,7 +328,7 @@ def open_model(request):
 
 
 def test_an_interpreter_that_is_none_is_an_error(engine, assignment, tmp_path):
-    with pytest.raises(ExecutionError, match="--peer-python double=PATH"):
+    with pytest.raises(ExecutionError, match="--peer-python some=PATH"):
         WorkerProcess(engine(), assignment, tmp_path / "no-python")
 
 

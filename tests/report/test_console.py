@@ -1,13 +1,15 @@
 """Terminal tables: everything printed as it is, colour and width left to the console."""
 
+import dataclasses
 import io
 
 from rich.console import Console
 
-from signbin.report import Prediction, Ranked, kind_of
+from signbin.report import Exactness, Prediction, Ranked, kind_of
 from signbin.report.console import (
     checks_table,
     comparison_table,
+    compiled_view,
     kinds_table,
     layers_table,
     predictions_table,
@@ -45,6 +47,37 @@ def test_a_comparison_ends_with_its_verdict(comparison) -> None:
     lines = [line.split() for line in printed(comparison_table(comparison)).splitlines()]
     assert ["max", "relative", "error", f"{comparison.max_relative_error:.1e}"] in lines
     assert ["same", "top-1", "360", "samples", "99.0", "%"] in lines
+
+
+def test_differing_codes_are_counted_where_there_are_codes(comparison) -> None:
+    assert "interpreter," not in printed(comparison_table(comparison))
+    exact = dataclasses.replace(comparison, exactness=Exactness(12_345, 0))
+    text = " ".join(printed(comparison_table(exact)).split())
+    assert "differing from the interpreter nodes on codes 0 of 12,345" in text
+
+
+def test_what_8_bit_activations_cost_comes_after_the_layers(model) -> None:
+    def layer(module, lost, on_codes=True):
+        noise = {"snr_db": 30.0, "lost_db": lost, "on_codes": on_codes}
+        return {"name": module, "module": module, **noise}
+
+    cost = {
+        "samples": 360,
+        "accuracy_before": 0.975,
+        "accuracy_after": 0.97,
+        "top1_agreement": 0.99,
+        "output_snr_db": 27.25,
+        "layers": [layer("a", 8.0), layer("b", 1.0), layer("c", 9.0, on_codes=False)],
+    }
+    lines = [line.strip() for line in printed(compiled_view(model.layers, cost)).splitlines()]
+    advice = {line.split()[0]: line for line in lines if "dB" in line}
+    assert advice["a"].endswith("leave it float: --float-layers a")
+    assert advice["b"].endswith("most of the noise comes from before")
+    assert advice["c"].endswith("is float: the noise comes from before")
+    assert "accuracy after 97.0 % of 360 samples" in [" ".join(line.split()) for line in lines]
+    unlabelled = {**cost, "accuracy_before": None, "accuracy_after": None}
+    assert "accuracy" not in printed(compiled_view(model.layers, unlabelled))
+    assert "dB" not in printed(compiled_view(model.layers, None))
 
 
 def test_brackets_in_class_names_are_no_markup() -> None:

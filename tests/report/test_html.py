@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from signbin.report import Making, Report, make_report
+from signbin.report import Exactness, Making, Report, make_report
 from signbin.report.html import render
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -78,6 +78,13 @@ def test_agreement_within_the_tolerance_says_so(report: Report, comparison) -> N
     text = outline(render(dataclasses.replace(report, comparison=good))).text
     assert "Within" in text
     assert "Outside" not in text
+
+
+def test_the_page_says_how_many_codes_differ_from_the_interpreter(report, comparison) -> None:
+    exact = dataclasses.replace(comparison, exactness=Exactness(12_345, 0))
+    text = outline(render(dataclasses.replace(report, comparison=exact))).text
+    assert "0 of 12,345 values of nodes on 8-bit codes" in " ".join(text.split())
+    assert "nodes on 8-bit codes" not in outline(render(report)).text
 
 
 @pytest.mark.parametrize("place", ["class", "recipe", "why", "command", "provenance", "series"])

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from typing import TYPE_CHECKING, TypeVar
 
 from signbin.errors import SpecError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from signbin.compiler import CalibrationRequest
     from signbin.plan import Strategy
     from signbin.runtime import Program
 
-__all__ = ["compiled_seed", "parse_choice", "parse_seeds", "parse_strategy"]
+__all__ = [
+    "compiled_seed",
+    "parse_activations",
+    "parse_choice",
+    "parse_seeds",
+    "parse_strategy",
+]
 
 _Choice = TypeVar("_Choice", bound=enum.Enum)
 
@@ -44,6 +54,35 @@ def parse_strategy(name: str | None) -> Strategy | None:
     if name is not None and name not in choices:
         raise SpecError("--strategy", value=name, allowed=", ".join(choices))
     return choices[name] if name is not None else None
+
+
+def parse_activations(
+    name: str, data: Path | None, method: str | None, samples: int | None, float_layers: str | None
+) -> CalibrationRequest | None:
+    """What to calibrate, and how; None for float activations, which take no further option."""
+    from signbin.compiler import CalibrationRequest
+
+    bits = {"float": None, "int8": 8, "int7": 7}
+    if name not in bits:
+        raise SpecError("--activations", value=name, allowed=", ".join(bits))
+    given = {
+        "--calibrate": data,
+        "--calibration-method": method,
+        "--calibration-samples": samples,
+        "--float-layers": float_layers,
+    }
+    number = bits[name]
+    if number is None:
+        for option, value in given.items():
+            if value is not None:
+                allowed = "only with --activations int8 or int7"
+                raise SpecError(option, value=str(value), allowed=allowed)
+        return None
+    layers = tuple(float_layers.split(",")) if float_layers else ()
+    request = CalibrationRequest(number, data, float_layers=layers)
+    if method is not None:
+        request = dataclasses.replace(request, method=method)
+    return request if samples is None else dataclasses.replace(request, most=samples)
 
 
 def compiled_seed(program: Program) -> int | None:

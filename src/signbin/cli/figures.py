@@ -21,12 +21,17 @@ from signbin.cli.options import (
     Density,
     Dram,
     DrawSeed,
+    FloatModel,
     Force,
     Gemm,
     Isa,
     Measure,
     ModelFile,
+    NoJit,
     Pattern,
+    PeerCalibrate,
+    PeerIsa,
+    PeerPython,
     Picture,
     Prices,
     Samples,
@@ -91,12 +96,13 @@ def bench(
     ] = None,
     threads: Threads = 1,
     isa: Isa = "auto",
+    no_jit: NoJit = False,
     batch: Batch = 1,
     rounds: Annotated[int, typer.Option(help="Turns of every engine.")] = 10,
-    peer_python: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=PATH", help="Interpreter of an engine installed elsewhere."),
-    ] = None,
+    calibrate: PeerCalibrate = None,
+    float_model: FloatModel = None,
+    peer_isa: PeerIsa = "auto",
+    peer_python: PeerPython = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="BENCH.json", help="Keep the record.")
     ] = None,
@@ -109,11 +115,15 @@ def bench(
 
     request = benchmark.BenchRequest(
         model=model,
-        against=tuple(against.split(",")) if against else (),
+        against=tuple(against.split(",")) if against is not None else (),
         threads=threads,
         isa=isa,
+        jit=not no_jit,
         batch=batch,
         schedule=measure.Schedule(rounds=rounds),
+        calibration=calibrate,
+        float_model=float_model,
+        peer_isa=peer_isa,
         peer_python=dict(map(benchmark.parse_peer_python, peer_python or ())),
     )
     if output is not None:
@@ -129,6 +139,7 @@ def profile(
     *,
     threads: Threads = 1,
     isa: Isa = "auto",
+    no_jit: NoJit = False,
     batch: Batch = 1,
     repeats: Annotated[int, typer.Option(min=1, help="Runs to take the median of.")] = 20,
     as_json: AsJson = False,
@@ -137,12 +148,13 @@ def profile(
     from signbin import benchmark, runtime
     from signbin.report.console import profile_table
 
-    program = runtime.Program.load(model, isa=isa, threads=threads)
+    program = runtime.Program.load(model, isa=isa, threads=threads, jit=not no_jit)
     found = benchmark.profile(program, batch=batch, repeats=repeats).to_json()
     document = {
         "model": program.graph.name,
         "isa": program.isa,
         "threads": program.threads,
+        "code_bytes": program.code_bytes,
         **found,
     }
     show(document, profile_table(document), as_json)

@@ -8,8 +8,26 @@ from typing import Annotated
 
 import typer
 
-from signbin.cli.arguments import compiled_seed, parse_choice, parse_seeds, parse_strategy
-from signbin.cli.options import AsJson, Force, Isa, ModelFile, SourceText
+from signbin.cli.arguments import (
+    compiled_seed,
+    parse_activations,
+    parse_choice,
+    parse_seeds,
+    parse_strategy,
+)
+from signbin.cli.options import (
+    Activations,
+    AsJson,
+    Calibrate,
+    CalibrationMethod,
+    CalibrationSamples,
+    FloatLayers,
+    Force,
+    Isa,
+    ModelFile,
+    NoJit,
+    SourceText,
+)
 from signbin.cli.output import command_line, note, show
 
 __all__ = ["compare", "compile_model", "new", "run", "train"]
@@ -90,26 +108,40 @@ def compile_model(
         str | None, typer.Option(help="Force dense or bucket where it can serve.")
     ] = None,
     isa: Isa = "auto",
+    activations: Activations = "float",
+    calibrate: Calibrate = None,
+    calibration_method: CalibrationMethod = None,
+    calibration_samples: CalibrationSamples = None,
+    float_layers: FloatLayers = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Compile a trained network for this CPU; says per layer how it will run and why."""
     from signbin import artifact, compiler, report
-    from signbin.report.console import layers_table
+    from signbin.report.console import compiled_view
 
+    asked = parse_activations(
+        activations, calibrate, calibration_method, calibration_samples, float_layers
+    )
     found = compiler.load_source(source, seed)
     card = dataclasses.replace(
         found.card, provenance={**found.card.provenance, "command": command_line(context)}
     )
+    forced, cost = parse_strategy(strategy), None
     program = compiler.compile(
-        found.model, found.example_inputs, card=card, isa=isa, strategy=parse_strategy(strategy)
+        found.model, found.example_inputs, card=card, isa=isa, strategy=forced
     )
+    if asked is not None:
+        program, cost = compiler.quantize_source(found, program, asked, strategy=forced)
     program.save(output, overwrite=force)
     opened = artifact.read(output)
     model = report.describe_model(
         output, opened, artifact.stored_bytes(opened.graph.constants), program.arena_bytes
     )
-    show(report.to_json(model), layers_table(model.layers), as_json)
+    document = report.to_json(model)
+    if cost is not None:
+        document["quantization"] = cost.to_json()
+    show(document, compiled_view(model.layers, document.get("quantization")), as_json)
     note(f"wrote {output}: {report.words.size(model.size_bytes)}")
 
 
@@ -121,6 +153,7 @@ def run(
     *,
     top: Annotated[int, typer.Option(help="Classes to name per input.")] = 3,
     isa: Isa = "auto",
+    no_jit: NoJit = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="OUT.npy", help="Keep raw outputs.")
     ] = None,
@@ -131,7 +164,7 @@ def run(
     from signbin import report, runtime
     from signbin.report.console import predictions_table
 
-    program = runtime.Program.load(model, isa=isa)
+    program = runtime.Program.load(model, isa=isa, jit=not no_jit)
     names, images = runtime.read_inputs(
         inputs, program.artifact.preprocessing, program.graph.inputs[0]
     )
@@ -148,16 +181,25 @@ def compare(
     *,
     seed: Annotated[int | None, typer.Option(help="Default: the compiled one.")] = None,
     samples: Annotated[int | None, typer.Option(min=1, help="Default: the test split.")] = None,
-    tolerance: Annotated[float, typer.Option(help="Largest relative error allowed.")] = 1e-4,
-    min_agreement: Annotated[float, typer.Option(min=0.0, max=1.0, help="Smallest share.")] = 1.0,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(help="Largest relative error. Default: 1e-4; with 8-bit activations 0.2."),
+    ] = None,
+    min_agreement: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=1.0, help="Smallest share of equal classes. Default: 1; 8-bit 0.95."
+        ),
+    ] = None,
     isa: Isa = "auto",
+    no_jit: NoJit = False,
     as_json: AsJson = False,
 ) -> None:
     """PyTorch, interpreter and compiled model side by side; exits 1 where they disagree."""
     from signbin import compiler, report, runtime
     from signbin.report.console import comparison_table
 
-    program = runtime.Program.load(model, isa=isa)
+    program = runtime.Program.load(model, isa=isa, jit=not no_jit)
     opened = compiler.load_source(source, compiled_seed(program) if seed is None else seed)
     found = compiler.compare_source(opened, program, samples=samples, tolerance=tolerance)
     comparison = report.from_json(report.Comparison, found.to_json(), "comparison")

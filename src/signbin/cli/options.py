@@ -11,21 +11,31 @@ __all__ = [
     "Accelerator",
     "Accelergy",
     "ActivationDensity",
+    "Activations",
     "AllLayers",
     "AsJson",
     "Asked",
     "Batch",
+    "Calibrate",
+    "CalibrationMethod",
+    "CalibrationSamples",
     "Compare",
     "Config",
     "Density",
     "Dram",
     "DrawSeed",
+    "FloatLayers",
+    "FloatModel",
     "Force",
     "Gemm",
     "Isa",
     "Measure",
     "ModelFile",
+    "NoJit",
     "Pattern",
+    "PeerCalibrate",
+    "PeerIsa",
+    "PeerPython",
     "Picture",
     "Prices",
     "Samples",
@@ -36,6 +46,9 @@ __all__ = [
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
+NoJit = Annotated[
+    bool, typer.Option("--no-jit", help="Make no machine code; run the kernels as compiled.")
+]
 Isa = Annotated[str, typer.Option(help="Instruction set to use; see 'signbin doctor'.")]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL.sbn", help="A compiled model.")]
 Threads = Annotated[int, typer.Option("--threads", "-t", min=1, help="Threads per call.")]
@@ -45,6 +58,24 @@ SourceText = Annotated[
     typer.Argument(metavar="SOURCE", help="A run folder, or MODULE:FACTORY or FILE.py:FACTORY."),
 ]
 # Options of one verb that has many.
+Activations = Annotated[
+    str, typer.Option(metavar="KIND", help="float, int8 or int7: what flows between layers.")
+]
+Calibrate = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DATA",
+        help="Real samples for int8: a run folder, images, .npy or .npz. "
+        "Default: the run's own training images.",
+    ),
+]
+CalibrationMethod = Annotated[
+    str | None, typer.Option(metavar="NAME", help="mse (default), percentile or min-max.")
+]
+CalibrationSamples = Annotated[
+    int | None, typer.Option(min=1, help="At most so many, evenly spaced. Default: 256.")
+]
+FloatLayers = Annotated[str | None, typer.Option(metavar="NAME,...", help="Layers to leave float.")]
 Asked = Annotated[
     Path | None, typer.Argument(metavar="MODEL.sbn|SHAPES.txt", help="What to estimate.")
 ]
@@ -91,3 +122,27 @@ Picture = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="PICTURE.svg", help="Stacked bars.")
 ]
 Accelergy = Annotated[Path | None, typer.Option(metavar="DIR", help="Write its YAML files there.")]
+PeerCalibrate = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibrate",
+        metavar="DATA",
+        help="Samples that peers are quantised with and outputs compared on: a run folder, "
+        "images, .npy or .npz. Default: generated images.",
+    ),
+]
+FloatModel = Annotated[
+    Path | None,
+    typer.Option(
+        "--float",
+        metavar="FLOAT.sbn",
+        help="What a model with 8-bit activations was made from; peers get that.",
+    ),
+]
+PeerIsa = Annotated[
+    str, typer.Option(help="avx2: limit those engines to it that have a switch for it.")
+]
+PeerPython = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FAMILY=PATH", help="Interpreter of engines installed elsewhere."),
+]

@@ -28,7 +28,7 @@ def to_onnx(graph: Graph) -> ModelProto:
     """The graph, captured or lowered, as a checked ModelProto; the same bytes every time.
 
     Raises VerifyError for a graph that breaks the rules of the IR, one whose output is an input,
-    or one that ONNX understands differently. Needs the package onnx.
+    one with u8 values, or one that ONNX understands differently. Needs the package onnx.
     """
     from onnx import checker, helper  # noqa: PLC0415 - an extra
 
@@ -36,6 +36,7 @@ def to_onnx(graph: Graph) -> ModelProto:
 
     verify(graph)
     _require_computed_outputs(graph)
+    _require_numbers(graph)
     writer = OnnxWriter(graph)
     for node in graph.nodes:
         writer.write(node)
@@ -70,6 +71,17 @@ def _value_info(name: str, type_: TensorType) -> ValueInfoProto:
 
     shape = [_BATCH_NAME if extent == BATCH else extent for extent in type_.shape]
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+
+def _require_numbers(graph: Graph) -> None:
+    for node in graph.nodes:
+        if node.type.dtype != "f32":
+            raise VerifyError(
+                f"type of %{node.name} in ONNX",
+                value=str(node.type),
+                allowed="f32: the flavour float has no codes",
+                remedy="export the model compiled with float activations",
+            )
 
 
 def _require_computed_outputs(graph: Graph) -> None:

@@ -1,25 +1,60 @@
 """What was measured, and on what: paired timings, profiles, memory, energy, the environment."""
 
-from signbin.measure.agreement import Agreement, agreement
+from signbin.measure.agreement import Agreement, Demand, Floor, Tolerance, agreement
 from signbin.measure.cores import choose_cores
-from signbin.measure.environment import environment
-from signbin.measure.peers import OURS, PEERS, Engine, find_peer
+from signbin.measure.environment import cpu_flags, environment
+from signbin.measure.images import noise_images
+from signbin.measure.peers import (
+    FAMILIES,
+    LIMITS,
+    OURS,
+    PEERS,
+    QUANTIZED,
+    Engine,
+    Family,
+    Preparation,
+    find_family,
+    find_peer,
+)
 from signbin.measure.profile import Profile, ProfiledLayer, Profiler, measure_profile
-from signbin.measure.records import Bench, EngineRecord, PeerRecord
+from signbin.measure.records import (
+    Bench,
+    Chosen,
+    EngineRecord,
+    InstructionSet,
+    PeerRecord,
+    instruction_set,
+)
 from signbin.measure.timing import InProcess, Ratio, Schedule, Side, Times, paired_ratio, take_turns
-from signbin.measure.worker import Assignment, Facts, WorkerProcess
+from signbin.measure.worker import (
+    Assignment,
+    Facts,
+    PrepareTask,
+    WorkerProcess,
+    prepare_model,
+)
 
 __all__ = [
+    "FAMILIES",
+    "LIMITS",
     "OURS",
     "PEERS",
+    "QUANTIZED",
     "Agreement",
     "Assignment",
     "Bench",
+    "Chosen",
+    "Demand",
     "Engine",
     "EngineRecord",
     "Facts",
+    "Family",
+    "Floor",
     "InProcess",
+    "InstructionSet",
     "PeerRecord",
+    "Preparation",
+    "PrepareTask",
     "Profile",
     "ProfiledLayer",
     "Profiler",
@@ -27,12 +62,18 @@ __all__ = [
     "Schedule",
     "Side",
     "Times",
+    "Tolerance",
     "WorkerProcess",
     "agreement",
     "choose_cores",
+    "cpu_flags",
     "environment",
+    "find_family",
     "find_peer",
+    "instruction_set",
     "measure_profile",
+    "noise_images",
     "paired_ratio",
+    "prepare_model",
     "take_turns",
 ]

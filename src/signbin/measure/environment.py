@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-__all__ = ["environment"]
+__all__ = ["cpu_flags", "environment"]
 
 _FLAGS_OF_INTEREST: Final = (
     "sse4_1", "ssse3", "avx", "avx2", "fma", "f16c", "bmi2", "avx512f", "avx512bw", "avx512vl",
@@ -41,7 +41,7 @@ def environment(native: Mapping[str, str] | None = None) -> dict[str, Any]:
         "cpu": {
             "model": _field(_PROCESSOR, ("model name", "Model", "Hardware")),
             "architecture": platform.machine(),
-            "flags": _flags(),
+            "flags": cpu_flags(),
             "cores_online": os.cpu_count(),
             "cores_allowed": allowed,
             "caches_bytes": _caches(),
@@ -71,7 +71,8 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _flags() -> list[str]:
+def cpu_flags() -> list[str]:
+    """The vector extensions this CPU has, by Linux's names, narrow ones first; [] elsewhere."""
     present = set((_field(_PROCESSOR, ("flags", "Features")) or "").split())
     return [flag for flag in _FLAGS_OF_INTEREST if flag in present]
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from signbin.measure.agreement import Agreement
+from signbin.measure.peers import Engine
 from signbin.measure.timing import Ratio, Times
 from signbin.measure.worker import Facts
 
-__all__ = ["Bench", "EngineRecord", "PeerRecord"]
+__all__ = ["Bench", "Chosen", "EngineRecord", "InstructionSet", "PeerRecord", "instruction_set"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,26 +23,85 @@ class EngineRecord:
     memory: Mapping[str, int]
 
     def to_json(self) -> dict[str, Any]:
-        """Times in ms; ``threads``, ``cores``, ``load_ms``, ``peak_bytes``, ``version``..."""
+        """Times in ms; ``threads``, ``cores``, ``load_ms``, ``peak_bytes``, ``version``...
+
+        What the engine says of itself comes first: it cannot replace what was measured.
+        """
         return {
+            **self.facts.told,
             **self.times.to_json(),
             "threads": self.facts.threads,
             "cores": list(self.facts.cores),
             "load_ms": self.facts.load_ms,
             "import_ms": self.facts.import_ms,
             **self.memory,
-            **self.facts.told,
         }
 
 
 @dataclasses.dataclass(frozen=True)
+class Chosen:
+    """Which preparation of a model raced, and what came of the others.
+
+    All of them raced; this one had the best ratio. facts: what the preparation said of itself.
+    medians_ms: of every candidate. refused: why a candidate could not race.
+    """
+
+    name: str
+    description: str
+    facts: Mapping[str, Any]
+    medians_ms: Mapping[str, float]
+    refused: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, as one object."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "facts": dict(self.facts),
+            "medians_ms": dict(self.medians_ms),
+            "refused": dict(self.refused),
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class InstructionSet:
+    """What an engine ran with, who says so, and what it was limited to ("" for nothing)."""
+
+    name: str
+    source: str
+    limit: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """``isa``, ``isa_from``, ``isa_limit`` (None for nothing)."""
+        return {"isa": self.name, "isa_from": self.source, "isa_limit": self.limit or None}
+
+
+def instruction_set(
+    engine: Engine, told: Mapping[str, Any], flags: Collection[str], limit: str = ""
+) -> InstructionSet:
+    """What the engine says it runs, else the widest of its own that the CPU's flags have."""
+    if isinstance(told.get("isa"), str):
+        source = told.get("isa_from")
+        return InstructionSet(
+            told["isa"], source if isinstance(source, str) else "the engine", limit
+        )
+    widest = next((isa for isa in engine.instruction_sets if isa in flags), "")
+    return InstructionSet(widest or "unknown", "the CPU's flags" if widest else "nothing", limit)
+
+
+@dataclasses.dataclass(frozen=True)
 class PeerRecord:
-    """An engine we were compared with, paired: ratio = theirs / ours."""
+    """An engine we were compared with, paired: ratio = theirs / ours.
+
+    agreement: its output against the float network's. chosen: where the model was prepared.
+    """
 
     engine: EngineRecord
     ratio: Ratio
     agreement: Agreement
     description: str
+    instruction_set: InstructionSet
+    chosen: Chosen | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As :meth:`EngineRecord.to_json`, with ``ratio``, its spread and the agreement."""
@@ -49,7 +109,10 @@ class PeerRecord:
             **self.engine.to_json(),
             **self.ratio.to_json(),
             **dataclasses.asdict(self.agreement),
+            **self.instruction_set.to_json(),
+            "variables": dict(self.engine.facts.variables),
             "description": self.description,
+            "preparation": self.chosen and self.chosen.to_json(),
         }
 
 
@@ -57,17 +120,25 @@ class PeerRecord:
 class Bench:
     """One network timed on one machine, alone or against peers.
 
-    model: name of the network. macs: dense multiply-accumulates per image, None where the file
-    has no plan. rounds: turns of every side. accuracy: our output of the first image against the
-    interpreter's. peers: by name.
+    model: name of the network. activations: ``f32`` or ``u8``, inside our program. macs: dense
+    multiply-accumulates per image, None where the file has no plan. rounds: turns of every side.
+    accuracy: our output of the first checked image against the interpreter's. float_network:
+    where the network with float weights and activations came from that the peers were given;
+    against_float: our output against that network's. samples: which images outputs were compared
+    on (``checked``), and which quantised peers took their ranges from (``calibration``). peers:
+    by name.
     """
 
     model: str
+    activations: str
     input_shape: tuple[int, ...]
     macs: int | None
     rounds: int
     ours: EngineRecord
     accuracy: Agreement
+    float_network: str
+    against_float: Agreement
+    samples: Mapping[str, str]
     peers: Mapping[str, PeerRecord]
     environment: Mapping[str, Any]
 
@@ -75,12 +146,16 @@ class Bench:
         """Our record at the top level, ``batch``, ``peers`` and ``environment`` beside it."""
         return {
             "model": self.model,
+            "activations": self.activations,
             "input_shape": list(self.input_shape),
             "batch": self.input_shape[0],
             "macs": self.macs,
             "rounds": self.rounds,
             **self.ours.to_json(),
             **dataclasses.asdict(self.accuracy),
+            "float_network": self.float_network,
+            "against_float": dataclasses.asdict(self.against_float),
+            "samples": dict(self.samples),
             "peers": {name: peer.to_json() for name, peer in self.peers.items()},
             "environment": dict(self.environment),
         }

@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import json
-import os
-import selectors
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from signbin.errors import ExecutionError
-from signbin.measure.peers import SERVE, Engine
+from signbin.measure.conversation import Conversation, Partner
+from signbin.measure.peers import Engine, Preparation
 
-__all__ = ["Assignment", "Facts", "WorkerProcess"]
+__all__ = ["Assignment", "Facts", "PrepareTask", "WorkerProcess", "prepare_model"]
 
-_PATIENCE_S: Final = 600.0
-_STDERR_KEPT: Final = 2_000
 # Libraries that read their thread count from the environment; the others are told by their file.
 _THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclasses.dataclass(frozen=True)
 class Assignment:
-    """What a worker is to run: model and input files, threads, and the cores it may use."""
+    """What a worker is to run: model and input files, threads, and the cores it may use.
+
+    images: the .npy file that is timed. checked: the one whose output is compared, ``images``
+    where None. output: where that is written. variables: for the environment of the process.
+    """
 
     model: Path
     images: Path
     output: Path
     threads: int
     cores: tuple[int, ...]
-    options: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    checked: Path | None = None
+    variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The ``open`` request of serve.py."""
@@ -47,6 +43,7 @@ class Assignment:
             "do": "open",
             "model": str(self.model),
             "input": str(self.images),
+            "checked": str(self.checked or self.images),
             "output": str(self.output),
             "threads": self.threads,
             "cores": list(self.cores),
@@ -59,7 +56,8 @@ class Facts:
     """What an engine said of itself when it had opened the model.
 
     import_ms: loading its library. load_ms: from the model file to something that runs.
-    told: ``version`` and what else its file reports.
+    threads, cores: what it was given. told: ``version`` and what else its file reports.
+    variables: what was set in its environment besides thread counts.
     """
 
     import_ms: float
@@ -67,6 +65,7 @@ class Facts:
     threads: int
     cores: tuple[int, ...]
     told: Mapping[str, Any]
+    variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 class WorkerProcess:
@@ -74,27 +73,23 @@ class WorkerProcess:
 
     python: the interpreter of the environment the engine is installed in; None is this one.
     ExecutionError where the engine is missing (naming what to install), cannot open the model,
-    dies, or says nothing for ten minutes. Use it as a context manager: leaving ends the process.
+    dies, says nothing for ten minutes or something that is no answer. Use it as a context
+    manager: leaving ends the process.
     """
 
     def __init__(self, engine: Engine, assignment: Assignment, python: Path | None = None) -> None:
         self._engine = engine
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
-        self._process = self._start(python, assignment.threads)
-        self._unread = b""
+        threads = dict.fromkeys(_THREAD_VARIABLES, str(assignment.threads))
+        self._process = Conversation(
+            Partner(engine.name, engine.family, engine.file, python),
+            {**threads, **assignment.variables},
+        )
         try:
-            ready = self._ask(assignment.to_json(), "ready")
-            self.output: NDArray[np.float32] = np.load(assignment.output, allow_pickle=False)
+            self.facts = self._open(assignment)
+            self.output = self._read_output(assignment.output)
         except BaseException:
             self.close()
             raise
-        self.facts = Facts(
-            import_ms=ready["import_ms"],
-            load_ms=ready["load_ms"],
-            threads=ready["threads"],
-            cores=tuple(ready["cores"]),
-            told=MappingProxyType(ready["facts"]),
-        )
 
     @property
     def name(self) -> str:
@@ -108,31 +103,26 @@ class WorkerProcess:
 
     def start(self, count: int) -> None:
         """Begin ``count`` calls and return at once; :meth:`finish` waits for them."""
-        self._send({"do": "run", "count": count})
+        self._count = count
+        self._process.send({"do": "run", "count": count})
 
     def finish(self) -> Sequence[float]:
         """The times that :meth:`start` asked for."""
-        return [float(second) for second in self._receive("times")["seconds"]]
+        answer = self._process.receive("times")
+        return self._process.numbers(answer, "seconds", self._count)
 
     def memory(self) -> dict[str, int]:
         """``peak_bytes``: largest resident size so far; ``baseline_bytes``: before the engine.
 
         The baseline is Python with numpy and the input.
         """
-        answer = self._ask({"do": "memory"}, "memory")
-        return {name: int(answer[name]) for name in ("peak_bytes", "baseline_bytes")}
+        answer = self._process.ask({"do": "memory"}, "memory")
+        names = ("peak_bytes", "baseline_bytes")
+        return {name: int(self._process.number(answer, name)) for name in names}
 
     def close(self) -> None:
         """End the process."""
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                _close_quietly(stream)
-        try:
-            self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._errors.close()
+        self._process.close()
 
     def __enter__(self) -> WorkerProcess:
         return self
@@ -145,88 +135,61 @@ class WorkerProcess:
     ) -> None:
         self.close()
 
-    def _start(self, python: Path | None, threads: int) -> subprocess.Popen[bytes]:
-        # An environment of its own must not see our PYTHONPATH.
-        command = [sys.executable] if python is None else [str(python), "-E"]
-        variables = dict.fromkeys(_THREAD_VARIABLES, str(threads))
-        try:
-            return subprocess.Popen(
-                [*command, str(SERVE), str(self._engine.file)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._errors,
-                env={**os.environ, **variables},
-                bufsize=0,
-            )
-        except OSError as error:
-            self._errors.close()
-            raise ExecutionError(
-                f"interpreter for {self.name}",
-                value=str(python or sys.executable),
-                allowed="a Python that can be started",
-                remedy=f"{error.strerror}; pass --peer-python {self.name}=PATH",
-            ) from error
-
-    def _ask(self, request: Mapping[str, Any], event: str) -> dict[str, Any]:
-        self._send(request)
-        return self._receive(event)
-
-    def _send(self, request: Mapping[str, Any]) -> None:
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
-        except OSError as error:
-            raise self._gone("ended") from error
-
-    def _receive(self, event: str) -> dict[str, Any]:
-        line = self._read_line()
-        try:
-            answer = json.loads(line)
-        except ValueError as error:
-            raise self._gone(f"said {line[:80]!r} instead of JSON") from error
-        if not isinstance(answer, dict) or answer.get("event") not in (event, "failed"):
-            raise self._gone(f"answered {line[:80]!r} instead of {event!r}")
-        if answer["event"] == "failed":
-            raise self._failure(answer)
-        return answer
-
-    def _read_line(self) -> bytes:
-        stdout = self._process.stdout
-        assert stdout is not None
-        deadline = time.monotonic() + _PATIENCE_S
-        with selectors.DefaultSelector() as selector:
-            selector.register(stdout, selectors.EVENT_READ)
-            while b"\n" not in self._unread:
-                if not selector.select(max(0.0, deadline - time.monotonic())):
-                    raise self._gone(f"said nothing for {_PATIENCE_S:.0f} s")
-                part = os.read(stdout.fileno(), 1 << 16)
-                if not part:
-                    raise self._gone("ended")
-                self._unread += part
-        line, _, self._unread = self._unread.partition(b"\n")
-        return line
-
-    def _failure(self, answer: Mapping[str, Any]) -> ExecutionError:
-        missing = answer.get("missing")
-        if missing is None:
-            return ExecutionError(f"{self.name} failed ({answer.get('message')})")
-        return ExecutionError(
-            f"{self.name} is not installed in the environment it is looked for in",
-            value=f"no module {missing}",
-            remedy=f"run: pip install {' '.join(self._engine.packages)}; or name the interpreter "
-            f"of another environment: --peer-python {self.name}=PATH",
+    def _open(self, assignment: Assignment) -> Facts:
+        ready = self._process.ask(assignment.to_json(), "ready")
+        told = self._process.mapping(ready, "facts")
+        if not isinstance(told.get("version"), str):
+            raise self._process.failed("did not say its version")
+        count = len(assignment.cores)
+        return Facts(
+            import_ms=self._process.number(ready, "import_ms"),
+            load_ms=self._process.number(ready, "load_ms"),
+            threads=int(self._process.number(ready, "threads")),
+            cores=tuple(int(core) for core in self._process.numbers(ready, "cores", count)),
+            told=MappingProxyType(told),
+            variables=MappingProxyType(dict(assignment.variables)),
         )
 
-    def _gone(self, what: str) -> ExecutionError:
-        self._errors.seek(0)
-        said = self._errors.read()[-_STDERR_KEPT:].decode(errors="replace").strip()
-        last = said.splitlines()[-1] if said else "it printed nothing"
-        remedy = ""
-        if "numpy" in last and "ModuleNotFoundError" in last:
-            remedy = f"run: pip install numpy {' '.join(self._engine.packages)}"
-        return ExecutionError(f"the process of {self.name} {what} ({last})", remedy=remedy)
+    def _read_output(self, path: Path) -> NDArray[np.float32]:
+        try:
+            # Mapped into memory, a file cannot claim more than it holds.
+            array = np.lib.format.open_memmap(path, mode="r")
+        except (OSError, ValueError, EOFError, SyntaxError) as error:
+            raise self._process.failed("wrote no output that can be read") from error
+        if array.dtype != np.float32 or not array.ndim:
+            raise self._process.failed(f"wrote an output of {array.dtype} {array.shape}")
+        return np.array(array)
 
 
-def _close_quietly(stream: IO[bytes]) -> None:
-    with contextlib.suppress(OSError):  # the process may be gone without having read everything
-        stream.close()
+@dataclasses.dataclass(frozen=True)
+class PrepareTask:
+    """What a preparation is to do: from an .onnx file to a model file, on these cores."""
+
+    model: Path
+    calibration: Path
+    output: Path
+    cores: tuple[int, ...]
+
+
+def prepare_model(
+    preparation: Preparation, task: PrepareTask, python: Path | None = None
+) -> dict[str, Any]:
+    """Prepare a model in a process of its own; what the preparation says of itself.
+
+    ExecutionError as for :class:`WorkerProcess`.
+    """
+    family = preparation.family
+    name = f"{family.name} ({preparation.name})"
+    partner = Partner(name, family, preparation.file, python)
+    request = {
+        "do": "prepare",
+        "model": str(task.model),
+        "calibration": str(task.calibration),
+        "output": str(task.output),
+        "cores": list(task.cores),
+    }
+    with Conversation(partner, {}) as process:
+        facts = process.mapping(process.ask(request, "prepared"), "facts")
+        if not task.output.is_file():
+            raise process.failed("wrote no model")
+    return facts

@@ -12,6 +12,7 @@ from signbin.report.rank import predictions_json, rank
 from signbin.report.runs import read_comparison, read_training
 from signbin.report.schema import (
     Comparison,
+    Exactness,
     Kind,
     Layer,
     LayerDifference,
@@ -36,6 +37,7 @@ from signbin.report.write import (
 
 __all__ = [
     "Comparison",
+    "Exactness",
     "Kind",
     "Layer",
     "LayerDifference",

@@ -9,6 +9,7 @@ from signbin.report import words
 from signbin.report.schema import Comparison, Kind, Layer, Prediction
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
 
 __all__ = [
@@ -16,13 +17,17 @@ __all__ = [
     "bench_table",
     "checks_table",
     "comparison_table",
+    "compiled_view",
     "kinds_table",
     "layers_table",
     "new_network_table",
     "new_table",
     "predictions_table",
     "profile_table",
+    "quantization_table",
 ]
+
+_NOISY_LAYERS = 5
 
 
 def kinds_table(kinds: Iterable[Kind]) -> Table:
@@ -76,6 +81,38 @@ def layers_table(layers: Iterable[Layer]) -> Table:
     return table
 
 
+def compiled_view(layers: Iterable[Layer], quantization: Mapping[str, Any] | None) -> Table | Group:
+    """What ``compile`` shows: the layers; then, where activations are codes, what that costs."""
+    table = layers_table(layers)
+    if quantization is None:
+        return table
+    from rich.console import Group  # noqa: PLC0415 - an extra: the base install prints no tables
+
+    return Group(table, quantization_table(quantization))
+
+
+def quantization_table(cost: Mapping[str, Any]) -> Table:
+    """Accuracy before and after, and the layers with the most noise; what to do about them."""
+    table = new_table("8-bit activations", ">signal to noise", ">lost here", "advice")
+    for layer in cost["layers"][:_NOISY_LAYERS]:
+        advice = words.quantization_advice(layer)
+        add_row(
+            table,
+            layer["module"],
+            words.decibels(layer["snr_db"]),
+            words.decibels(layer["lost_db"]),
+            advice,
+        )
+    table.add_section()
+    add_row(table, "output", words.decibels(cost["output_snr_db"]), "", "")
+    samples = f"of {words.count(cost['samples'])} samples"
+    add_row(table, "same top-1 as float", words.percent(cost["top1_agreement"]), "", samples)
+    if cost["accuracy_before"] is not None:
+        add_row(table, "accuracy before", words.percent(cost["accuracy_before"]), "", samples)
+        add_row(table, "accuracy after", words.percent(cost["accuracy_after"]), "", samples)
+    return table
+
+
 def comparison_table(comparison: Comparison) -> Table:
     """Largest relative error per layer against PyTorch, then over all, and the same top-1."""
     table = new_table("layer", "module", ">interpreter", ">compiled", "")
@@ -93,6 +130,10 @@ def comparison_table(comparison: Comparison) -> Table:
     add_row(table, "max relative error", "", "", words.error(comparison.max_relative_error), "")
     samples = f"{words.count(comparison.samples)} samples"
     add_row(table, "same top-1", samples, "", words.percent(comparison.top1_agreement), "")
+    if comparison.exactness is not None:
+        differing, values = comparison.exactness.differing, comparison.exactness.values
+        found = f"{words.count(differing)} of {words.count(values)}"
+        add_row(table, "differing from the interpreter", "nodes on codes", "", found, "")
     return table
 
 
@@ -107,28 +148,46 @@ def predictions_table(predictions: Iterable[Prediction]) -> Table:
 
 
 def bench_table(bench: Mapping[str, Any]) -> Table:
-    """One line per engine: times, ratio with its spread over the rounds, error and memory."""
+    """One line per engine: times, ratio with its spread over the rounds, agreement and memory.
+
+    Agreement is with the network in float (a float program's own with the interpreter): the
+    largest relative error, for quantised engines the signal to noise ratio, and the share of
+    images with the same top-1.
+    """
     table = new_table(
-        *("engine", ">median ms", ">min", ">p90", ">mean", ">theirs / ours", ">rounds' ratios"),
-        *(">error", ">threads", ">peak memory"),
+        *("engine", ">median ms", ">min", ">p90", ">theirs / ours", ">rounds' ratios"),
+        *(">error", ">same top-1", ">threads", ">peak memory"),
     )
     for name, engine in {"signbin": bench, **bench["peers"]}.items():
         ratio = f"{engine['ratio']:.2f}" if "ratio" in engine else ""
         spread = f"{engine['ratio_low']:.2f}-{engine['ratio_high']:.2f}" if ratio else ""
+        found = engine["against_float"] if engine.get("activations") == "u8" else engine
         add_row(
             table,
-            f"{name} {engine['version']}" + (f" ({engine['isa']})" if "isa" in engine else ""),
+            f"{name} {engine['version']} ({', '.join(_how(engine))})",
             *(words.milliseconds(engine[key]) for key in _TIMES),
             ratio,
             spread,
-            words.error(engine["max_relative_error"]),
+            words.agreement(found["max_relative_error"], found["snr_db"]),
+            words.percent(found["top1_agreement"], 0),
             str(engine["threads"]),
             words.size(engine["peak_bytes"]),
         )
     return table
 
 
-_TIMES = ("median_ms", "min_ms", "p90_ms", "mean_ms")
+def _how(engine: Mapping[str, Any]) -> list[str]:
+    """What an engine ran with: instruction set, limit, and the preparation that was fastest."""
+    told = [engine["isa"]]
+    if engine.get("isa_limit"):
+        told = [f"limited to {engine['isa_limit']}"]
+    preparation = engine.get("preparation") or {}
+    if len(preparation.get("medians_ms", {})) > 1:
+        told.append(preparation["name"])
+    return told
+
+
+_TIMES = ("median_ms", "min_ms", "p90_ms")
 
 
 def profile_table(profile: Mapping[str, Any]) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -112,6 +113,5 @@ def _weights(graph: Any) -> Iterator[tuple[str, tuple[int, bool]]]:
         reference = node.attributes.get("weight")
         if reference is not None:
             constant = graph.constants[reference.name]
-            is_low_bit = isinstance(constant, LowBitWeight)
-            size = constant.codes.size if is_low_bit else constant.size
-            yield reference.name, (int(size), is_low_bit)
+            size = math.prod(constant.shape)
+            yield reference.name, (size, isinstance(constant, LowBitWeight))

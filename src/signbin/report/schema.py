@@ -17,6 +17,7 @@ from signbin.errors import FormatError
 __all__ = [
     "SCHEMA_VERSION",
     "Comparison",
+    "Exactness",
     "Kind",
     "Layer",
     "LayerDifference",
@@ -153,11 +154,24 @@ class LayerDifference:
 
 
 @dataclasses.dataclass(frozen=True)
+class Exactness:
+    """Nodes on 8-bit codes against the interpreter: how many values, how many differ, where first.
+
+    The contract is that none does.
+    """
+
+    values: int
+    differing: int
+    first: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Comparison:
     """PyTorch against the compiled program, on the same inputs.
 
     top1_agreement: share of samples, in [0, 1], for which both name the same class.
     first_diverging: the first layer with an error above the tolerance, None where there is none.
+    exactness: None where the program has no 8-bit activations.
     """
 
     samples: int
@@ -166,6 +180,7 @@ class Comparison:
     tolerance: float | None = None
     first_diverging: str | None = None
     layers: tuple[LayerDifference, ...] = ()
+    exactness: Exactness | None = None
 
 
 @dataclasses.dataclass(frozen=True)

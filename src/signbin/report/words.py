@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 __all__ = [
     "NOT_GIVEN",
     "accuracy",
+    "agreement",
     "count",
+    "decibels",
     "error",
     "layer_error",
     "milliseconds",
     "outside",
     "parameters",
     "percent",
+    "quantization_advice",
     "ratio",
     "size",
     "text",
 ]
 
 NOT_GIVEN: Final = "not given"
+_SAME_NUMBERS: Final = 1e-3
+_MUCH_LOST_DB: Final = 6.0
 
 
 def text(value: str | None) -> str:
@@ -70,6 +75,15 @@ def error(value: float | None) -> str:
     if value is None:
         return NOT_GIVEN
     return "0" if value == 0 else f"{value:.1e}"
+
+
+def agreement(relative_error: float, snr_db: float) -> str:
+    """The error of engines that compute the same numbers; signal to noise of the others.
+
+    >>> agreement(1.234e-6, 110.0), agreement(0.04, 23.96)
+    ('1.2e-06', '24.0 dB')
+    """
+    return error(relative_error) if relative_error <= _SAME_NUMBERS else f"{snr_db:.1f} dB"
 
 
 def milliseconds(value: float) -> str:
@@ -124,3 +138,21 @@ def parameters(values: Mapping[str, int]) -> str:
     'filters 8, vectors 1'
     """
     return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def decibels(value: float) -> str:
+    """A ratio of powers, one decimal.
+
+    >>> decibels(27.43)
+    '27.4 dB'
+    """
+    return f"{value:.1f} dB"
+
+
+def quantization_advice(layer: Mapping[str, Any]) -> str:
+    """What to do about the noise of a layer: where it lost 6 dB or more itself, leave it float."""
+    if not layer["on_codes"]:
+        return "is float: the noise comes from before"
+    if layer["lost_db"] < _MUCH_LOST_DB:
+        return "most of the noise comes from before"
+    return f"leave it float: --float-layers {layer['module']}"

@@ -4,15 +4,19 @@
 
 Both are JSON, one object per line.
 
-    {"do": "open", "model": PATH, "input": PATH, "output": PATH, "threads": T, "cores": [...],
-     "options": {...}}           -> {"event": "ready", "load_ms": ..., "facts": {...}, ...}
+    {"do": "prepare", "model": PATH, "calibration": PATH, "output": PATH, "cores": [...]}
+                                 -> {"event": "prepared", "facts": {...}}
+    {"do": "open", "model": PATH, "input": PATH, "checked": PATH, "output": PATH, "threads": T,
+     "cores": [...], "options": {...}}
+                                 -> {"event": "ready", "load_ms": ..., "facts": {...}, ...}
     {"do": "run", "count": N}    -> {"event": "times", "seconds": [N numbers]}
     {"do": "memory"}             -> {"event": "memory", "peak_bytes": ..., "baseline_bytes": ...}
     end of input                 -> the process ends
 
 Anything that fails answers {"event": "failed", "message": ..., "missing": MODULE or null} and
-ends the process. What the engine prints goes to standard error. ``open`` runs once and writes
-the output, so that it can be compared before anything is timed.
+ends the process. What the engine prints goes to standard error. ``open`` runs the images of
+``checked``, as many at a time as ``input`` has, and writes their output, so that it can be
+compared before anything is timed; ``run`` runs those of ``input``.
 
 Needs Python 3.9 or later and numpy, and nothing of signbin: the engine may live in another
 environment.
@@ -44,8 +48,18 @@ class Worker:
 
     def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to one request; whatever goes wrong is raised."""
-        actions = {"open": self._open, "run": self._time, "memory": self._memory}
+        actions = {
+            "prepare": self._prepare,
+            "open": self._open,
+            "run": self._time,
+            "memory": self._memory,
+        }
         return actions[request["do"]](request)
+
+    def _prepare(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        os.sched_setaffinity(0, request["cores"])
+        facts = _load(self._engine_file).prepare_model(request)
+        return {"event": "prepared", "facts": facts}
 
     def _open(self, request: Mapping[str, Any]) -> dict[str, Any]:
         os.sched_setaffinity(0, request["cores"])  # before any thread pool is made
@@ -54,9 +68,10 @@ class Worker:
         start = time.perf_counter()
         engine = _load(self._engine_file)
         imported = time.perf_counter()
-        self._run, facts = engine.open_model(request)
+        self._run, facts = engine.open_model({**request, "shape": list(self._images.shape)})
         opened = time.perf_counter()
-        output = np.ascontiguousarray(self._run(self._images), dtype=np.float32)
+        checked = np.load(request["checked"], allow_pickle=False)
+        output = _in_batches(self._run, checked, len(self._images))
         np.save(request["output"], output, allow_pickle=False)
         return {
             "event": "ready",
@@ -102,6 +117,15 @@ def serve(engine_file: Path, requests: TextIO, answers: TextIO) -> int:
         if answer["event"] == "failed":
             return 1
     return 0
+
+
+def _in_batches(run: Callable[[Any], Any], images: Any, batch: int) -> Any:
+    """The outputs of all images, copied; the last batch is filled up from the beginning."""
+    outputs = []
+    for start in range(0, len(images), batch):
+        given = np.take(images, range(start, start + batch), axis=0, mode="wrap")
+        outputs.append(np.array(run(given), dtype=np.float32))
+    return np.concatenate(outputs)[: len(images)]
 
 
 def _not_open(_: Any) -> Any:

@@ -9,12 +9,15 @@ from signbin import Program, __version__
 
 
 def open_model(request: Mapping[str, Any]) -> tuple[Callable[[Any], Any], dict[str, Any]]:
-    """The .sbn file as a program for ``threads`` threads and ``options["isa"]``."""
-    isa, threads = request["options"]["isa"], request["threads"]
-    program = Program.load(request["model"], isa=isa, threads=threads)
+    """The .sbn file as a program for ``threads`` threads, ``options["isa"]`` and ``["jit"]``."""
+    options, threads = request["options"], request["threads"]
+    program = Program.load(
+        request["model"], isa=options["isa"], threads=threads, jit=options["jit"]
+    )
     facts = {
         "version": __version__,
         "isa": program.isa,
         "arena_bytes": program.arena_bytes,
+        "code_bytes": program.code_bytes,
     }
     return program, facts

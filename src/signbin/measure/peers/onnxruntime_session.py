@@ -1,4 +1,4 @@
-"""ONNX Runtime, fp32: the CPU provider with its default optimisations."""
+"""ONNX Runtime: the CPU provider with its default optimisations."""
 
 from __future__ import annotations
 

@@ -1,0 +1,128 @@
+"""How fast is each layer of 8-bit codes, against the fastest int8 layer of other engines?
+
+    python benchmarks/int8_layers.py [--shapes resnet18] [--weights signed_binary]
+
+From codes to codes, ReLU and requantisation included, in the layout an engine has inside a
+network, one thread. Ours is the program's own record of the layer. Outputs are compared with the
+float layer's first; then all are timed by turns. The ratio is fastest peer / ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import onnxruntime_int8
+from coded_layer import CodedCall, CodedLayer, coded_layer
+from kernels import LayerOfProgram
+from layers import KINDS, LAYER, read_shapes
+from results import RESULTS, record
+from signbin import native
+from signbin.artifact import Artifact
+from signbin.measure import (
+    Agreement,
+    Floor,
+    InProcess,
+    Schedule,
+    Times,
+    choose_cores,
+    paired_ratio,
+    take_turns,
+)
+from signbin.runtime import Program
+
+ENGINES: Final[Mapping[str, Callable[[CodedLayer], CodedCall]]] = MappingProxyType(
+    {"onnxruntime": onnxruntime_int8.convolution}
+)
+"""THE list of engines with a layer of 8-bit codes; each is a file beside this one."""
+
+# Rounding weights and output leaves about 50 dB; sums that saturate leave far less.
+_FLOOR: Final = Floor(top1_agreement=0.0, snr_db=25.0)
+
+
+def measure_layer(layer: CodedLayer, schedule: Schedule, isa: str = "auto") -> dict[str, Any]:
+    """One row: everyone's agreement and times; ours at the top level, ``fastest`` of the others."""
+    program = Program(Artifact(layer.quantized()), isa=isa)
+    calls = [make(layer) for make in ENGINES.values()]
+    outputs = {"ours": program.trace(layer.numbers)[LAYER]}
+    outputs |= {call.engine: call.output for call in calls}
+    found = {name: layer.agreement(output) for name, output in outputs.items()}
+    for name, agreement in found.items():
+        _FLOOR.require(f"{name} {layer.shape}", agreement)
+    ours = LayerOfProgram("ours", program, layer.numbers)
+    sides = [ours, *(InProcess(call.engine, call.call) for call in calls)]
+    times = take_turns(sides, schedule)
+    engines = {
+        call.engine: {**call.facts, **_rated(times[call.engine], found[call.engine], layer)}
+        for call in calls
+    }
+    fastest = min(engines, key=lambda name: engines[name]["median_ms"])
+    plan = program.plan.for_layer(LAYER)
+    return {
+        "shape": layer.shape.name,
+        "layer": str(layer.shape),
+        "macs": layer.shape.macs,
+        "strategy": plan.strategy.value,
+        "parameters": dict(plan.parameters),
+        "kernel": program.kernels[LAYER],
+        **_rated(times["ours"], found["ours"], layer),
+        **paired_ratio(times[fastest], times["ours"]).to_json(),
+        "fastest": fastest,
+        "engines": engines,
+    }
+
+
+def _rated(times: Times, found: Agreement, layer: CodedLayer) -> dict[str, Any]:
+    rate = layer.shape.macs / times.median_ms / 1e6
+    return {**times.to_json(), **dataclasses.asdict(found), "gmacs_per_s": rate}
+
+
+def line(row: Mapping[str, Any]) -> str:
+    """One row for people."""
+    engines = "".join(
+        f"   {name} {engine['median_ms']:.4f} ms ({engine['gmacs_per_s']:.0f} GMAC/s)"
+        for name, engine in row["engines"].items()
+    )
+    return (
+        f"{row['weights']:14} {row['layer']:26} {row['strategy']:7}{row['median_ms']:9.4f} ms "
+        f"({row['gmacs_per_s']:.0f} GMAC/s){engines}   {row['ratio']:5.2f}x "
+        f"({row['ratio_low']:.2f}-{row['ratio_high']:.2f})"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure all rows, print them, record them."""
+    options = _options(arguments)
+    cores = choose_cores(1)
+    os.sched_setaffinity(0, cores)
+    schedule, rows = Schedule(rounds=options.rounds), []
+    for shape in read_shapes(options.shapes):
+        layer = coded_layer(shape, options.weights, options.density)
+        row = measure_layer(layer, schedule, options.isa)
+        rows.append({"weights": options.weights, "density": options.density, **row})
+        sys.stderr.write(line(rows[-1]) + "\n")
+    isa = native.resolve_isa(options.isa)
+    content = {"rows": rows, "isa": isa, "threads": 1, "cores": list(cores)}
+    sys.stdout.write(f"wrote {record('int8_layers', content, options.results)}\n")
+    return 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--shapes", default="resnet18")
+    parser.add_argument("--weights", default="signed_binary", help=", ".join(KINDS))
+    parser.add_argument("--density", type=float, default=0.35)
+    parser.add_argument("--isa", default="auto")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,208 @@
+"""How fast is a network with signed-binary, binary or ternary weights, and why?
+
+    python benchmarks/weight_kinds.py [resnet18] [--activations float,int8,int7] [--autotune]
+
+One network per kind of weights, made with random weights (seed 0) by ``signbin new``, every layer
+with the tile its own kind is best served by. All kinds are timed by turns on one core: the sum of
+the low-bit layers' own times, epilogues and window sums included, and the whole network. Beside
+them stands what explains the times: vector operations counted from the weights, and the code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from networks import compile_run, run_signbin
+from results import RESULTS, record
+from signbin import native
+from signbin.benchmark import random_images
+from signbin.measure import InProcess, Schedule, choose_cores, paired_ratio, take_turns
+from signbin.plan import Strategy, Target
+from signbin.plan.cost import WalkCounts, lane_waste, vector_lanes, walk_counts
+from signbin.plan.layer import Layer, weighted_layers
+from signbin.plan.stats import pattern_stats
+from signbin.runtime import Program
+from signbin.spec import LowBitWeight
+
+# The first one is what the others are compared with. Binary weights have no zeros.
+KINDS: Final = (
+    ("signed_binary", 0.357),
+    ("binary", 1.0),
+    ("ternary", 0.71),
+    ("ternary", 0.357),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class LowBitLayers:
+    """A side that is all low-bit layers of a program: the program's own times of them, added up."""
+
+    name: str
+    program: Program
+    layers: frozenset[str]
+    images: NDArray[np.float32]
+
+    def run(self, count: int) -> Sequence[float]:
+        """Seconds of the layers in each of ``count`` runs, after one that is not timed."""
+        self.program.profile(self.images)
+        return [self._once() for _ in range(count)]
+
+    def _once(self) -> float:
+        steps = self.program.profile(self.images)
+        return sum(step.ms for step in steps if step.name in self.layers) / 1e3
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A compiled network of one kind."""
+
+    weights: str
+    density: float
+    program: Program
+    layers: tuple[Layer, ...]
+
+    @property
+    def name(self) -> str:
+        """Of its sides."""
+        return f"{self.weights}-{self.density}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """How the networks of one comparison run. jit: walks may become machine code."""
+
+    activations: str
+    jit: bool
+
+
+def make_entries(way: Way, options: argparse.Namespace, folder: Path) -> Iterator[Entry]:
+    """``signbin new`` and ``signbin compile`` for every kind; runs are made once."""
+    for weights, density in KINDS:
+        run = folder / f"{options.network}-{weights}-{density}"
+        if not run.exists():
+            kind = ("--weights", weights, "--density", str(density), "--seed", "0")
+            run_signbin("new", options.network, *kind, "-o", str(run))
+        extra = ("--isa", options.isa, *(["--autotune"] if options.autotune else []))
+        model = compile_run(run, way.activations, extra).model
+        program = Program.load(model, isa=options.isa, jit=way.jit)
+        model.unlink()
+        low_bit = (
+            layer
+            for layer in weighted_layers(program.graph, 1)
+            if isinstance(layer.weight, LowBitWeight)
+        )
+        yield Entry(weights, density, program, tuple(low_bit))
+
+
+def measure_kinds(entries: Sequence[Entry], schedule: Schedule) -> list[dict[str, Any]]:
+    """One row per kind: times, ratios to the first kind, counts."""
+    images = random_images(entries[0].program.graph, 1)
+    sides: list[LowBitLayers | InProcess] = []
+    for entry in entries:
+        names = frozenset(layer.name for layer in entry.layers)
+        sides.append(LowBitLayers(f"{entry.name} layers", entry.program, names, images))
+        call = InProcess(f"{entry.name} whole", lambda run=entry.program: run(images))
+        sides.append(call)
+    times = take_turns(sides, schedule)
+    rows = []
+    for entry in entries:
+        row = {"weights": entry.weights, "density": entry.density, **describe(entry)}
+        for part in ("layers", "whole"):
+            base, own = times[f"{entries[0].name} {part}"], times[f"{entry.name} {part}"]
+            row[part] = {**own.to_json(), **paired_ratio(own, base).to_json()}
+        rows.append(row)
+    return rows
+
+
+def describe(entry: Entry) -> dict[str, Any]:
+    """Operations of all low-bit layers, in millions of vectors; the tiles."""
+    totals = dict.fromkeys(("load_adds", "boundaries", "window_total", "merges"), 0.0)
+    for layer in entry.layers:
+        if entry.program.plan.for_layer(layer.name).strategy is Strategy.BUCKET:
+            counts, vectors = _counted(entry.program, layer)
+            for name in totals:
+                totals[name] += getattr(counts, name) * vectors
+    return {
+        "operations_millions": {name: total / 1e6 for name, total in totals.items()},
+        "code_bytes": entry.program.code_bytes,
+        "plans": {
+            layer.name: {
+                "strategy": (plan := entry.program.plan.for_layer(layer.name)).strategy.value,
+                **plan.parameters,
+            }
+            for layer in entry.layers
+        },
+    }
+
+
+def _counted(program: Program, layer: Layer) -> tuple[WalkCounts, float]:
+    """Counts per vector of output pixels, and vectors computed, idle lanes included."""
+    tile = program.plan.for_layer(layer.name).parameters
+    stats = pattern_stats(layer.weight, tile["filters"], convolution_groups=layer.groups)
+    lanes = vector_lanes(layer, Target.from_cpu(native.cpu(), program.isa))
+    pixels = int(np.prod(layer.output))
+    vectors = pixels / lanes * lane_waste(layer, tile["vectors"], lanes)
+    return walk_counts(layer, stats, tile["chunk"]), vectors
+
+
+def line(row: dict[str, Any]) -> str:
+    """One row for people."""
+    layers, whole = row["layers"], row["whole"]
+    counts = row["operations_millions"]
+    return (
+        f"{row['activations']:6} {'jit' if row['jit'] else '   '}"
+        f" {row['weights']:14} {row['density']:<6}"
+        f"layers {layers['median_ms']:8.3f} ms ({layers['ratio']:.2f}x)"
+        f"   whole {whole['median_ms']:8.3f} ms ({whole['ratio']:.2f}x)   "
+        + ", ".join(f"{name} {value:.2f} M" for name, value in counts.items())
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure every kind with every activations, print and record."""
+    options = _options(arguments)
+    cores = choose_cores(1)
+    os.sched_setaffinity(0, cores)
+    asked = options.activations.split(",")
+    ways = [Way(activations, jit) for activations in asked for jit in (True, False)]
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="signbin-kinds-") as folder:
+        for way in ways:
+            entries = tuple(make_entries(way, options, Path(folder)))
+            for row in measure_kinds(entries, Schedule(rounds=options.rounds)):
+                rows.append({"network": options.network, **dataclasses.asdict(way), **row})
+                sys.stderr.write(line(rows[-1]) + "\n")
+    content = {
+        "rows": rows,
+        "isa": native.resolve_isa(options.isa),
+        "autotuned": options.autotune,
+        "threads": 1,
+        "cores": list(cores),
+    }
+    sys.stdout.write(f"wrote {record('weight_kinds', content, options.results)}\n")
+    return 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("network", nargs="?", default="resnet18")
+    parser.add_argument("--activations", default="float,int8,int7")
+    parser.add_argument("--isa", default="avx2")
+    parser.add_argument("--autotune", action="store_true", help="measure tiles, do not predict")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -58,6 +58,7 @@ docs: install
 
 bench: install
 	$(BIN)/python benchmarks/kernels.py
+	$(BIN)/python benchmarks/int8_layers.py
 	$(BIN)/python benchmarks/tables.py
 
 tables: install

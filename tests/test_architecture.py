@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "quant": set(),
     "train": {"quant", "measure"},
     "ir": set(),
+    "calibrate": {"ir"},
     "capture": {"ir", "quant"},
     "passes": {"ir"},
     "plan": {"ir"},
@@ -32,17 +33,19 @@ MAY_IMPORT = {
     "energy": {"analysis", "artifact", "measure", "native", "plan", "runtime"},
     "report": set(),
     "compiler": {
-        *("native", "artifact", "diagnose", "ir", "passes", "plan", "runtime"),
+        *("native", "artifact", "calibrate", "diagnose", "ir", "passes", "plan", "runtime"),
         *("capture", "train", ""),
     },
-    "benchmark": {"artifact", "interop", "ir", "measure", "native", "runtime"},
+    "benchmark": {
+        *("artifact", "compiler", "interop", "ir", "measure", "native", "passes", "runtime"),
+    },
     "cli": {
         *("", "artifact", "benchmark", "compiler", "diagnose", "energy", "measure", "native"),
         "plan",
         *("report", "runtime", "train", "analysis"),
     },
     "__main__": {"cli"},
-    "": {"errors", "compiler", "runtime", "spec"},
+    "": {"calibrate", "errors", "compiler", "runtime", "spec"},
 }
 MAY_IMPORT_TORCH = {"quant", "train", "capture", "compiler"}
 THIRD_PARTY = {
@@ -50,9 +53,12 @@ THIRD_PARTY = {
     "torch": MAY_IMPORT_TORCH,
     "safetensors": {"train"},
     "sklearn": {"train"},
+    "scipy": {"train"},
+    "wandb": {"train"},
     "yaml": {"train", "cli", "report"},
     "onnx": {"interop"},
-    "onnxruntime": {"measure"},  # only in the file its worker loads
+    # Peers: only in the files their workers load.
+    **{name: {"measure"} for name in ("onnxruntime", "openvino", "nncf", "MNN", "_tools")},
     "rich": {"cli", "train", "report"},
     "typer": {"cli"},
     "click": {"cli"},

@@ -43,7 +43,6 @@ typedef enum sb_status {
 
 /* Name of a status ("SB_OK", ...); "SB_?" for a number that is none. */
 SB_API const char *sb_status_name(sb_status status);
-
 SB_API const char *sb_version(void);
 
 /* ---- instruction sets and kernels --------------------------------------------------------- */
@@ -53,8 +52,9 @@ SB_API const char *sb_version(void);
 typedef enum sb_isa {
     SB_ISA_SCALAR = 0,
     SB_ISA_PORTABLE = 1,
-    SB_ISA_AVX2 = 2,   /* AVX2 and FMA, and an operating system that keeps their registers */
-    SB_ISA_AVX512 = 3, /* AVX-512 F, BW, DQ and VL besides, and their registers and masks */
+    SB_ISA_AVX2 = 2,       /* AVX2 and FMA, and an operating system that keeps their registers */
+    SB_ISA_AVX512 = 3,     /* AVX-512 F, BW, DQ and VL besides, and their registers and masks */
+    SB_ISA_AVX512VNNI = 4, /* and products of bytes (VNNI) */
     SB_ISA_COUNT
 } sb_isa;
 
@@ -66,7 +66,7 @@ typedef enum sb_type { SB_TYPE_F32 = 0, SB_TYPE_U8 = 1, SB_TYPE_COUNT } sb_type;
 
 SB_API const char *sb_type_name(sb_type type);
 
-/* What sb_isa_resolve accepts: "auto, scalar, portable, avx2, avx512". */
+/* What sb_isa_resolve accepts: "auto, scalar, portable, avx2, avx512, avx512vnni". */
 SB_API const char *sb_isa_choices(void);
 
 /* "auto" is the last ISA this CPU runs. SB_UNKNOWN_ISA or SB_UNSUPPORTED_ISA otherwise. */
@@ -213,6 +213,30 @@ typedef struct sb_tile_spec {
     bool generated;
 } sb_tile_spec;
 
+/* Which filters of a bucket walk sit together: [G][chunks][K/G] permutations of 0 .. K/G - 1, the
+ * filters of a convolution group in walking order, for every chunk of the tile (ceil(C/G / chunk)
+ * of them); the first of them form the first group of F and so on. A linear layer has the same
+ * order in all chunks. */
+typedef struct sb_order {
+    const int32_t *data;
+    size_t count;
+} sb_order;
+
+/* A program of shared sums in place of a bucket walk: nodes, each a signed sum of inputs and of
+ * nodes before it. Node n sums operands[starts[n] .. starts[n + 1]), at least one; an operand is
+ * 2 * index + minus, indices below M = C/G * R * S being inputs of the filter's convolution group
+ * in the order [C/G][R][S], the others M + node. roles[n]: the filter whose sum it is (a filter's
+ * value is the sum over all its nodes), -1 for a temporary (at least two operands, the first to be
+ * added, used by others), -2 for a sum that is dropped. segments[i] .. segments[i + 1]: nodes of a
+ * segment; a node uses temporaries of its own segment, and a filter has one node there at most;
+ * all filters of a segment belong to one convolution group. What is summed are the digits that
+ * sb_tile_spec.mode makes of the codes: of a filter of one sign 0 and 1; of one of -1 and +1
+ * whether it is +1, or in two groups the code; of one that mixes -1, 0 and +1 the code. */
+typedef struct sb_graph_spec {
+    const int32_t *starts, *operands, *roles, *segments;
+    size_t nodes, operand_count, segment_count;
+} sb_graph_spec;
+
 /* Exactly one of values (dense, float32 input), codes (bucket walk; -1, 0, +1) and integers
  * (dense, input of codes; -63..63) is given; all are row-major [K][C/G][R][S]. With codes and
  * integers: w[k] = scale[k] * codes[k] + offset[k], offset may be absent. */
@@ -222,6 +246,9 @@ typedef struct sb_weight_spec {
     sb_floats scale;
     sb_floats offset;
     sb_tile_spec tile;
+    sb_order order;             /* absent: filters are walked in their own order */
+    const sb_graph_spec *graph; /* NULL: codes are walked in buckets */
+    bool bit_serial;            /* or, on inputs of codes, popcounts of bit planes */
 } sb_weight_spec;
 
 /* Integer weights of at most this size: two products with a code of 8 bits fit 16 bits. */
@@ -334,6 +361,11 @@ SB_API sb_status sb_builder_finish(sb_builder *builder, sb_program **program);
 SB_API void sb_program_free(sb_program *program);
 
 SB_API size_t sb_program_step_count(const sb_program *program);
+
+/* Bytes of the offsets, counts, words and bitmaps that step reads beside values and factors: the
+ * program of a walk or of shared sums, or bit-serial weights; 0 for other steps, and where there is
+ * no such step. */
+SB_API size_t sb_program_step_program_bytes(const sb_program *program, size_t step);
 
 /* Name of the kernel that step runs, as in kernels.def; NULL where there is no such step. */
 SB_API const char *sb_program_step_kernel(const sb_program *program, size_t step);

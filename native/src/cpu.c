@@ -3,14 +3,15 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const NAMES[SB_ISA_COUNT] = {"scalar", "portable", "avx2", "avx512"};
+static const char *const NAMES[SB_ISA_COUNT] = {"scalar", "portable", "avx2", "avx512",
+                                                "avx512vnni"};
 
 const char *sb_isa_name(sb_isa isa) {
     return (unsigned)isa < SB_ISA_COUNT ? NAMES[isa] : "?";
 }
 
 const char *sb_isa_choices(void) {
-    return "auto, scalar, portable, avx2, avx512";
+    return "auto, scalar, portable, avx2, avx512, avx512vnni";
 }
 
 #if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
@@ -30,24 +31,34 @@ static unsigned kept_state(void) {
     return low;
 }
 
-/* Whether the CPU has the features of an instruction set (bits of CPUID leaf 1 in ecx, and of leaf
- * 7 in ebx) and the system keeps its registers. */
-static bool has(unsigned leaf1, unsigned leaf7, unsigned state) {
+/* Bits of CPUID: of leaf 1 in ecx, of leaf 7 in ebx and in ecx. */
+typedef struct features {
+    unsigned leaf1_ecx, leaf7_ebx, leaf7_ecx;
+} features;
+
+/* Whether the CPU has all these features and the system keeps such registers. */
+static bool has(features wanted, unsigned state) {
     unsigned a, b, c, d;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & leaf1) != leaf1 || (kept_state() & state) != state)
+    if (!__get_cpuid(1, &a, &b, &c, &d) || wanted.leaf1_ecx & ~c || state & ~kept_state())
         return false;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & leaf7) == leaf7;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && !(wanted.leaf7_ebx & ~b) &&
+           !(wanted.leaf7_ecx & ~c);
 }
 
 static bool has_avx2(void) {
     enum { FMA = 1u << 12, AVX = 1u << 28, AVX2 = 1u << 5 };
-    return has(FMA | AVX, AVX2, STATE_YMM);
+    return has((features){FMA | AVX, AVX2, 0}, STATE_YMM);
 }
 
 static bool has_avx512(void) {
     enum { F = 1u << 16, DQ = 1u << 17, BW = 1u << 30 };
     const unsigned vl = 1u << 31;
-    return has_avx2() && has(0, F | DQ | BW | vl, STATE_YMM | STATE_ZMM);
+    return has_avx2() && has((features){0, F | DQ | BW | vl, 0}, STATE_YMM | STATE_ZMM);
+}
+
+static bool has_avx512vnni(void) {
+    enum { VNNI = 1u << 11 };
+    return has_avx512() && has((features){0, 0, VNNI}, STATE_YMM | STATE_ZMM);
 }
 #else
 static bool has_avx2(void) {
@@ -55,6 +66,10 @@ static bool has_avx2(void) {
 }
 
 static bool has_avx512(void) {
+    return false;
+}
+
+static bool has_avx512vnni(void) {
     return false;
 }
 #endif
@@ -69,6 +84,8 @@ bool sb_cpu_runs(sb_isa isa) {
         return has_avx2();
     case SB_ISA_AVX512:
         return has_avx512();
+    case SB_ISA_AVX512VNNI:
+        return has_avx512vnni();
     default:
         return false;
     }

@@ -4,9 +4,18 @@
 
 #include "kernels/dense/dense_weights.h"
 #include "kernels/dense/product_format.h"
-#include "kernels/kernel.h"
+#include "kernels/view.h"
 #include "memory.h"
 #include "signbin.h"
+
+/* Vectors from a window's first input to that of tap (r, s); nothing for a linear layer. */
+static inline int64_t sb_tap_vectors(const sb_geometry *geometry, const sb_view *input, int32_t r,
+                                     int32_t s) {
+    const int64_t columns = input->lanes ? sb_view_columns(input) : 0;
+    return ((int64_t)r * geometry->dilation_height * columns +
+            (int64_t)s * geometry->dilation_width) *
+           input->pitch;
+}
 
 /* The most channels per chunk, up to `chunk`, whose offsets and counts fit 16 bits; 0: none. */
 int32_t sb_pack_chunk(const sb_geometry *geometry, const sb_view *input, int32_t chunk);
@@ -45,11 +54,13 @@ bool sb_pack_sums(const sb_code_spec *spec, int32_t radix, int32_t zero, int32_t
 /* digits [K][C/G][R][S] into buckets of at most `filters` filters, for the layer's input view.
  * chunk has passed sb_pack_chunk. bound: the most non-zero digits of a filter that one walk may
  * sum; where a chunk has more, the walk is split for the filters it concerns. top: of the input's
- * codes, for `lift`; 0 for float32. zeros: pattern 0 is walked, too. SB_OUT_OF_MEMORY leaves
- * *weights untouched. */
+ * codes, for `lift`; 0 for float32. zeros: pattern 0 is walked, too. order: NULL, or as sb_order, a
+ * row for every order_chunk channels. SB_OUT_OF_MEMORY leaves *weights untouched. */
 typedef struct sb_pack_spec {
     int32_t filters, radix, chunk, bound, top;
     bool zeros;
+    const int32_t *order;
+    int32_t order_chunk;
 } sb_pack_spec;
 
 sb_status sb_pack_buckets(const sb_layer *layer, const int8_t *digits, const sb_pack_spec *spec,

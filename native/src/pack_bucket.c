@@ -1,20 +1,12 @@
-#include "kernels/view.h"
 #include "pack.h"
+
+#include <string.h>
 
 enum { MAX_LISTS = 256 }; /* 2^8, or 3^4, with pattern 0 */
 
-/* Vectors from a window's first input to that of tap (r, s); nothing for a linear layer. */
-static int64_t tap_vectors(const sb_geometry *geometry, const sb_view *input, int32_t r,
-                           int32_t s) {
-    const int64_t columns = input->lanes ? sb_view_columns(input) : 0;
-    return ((int64_t)r * geometry->dilation_height * columns +
-            (int64_t)s * geometry->dilation_width) *
-           input->pitch;
-}
-
 int32_t sb_pack_chunk(const sb_geometry *geometry, const sb_view *input, int32_t chunk) {
     const int64_t reach =
-        tap_vectors(geometry, input, geometry->kernel_height - 1, geometry->kernel_width - 1);
+        sb_tap_vectors(geometry, input, geometry->kernel_height - 1, geometry->kernel_width - 1);
     const int64_t taps = (int64_t)geometry->kernel_height * geometry->kernel_width;
     const int64_t channels = geometry->in_channels / geometry->groups;
     const int64_t limits[] = {UINT16_MAX + INT64_C(1) - reach, UINT16_MAX / taps, channels, chunk};
@@ -128,8 +120,8 @@ static void visit(const sb_pack_job *job, const sb_pattern_map *map, size_t *cou
     const sb_geometry *geometry = &job->layer->geometry;
     for (size_t tap = 0; tap < job->kernel; ++tap) {
         const int64_t vectors =
-            tap_vectors(geometry, &job->layer->input, (int32_t)tap / geometry->kernel_width,
-                        (int32_t)tap % geometry->kernel_width);
+            sb_tap_vectors(geometry, &job->layer->input, (int32_t)tap / geometry->kernel_width,
+                           (int32_t)tap % geometry->kernel_width);
         for (size_t p = tap; p < job->end; p += job->kernel) {
             const int32_t list = p < job->begin ? -1 : map->list[pattern_of(job, p)];
             if (list < 0)
@@ -199,6 +191,30 @@ static void append_inputs(const sb_pack_job *whole, sb_pack_target *target) {
         append(&job, target);
 }
 
+/* The filters of a convolution group in walking order, for the chunk that begins at a channel; NULL
+ * for their own order. */
+static const int32_t *order_of(const sb_geometry *geometry, const sb_pack_spec *spec, int32_t group,
+                               int32_t begin) {
+    const int32_t filters = geometry->out_channels / geometry->groups;
+    const int32_t channels = geometry->in_channels / geometry->groups;
+    if (!spec->order)
+        return NULL;
+    const size_t chunks = ((size_t)channels + spec->order_chunk - 1) / spec->order_chunk;
+    return spec->order + ((size_t)group * chunks + begin / spec->order_chunk) * filters;
+}
+
+/* Whether some filter's companions change from chunk to chunk. */
+static bool regroups(const sb_geometry *geometry, const sb_pack_spec *spec) {
+    const size_t filters = (size_t)(geometry->out_channels / geometry->groups);
+    const int32_t channels = geometry->in_channels / geometry->groups;
+    for (int32_t group = 0; spec->order && group < geometry->groups; ++group)
+        for (int32_t begin = 0; begin < channels; begin += spec->order_chunk)
+            if (memcmp(order_of(geometry, spec, group, 0), order_of(geometry, spec, group, begin),
+                       filters * sizeof *spec->order))
+                return true;
+    return false;
+}
+
 /* All walks of all chunks of all convolution groups, in walking order. The filters of a
  * convolution group are shared out evenly among its walk groups. */
 static void append_all(const sb_layer *layer, const int8_t *digits, const sb_pack_spec *spec,
@@ -213,6 +229,7 @@ static void append_all(const sb_layer *layer, const int8_t *digits, const sb_pac
     for (int32_t group = 0; group < geometry->groups; ++group)
         for (int32_t begin = 0; begin < channels; begin += spec->chunk) {
             const int32_t left = channels - begin;
+            const int32_t *order = order_of(geometry, spec, group, begin);
             int32_t first = 0;
             job.digits = digits + (size_t)group * filters * job.filter_size + begin * kernel;
             for (int32_t i = 0; i < walk_groups; ++i, first += job.members) {
@@ -223,7 +240,7 @@ static void append_all(const sb_layer *layer, const int8_t *digits, const sb_pac
                 job.end = (left < spec->chunk ? left : spec->chunk) * kernel;
                 job.members = filters / walk_groups + (i < filters % walk_groups);
                 for (int32_t f = 0; f < job.members; ++f)
-                    job.member[f] = first + f;
+                    job.member[f] = order ? order[first + f] : first + f;
                 append_inputs(&job, target);
             }
         }
@@ -308,7 +325,10 @@ sb_status sb_pack_buckets(const sb_layer *layer, const int8_t *digits, const sb_
                                 .chunk = spec->chunk,
                                 .chunk_count = (channels + spec->chunk - 1) / spec->chunk,
                                 .radix = spec->radix,
-                                .zeros = spec->zeros};
+                                .program_bytes = (target.count_count + target.offset_count) *
+                                                 sizeof *target.offsets,
+                                .zeros = spec->zeros,
+                                .regrouped = regroups(geometry, spec)};
     const sb_status status = order_all(geometry, &target, memory, &packed);
     set_flips(&packed);
     if (status == SB_OK)

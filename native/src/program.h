@@ -125,6 +125,32 @@ sb_status sb_place_layer(sb_builder *builder, const char *op, sb_step *step);
 sb_status sb_install_buckets(sb_builder *builder, const sb_weight_spec *spec, const char *op,
                              size_t count, sb_step *step);
 
+/* weights_graph.c: the same for a program of shared sums. */
+sb_status sb_install_graph(sb_builder *builder, const sb_weight_spec *spec, const char *op,
+                           size_t count, sb_step *step);
+
+/* weights_bitserial.c: the same for bitmaps against bit planes. */
+sb_status sb_install_bits(sb_builder *builder, const sb_weight_spec *spec, const char *op,
+                          size_t count, sb_step *step);
+
+/* weights_graph.c: as sb_set_factors, where every filter has the digits its own codes ask for
+ * (sb_graph_spec). lift: what the parts of every filter add up to beside their sums. */
+sb_status sb_set_filter_factors(sb_builder *builder, const sb_code_spec *codes, sb_walk_mode mode,
+                                const int32_t *lift, sb_step *step);
+
+/* weights_graph.c: filter k alone, and 3 where its digits are its codes, else 2. */
+sb_code_spec sb_filter_of(const sb_code_spec *codes, int32_t k);
+int32_t sb_radix_of(const sb_code_spec *filter, sb_walk_mode mode);
+
+/* weights_graph.c: SB_INVALID_ARGUMENT for weight codes or a walk mode that sums of digits do not
+ * have. */
+sb_status sb_check_digits(sb_builder *builder, const sb_weight_spec *spec, size_t count);
+
+/* weights_bucket.c: bytes of a share's scratch: for a linear layer the images of a pass, turned,
+ * and the sums of all filters for them; for a convolution on codes, the sums of all filters of
+ * blocks of so many positions, 0 where none wait. */
+size_t sb_sums_scratch(const sb_step *step, size_t positions);
+
 /* weights_products.c: operands and packed weights of a dense layer on codes, for a kernel that
  * works by products.h or tables; integers have been checked. */
 sb_status sb_install_products(sb_builder *builder, const sb_codes *integers, const char *op,

@@ -8,6 +8,7 @@
 #define SB_KERNEL_ISA_portable SB_ISA_PORTABLE
 #define SB_KERNEL_ISA_avx2 SB_ISA_AVX2
 #define SB_KERNEL_ISA_avx512 SB_ISA_AVX512
+#define SB_KERNEL_ISA_avx512vnni SB_ISA_AVX512VNNI
 #define SB_KERNEL(act, strategy, op, tile, isa, filters, vectors, lanes)                           \
     SB_ROW(act, strategy, op, tile, isa, filters, vectors, lanes, 0)
 #define SB_KERNEL_GENERATED(act, strategy, op, tile, isa, filters, vectors, lanes, together)       \

@@ -67,25 +67,36 @@ static int32_t block_positions(const sb_step *step) {
                : 0;
 }
 
-/* Sums of codes wait for those of later walks: [tile][filter][vector][lane] of one block; generated
- * walks have the largest blocks on every map. */
-static size_t merge_scratch(const sb_step *step) {
+/* Sums of codes wait for those of later walks: of one block; generated walks have the largest
+ * blocks on every map. */
+static size_t waiting_positions(const sb_step *step) {
+    if (!step->layer.buckets.merges)
+        return 0;
+    return step->generated ? SB_BLOCK_POSITIONS + SB_MAX_VECTORS
+                           : sb_block_tiles(&step->layer, step->kernel->info.vectors) *
+                                 (size_t)step->kernel->info.vectors;
+}
+
+/* [tile][filter][vector][lane]. */
+static size_t merge_scratch(const sb_step *step, size_t positions) {
     const sb_kernel_info *info = &step->kernel->info;
     const sb_geometry *geometry = &step->layer.geometry;
-    const size_t positions =
-        step->generated ? SB_BLOCK_POSITIONS + SB_MAX_VECTORS
-                        : sb_block_tiles(&step->layer, info->vectors) * (size_t)info->vectors;
-    if (info->type != SB_TYPE_U8 || !step->layer.buckets.merges)
+    if (info->type != SB_TYPE_U8)
         return 0;
     return positions * (size_t)(geometry->out_channels / geometry->groups) * (size_t)info->lanes *
            sizeof(int32_t);
 }
 
+size_t sb_sums_scratch(const sb_step *step, size_t positions) {
+    const size_t bytes = step->batched ? linear_scratch(step) : merge_scratch(step, positions);
+    return (bytes + 63) / 64 * 64;
+}
+
 static void reserve_scratch(sb_step *step) {
     step->layer.buckets.block = step->batched ? 0 : block_positions(step);
-    const size_t bytes = step->batched ? linear_scratch(step) : merge_scratch(step);
+    const size_t bytes = sb_sums_scratch(step, waiting_positions(step));
     if (bytes > step->share_scratch_bytes)
-        step->share_scratch_bytes = (bytes + 63) / 64 * 64;
+        step->share_scratch_bytes = bytes;
 }
 
 /* The kernel for the tile, its operands, and the largest chunk whose offsets fit. */
@@ -145,8 +156,47 @@ sb_status sb_set_factors(sb_builder *builder, const sb_code_spec *codes, int32_t
     return SB_OK;
 }
 
-static sb_status pack_codes(sb_builder *builder, const sb_tile_spec *tile, sb_step *step,
+/* Whether rows of `filters` numbers are permutations; seen: `filters` zeros. */
+static bool permutes(const int32_t *order, size_t rows, size_t filters, size_t *seen) {
+    for (size_t row = 1; row <= rows; ++row)
+        for (size_t i = 0; i < filters; ++i, ++order) {
+            if (*order < 0 || (size_t)*order >= filters || seen[*order] == row)
+                return false;
+            seen[*order] = row;
+        }
+    return true;
+}
+
+static sb_status check_order(sb_builder *builder, const sb_weight_spec *spec, const char *op,
+                             const sb_geometry *geometry) {
+    const sb_order *order = &spec->order;
+    const size_t filters = (size_t)(geometry->out_channels / geometry->groups);
+    const size_t channels = (size_t)(geometry->in_channels / geometry->groups);
+    const size_t chunk = (size_t)spec->tile.chunk;
+    const size_t rows = (channels + chunk - 1) / chunk * (size_t)geometry->groups;
+    if (!order->data && !order->count)
+        return SB_OK;
+    sb_memory temporary = {NULL};
+    size_t *seen = sb_memory_take(&temporary, filters, sizeof *seen);
+    if (!seen)
+        return sb_complain(builder, SB_OUT_OF_MEMORY, "no memory for the order of filters");
+    bool fits =
+        order->data && order->count == rows * filters && permutes(order->data, rows, filters, seen);
+    sb_memory_free(&temporary);
+    for (size_t i = filters; fits && !strcmp(op, "linear") && i < order->count; ++i)
+        fits = order->data[i] == order->data[i - filters];
+    if (fits)
+        return SB_OK;
+    return sb_complain(builder, SB_INVALID_ARGUMENT,
+                       "order of filters: %zu numbers; allowed: %zu permutations of %zu, for a "
+                       "linear layer all the same",
+                       order->count, rows, filters);
+}
+
+static sb_status pack_codes(sb_builder *builder, const sb_weight_spec *spec, sb_step *step,
                             const sb_code_spec *codes, int32_t chunk) {
+    const sb_tile_spec *tile = &spec->tile;
+    const int32_t channels = step->layer.geometry.in_channels / step->layer.geometry.groups;
     const bool sums_codes = step->kernel->info.type == SB_TYPE_U8;
     const int32_t top = builder->contents.values[step->input].top;
     const int32_t radix = tile->mode == SB_WALK_TWO_GROUPS ? 3 : sb_pack_radix(codes);
@@ -155,7 +205,9 @@ static sb_status pack_codes(sb_builder *builder, const sb_tile_spec *tile, sb_st
                                .chunk = chunk,
                                .bound = sums_codes ? sb_pack_bound(top) : INT32_MAX,
                                .top = top,
-                               .zeros = tile->mode == SB_WALK_ZEROS};
+                               .zeros = tile->mode == SB_WALK_ZEROS,
+                               .order = spec->order.data,
+                               .order_chunk = tile->chunk < channels ? tile->chunk : channels};
     if (radix == 3 && tile->filters > SB_TERNARY_FILTERS)
         return sb_complain(builder, SB_INVALID_ARGUMENT,
                            "tile: %d filters; allowed: 1..%d for ternary weights and two groups",
@@ -192,7 +244,9 @@ sb_status sb_install_buckets(sb_builder *builder, const sb_weight_spec *spec, co
     if (status == SB_OK)
         status = place_codes(builder, &spec->tile, op, step, &chunk);
     if (status == SB_OK)
-        status = pack_codes(builder, &spec->tile, step, &codes, chunk);
+        status = check_order(builder, spec, op, &step->layer.geometry);
+    if (status == SB_OK)
+        status = pack_codes(builder, spec, step, &codes, chunk);
     const bool total = step->kernel && (step->kernel->info.type == SB_TYPE_F32 ||
                                         step->layer.sums.twice || codes.offset);
     if (status == SB_OK && total)

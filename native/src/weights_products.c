@@ -8,6 +8,7 @@
 static const sb_product_format FORMATS[SB_ISA_COUNT] = {
     [SB_ISA_PORTABLE] = {SB_SUM_LANES_PORTABLE, true, false},
     [SB_ISA_AVX2] = {SB_SUM_LANES_AVX2, false, true},
+    [SB_ISA_AVX512VNNI] = {SB_SUM_LANES_AVX512VNNI, false, false},
 };
 
 /* One pixel of all channels. */

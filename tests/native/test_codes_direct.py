@@ -9,7 +9,7 @@ from signbin import native
 from signbin.native import _signbin
 
 ROWS = [row for row in native.kernels() if row.activations == "u8" and row.usable]
-ISAS = list(dict.fromkeys(row.isa for row in ROWS))
+ISAS = list(dict.fromkeys(row.isa for row in ROWS if row.strategy == "direct"))
 PLAIN = _signbin.Epilogue()
 SIZES = [(1, 1), (5, 3), (7, 7), (13, 17), (2, 29), (28, 28)]
 CHANNELS = [1, 3, 16, 37]
@@ -28,6 +28,8 @@ def test_every_row_on_codes_is_of_a_kind_that_is_tested() -> None:
         ("dense", "linear"),
         ("bucket", "conv2d"),
         ("bucket", "linear"),
+        *(("graph", op) for op in ("conv2d", "linear")),
+        *(("bitserial", op) for op in ("conv2d", "linear")),
         ("table", "linear"),
         *(("direct", op) for op in ("avg_pool2d", "elementwise", "max_pool2d", "subsample_pad")),
         *(("layout", op) for op in ("halo", "relayout", "sum_channels", "bytes")),

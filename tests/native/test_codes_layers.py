@@ -13,7 +13,10 @@ from signbin.native import _signbin
 ROWS = [
     row
     for row in native.kernels()
-    if row.activations == "u8" and row.usable and (not row.generated or _signbin.generates())
+    if row.activations == "u8"
+    and row.usable
+    and row.strategy in ("dense", "bucket", "direct", "layout")
+    and (not row.generated or _signbin.generates())
 ]
 CONV = [row for row in ROWS if row.op == "conv2d"]
 LINEAR = [row for row in ROWS if row.op == "linear"]

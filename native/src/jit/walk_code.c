@@ -133,7 +133,7 @@ static void enter_list(sb_function_writer *writer, sb_course *course) {
     if (weights->radix == 2) {
         flip(writer, course, trailing_zeros(list + 1));
     } else if (!list && weights->zeros) {
-        step(writer, course, 0, course->group->filters % 2 == 0); /* as sb_walk_zeros */
+        step(writer, course, 0, course->group->filters % 2 == 0); /* see sb_walk_zeros */
     } else if (list && list % 2 == 0) {
         const uint8_t change = weights->flips[course->group->filters - 1][list / 2 - 1];
         step(writer, course, change & 0x7f, !(change & 0x80));

@@ -100,9 +100,10 @@ typedef struct sb_generated_walks {
 /* offsets: vectors from the chunk's first one to the input, in bucket order. starts: the walks of
  * walk group i in a chunk are groups[starts[j]] to groups[starts[j + 1]], j = (conv group *
  * chunk_count + chunk) * walk_groups + i. silent: filters without any non-zero code, of conv group
- * g from silent_starts[g]. merges: whether any filter has more than one walk. block: positions,
- * rounded up to whole tiles, that each group of filters passes over before the next one does; 0 to
- * SB_BLOCK_POSITIONS. */
+ * g from silent_starts[g]. merges: whether any filter has more than one walk; regrouped: whether
+ * filters share walks with others from chunk to chunk, so that only one share may sum for a
+ * position. block: positions, rounded up to whole tiles, that each group of filters passes over
+ * before the next one does; 0 to SB_BLOCK_POSITIONS. */
 typedef struct sb_bucket_weights {
     const sb_bucket_group *groups;
     const size_t *starts, *silent_starts;
@@ -111,12 +112,39 @@ typedef struct sb_bucket_weights {
     int32_t walk_groups;
     int32_t radix;              /* 2 or 3 */
     int32_t chunk, chunk_count; /* channels per chunk (the last may be shorter), chunks */
+    size_t program_bytes;       /* of counts and offsets */
     int32_t block;
-    bool merges, zeros;
+    bool merges, zeros, regrouped;
     /* radix 3: which digit changes after step i of a walk over f+1 filters, | 0x80 if upwards */
     uint8_t flips[SB_TERNARY_FILTERS][SB_TERNARY_BUCKETS];
     sb_generated_walks generated; /* for kernels that run generated code */
 } sb_bucket_weights;
+
+/* One segment of a program of shared sums: its words, and the vector of the window that the offsets
+ * of its inputs count from. */
+typedef struct sb_graph_segment {
+    size_t words_begin, base;
+} sb_graph_segment;
+
+/* graph/program.h describes the words. starts, silent_starts: of each convolution group, one more
+ * at the end; silent: filters without any node. slots_bytes: at the start of a share's scratch.
+ * merges: whether any filter has parts in several segments. */
+typedef struct sb_graph_weights {
+    const sb_graph_segment *segments;
+    const size_t *starts, *silent_starts;
+    const int32_t *silent;
+    const uint16_t *words;
+    size_t word_count, slots_bytes;
+    int32_t slots;
+    bool merges;
+} sb_graph_weights;
+
+/* Bitmaps of every filter, [filter][tap][word of 64 channels], rows enough for whole groups of
+ * filters; minus: NULL where no filter mixes signs. words: per tap. */
+typedef struct sb_bit_weights {
+    const uint64_t *plus, *minus;
+    size_t words, bytes;
+} sb_bit_weights;
 
 /* Codes: from S, the sum of raw codes that a walk or product makes, to the exact sum
  *   A = (S ^ flip[k]) + (S & twice[k]) - (Tq & twice[k]) + shift[k]
@@ -162,6 +190,8 @@ typedef struct sb_layer {
     sb_product_weights products;
     sb_table_weights tables;
     sb_bucket_weights buckets;
+    sb_graph_weights graph;
+    sb_bit_weights bits;
     sb_integer_sums sums;
     bool count_include_pad;  /* avg_pool2d */
     bool whole_image;        /* avg_pool2d: one window, without padding; the output is plain */

@@ -17,9 +17,12 @@
 namespace nb = nanobind;
 using namespace nb::literals;
 
+void bind_sharing(nb::module_ &module); // sharing.cpp
+
 namespace {
 
 using Floats = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Numbers = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Codes = nb::ndarray<const int8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Input = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
 using Output = nb::ndarray<float, nb::c_contig, nb::device::cpu>;
@@ -48,6 +51,23 @@ sb_isa resolve(const std::string &name) {
     return isa;
 }
 
+// starts, operands, roles, segments of sb_graph_spec.
+struct SumProgram {
+    Numbers starts, operands, roles, segments;
+    sb_graph_spec spec;
+
+    SumProgram(Numbers starts_, Numbers operands_, Numbers roles_, Numbers segments_)
+        : starts(std::move(starts_)), operands(std::move(operands_)), roles(std::move(roles_)),
+          segments(std::move(segments_)),
+          spec{starts.data(), operands.data(), roles.data(),       segments.data(),
+               roles.size(),  operands.size(), segments.size() - 1} {
+        if (starts.size() != roles.size() + 1 || segments.size() == 0)
+            throw StatusError("SB_INVALID_ARGUMENT: a program of sums has one start more than "
+                              "roles, and a segment's end");
+    }
+    SumProgram(const SumProgram &) = delete;
+};
+
 struct Weight {
     std::optional<Floats> values;
     std::optional<Codes> codes, integers;
@@ -55,10 +75,20 @@ struct Weight {
     std::array<int32_t, 3> tile;
     sb_walk_mode mode;
     bool generated;
+    std::optional<Numbers> order;
+    const SumProgram *graph; // kept alive by Python
+    bool bit_serial;
 
     sb_weight_spec spec() const {
-        return {view(values), view(codes),  view(integers),
-                view(scale),  view(offset), {tile[0], tile[1], tile[2], mode, generated}};
+        return {view(values),
+                view(codes),
+                view(integers),
+                view(scale),
+                view(offset),
+                {tile[0], tile[1], tile[2], mode, generated},
+                order ? sb_order{order->data(), order->size()} : sb_order{nullptr, 0},
+                graph ? &graph->spec : nullptr,
+                bit_serial};
     }
 };
 
@@ -116,6 +146,13 @@ class Program {
         for (size_t i = 0; i < sb_program_step_count(program_.get()); ++i)
             names.emplace_back(sb_program_step_kernel(program_.get(), i));
         return names;
+    }
+
+    std::vector<size_t> program_bytes() const {
+        std::vector<size_t> bytes;
+        for (size_t i = 0; i < sb_program_step_count(program_.get()); ++i)
+            bytes.push_back(sb_program_step_program_bytes(program_.get(), i));
+        return bytes;
     }
 
     void run(const Input &input, const Output &output, size_t batch,
@@ -283,6 +320,7 @@ nb::dict cpu() {
 
 NB_MODULE(_signbin, module) {
     nb::exception<StatusError>(module, "StatusError", PyExc_RuntimeError);
+    bind_sharing(module);
 
     module.def("version", &sb_version);
     module.def("kernels", &kernels);
@@ -312,12 +350,16 @@ NB_MODULE(_signbin, module) {
         .value("TABLES", SB_WALK_TABLES);
     nb::enum_<sb_pool>(module, "Pool").value("MAX", SB_POOL_MAX).value("AVERAGE", SB_POOL_AVERAGE);
 
+    nb::class_<SumProgram>(module, "SumProgram")
+        .def(nb::init<Numbers, Numbers, Numbers, Numbers>(), "starts"_a, "operands"_a, "roles"_a,
+             "segments"_a);
     nb::class_<Weight>(module, "Weight")
         .def(
             "__init__",
             [](Weight *self, std::optional<Floats> values, std::optional<Codes> codes,
                std::optional<Codes> integers, std::optional<Floats> scale,
                std::optional<Floats> offset, std::array<int32_t, 3> tile, sb_walk_mode mode,
+               const SumProgram *graph, bool bit_serial, std::optional<Numbers> order,
                bool generated) {
                 new (self) Weight{std::move(values),
                                   std::move(codes),
@@ -326,11 +368,15 @@ NB_MODULE(_signbin, module) {
                                   std::move(offset),
                                   tile,
                                   mode,
-                                  generated};
+                                  generated,
+                                  std::move(order),
+                                  graph,
+                                  bit_serial};
             },
             nb::kw_only(), "values"_a = nb::none(), "codes"_a = nb::none(),
             "integers"_a = nb::none(), "scale"_a = nb::none(), "offset"_a = nb::none(), "tile"_a,
-            "mode"_a = SB_WALK_DEFAULT, "generated"_a = false);
+            "mode"_a = SB_WALK_DEFAULT, "graph"_a = nb::none(), "bit_serial"_a = false,
+            "order"_a = nb::none(), "generated"_a = false, nb::keep_alive<1, 9>());
     nb::class_<Epilogue>(module, "Epilogue")
         .def(
             "__init__",
@@ -366,6 +412,7 @@ NB_MODULE(_signbin, module) {
         .def("arena_bytes", &Program::arena_bytes, "batch"_a)
         .def("code_bytes", &Program::code_bytes)
         .def("step_kernels", &Program::step_kernels)
+        .def("program_bytes", &Program::program_bytes)
         .def("run", &Program::run, "input"_a, "output"_a.noconvert(), "batch"_a,
              "copies"_a = std::vector<std::optional<Output>>{},
              "step_ns"_a.noconvert() = nb::none());

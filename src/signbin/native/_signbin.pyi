@@ -33,6 +33,15 @@ class Pool(enum.Enum):
     MAX = 0
     AVERAGE = 1
 
+class SumProgram:
+    def __init__(
+        self,
+        starts: NDArray[np.int32],
+        operands: NDArray[np.int32],
+        roles: NDArray[np.int32],
+        segments: NDArray[np.int32],
+    ) -> None: ...
+
 class Weight:
     def __init__(
         self,
@@ -44,6 +53,9 @@ class Weight:
         offset: NDArray[np.float32] | None = ...,
         tile: tuple[int, int, int],
         mode: WalkMode = ...,
+        graph: SumProgram | None = ...,
+        bit_serial: bool = ...,
+        order: NDArray[np.int32] | None = ...,
         generated: bool = ...,
     ) -> None: ...
 
@@ -117,6 +129,7 @@ class Program:
     def arena_bytes(self, batch: int) -> int: ...
     def code_bytes(self) -> int: ...
     def step_kernels(self) -> list[str]: ...
+    def program_bytes(self) -> list[int]: ...
     def run(
         self,
         input: NDArray[np.float32],
@@ -126,6 +139,13 @@ class Program:
         step_ns: NDArray[np.float64] | None = ...,
     ) -> None: ...
 
+def share_sums(
+    plus: NDArray[np.uint64],
+    minus: NDArray[np.uint64] | None,
+    targets: int,
+    leaves: bool,
+    budget: int,
+) -> tuple[NDArray[np.int32], NDArray[np.int32], int]: ...
 def version() -> str: ...
 def kernels() -> list[dict[str, Any]]: ...
 def cpu() -> dict[str, int]: ...

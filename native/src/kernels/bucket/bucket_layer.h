@@ -65,10 +65,22 @@ static inline void sb_bucket_block(const sb_layer *layer, int32_t group, const s
         sb_bucket_silence(layer, group, &collector, tiles, tile_count);
 }
 
+/* Filter groups are divided only where they are the same in all chunks. */
+static inline sb_split sb_bucket_split(const sb_bucket_weights *weights,
+                                       const sb_operands *operands, size_t tile_count,
+                                       size_t groups) {
+    sb_split split = {0, tile_count, 0, groups};
+    if (!weights->regrouped)
+        return sb_divide(operands, tile_count, groups);
+    sb_take_share(operands, tile_count, &split.first_tile, &split.end_tile);
+    return split;
+}
+
 static inline void sb_bucket_conv2d(const sb_layer *layer, const sb_operands *operands) {
     const size_t tile_count = sb_tile_count(&layer->output);
     const size_t block = sb_block_tiles(layer, SB_VECTORS);
-    const sb_split split = sb_divide(operands, tile_count, (size_t)layer->buckets.walk_groups);
+    const sb_split split =
+        sb_bucket_split(&layer->buckets, operands, tile_count, (size_t)layer->buckets.walk_groups);
     const size_t pixels =
         (size_t)sb_view_rows(&layer->input) * sb_view_columns(&layer->input) * SB_LANES;
     const sb_total_element *totals = operands->totals;

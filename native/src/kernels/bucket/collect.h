@@ -4,6 +4,7 @@
 #define SB_KERNELS_BUCKET_COLLECT_H
 
 #include "../lane/finish.h"
+#include "../tally.h"
 
 /* scratch: where sums of codes wait, [tile][filter][v][lane]; filters: of the convolution group,
  * whose first one is filter first_filter of the layer; tile: the one at hand. */
@@ -78,6 +79,7 @@ SB_INLINE void sb_collect(const sb_layer *layer, const sb_collector *collector,
     for (int v = 0; v < SB_VECTORS; ++v)
         sums[v] = sb_widen(SB_ADD(y[v], lift));
     if (!(group->opens >> f & 1)) {
+        SB_TALLY(1);
         SB_UNROLL
         for (int v = 0; v < SB_VECTORS; ++v)
             sums[v] = sb_add_sums(sums[v], sb_load_sums(kept + v * SB_LANES));
@@ -130,6 +132,7 @@ SB_INLINE void sb_collect(const sb_layer *layer, const sb_collector *collector,
                           const sb_tile *tile) {
     const size_t index = (size_t)group->filter[f];
     if (!(group->opens >> f & 1)) {
+        SB_TALLY(1);
         SB_UNROLL
         for (int v = 0; v < SB_VECTORS; ++v)
             y[v] = SB_ADD(y[v], SB_LOAD(tile->output[v] + index * SB_LANES));

@@ -91,8 +91,8 @@ static inline size_t sb_generated_tiles(size_t tiles) {
 
 static inline void sb_generated_conv2d(const sb_layer *layer, const sb_operands *operands) {
     const sb_generated_walks *generated = &layer->buckets.generated;
-    const sb_split split =
-        sb_divide(operands, sb_tile_count(&layer->output), (size_t)generated->bundles);
+    const sb_split split = sb_bucket_split(&layer->buckets, operands, sb_tile_count(&layer->output),
+                                           (size_t)generated->bundles);
     const size_t block = sb_generated_tiles(split.end_tile - split.first_tile);
     const size_t pixels =
         (size_t)sb_view_rows(&layer->input) * sb_view_columns(&layer->input) * SB_LANES;

@@ -47,6 +47,7 @@ static inline void sb_collect_images(const sb_layer *layer, const sb_pass *pass,
     const size_t k = (size_t)group->filter[f];
     uint32_t *kept = pass->kept + k * SB_PASS_IMAGES;
     const sb_vector lift = SB_BROADCAST(group->lift[f]);
+    SB_TALLY(!(group->opens >> f & 1));
     sb_sums sums[SB_VECTORS];
     for (int v = 0; v < SB_VECTORS; ++v) {
         sums[v] = sb_widen(SB_ADD(y[v], lift));

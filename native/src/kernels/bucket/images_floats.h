@@ -49,6 +49,7 @@ static inline void sb_collect_images(const sb_layer *layer, const sb_pass *pass,
                                      const sb_bucket_group *group, int32_t f, sb_vector *y) {
     const size_t k = (size_t)group->filter[f];
     float *kept = pass->kept + k * SB_PASS_IMAGES;
+    SB_TALLY(!(group->opens >> f & 1));
     for (int v = 0; v < SB_VECTORS && !(group->opens >> f & 1); ++v)
         y[v] = SB_ADD(y[v], SB_LOAD(kept + v * SB_LANES));
     if (group->closes >> f & 1)

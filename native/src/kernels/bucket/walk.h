@@ -32,6 +32,7 @@
 
 #include "../kernel.h"
 #include "../lane/lane_vector.h"
+#include "../tally.h"
 
 /* What a walk reads next, and its running sum. */
 typedef struct sb_walk {
@@ -43,6 +44,7 @@ typedef struct sb_walk {
 SB_INLINE void sb_walk_add(sb_walk *walk) {
     for (uint32_t left = *walk->counts++; left; --left) {
         const size_t offset = (size_t)*walk->offsets++ * SB_LANES;
+        SB_TALLY(1);
         SB_UNROLL
         for (int v = 0; v < SB_VECTORS; ++v)
             walk->sum[v] = SB_ADD(walk->sum[v], SB_LOAD(walk->windows[v] + offset));
@@ -52,6 +54,7 @@ SB_INLINE void sb_walk_add(sb_walk *walk) {
 SB_INLINE void sb_walk_subtract(sb_walk *walk) {
     for (uint32_t left = *walk->counts++; left; --left) {
         const size_t offset = (size_t)*walk->offsets++ * SB_LANES;
+        SB_TALLY(1);
         SB_UNROLL
         for (int v = 0; v < SB_VECTORS; ++v)
             walk->sum[v] = SB_SUBTRACT(walk->sum[v], SB_LOAD(walk->windows[v] + offset));
@@ -60,6 +63,7 @@ SB_INLINE void sb_walk_subtract(sb_walk *walk) {
 
 /* y = S - y, where the bit of a filter flips. */
 SB_INLINE void sb_walk_flip(const sb_walk *walk, sb_vector *y) {
+    SB_TALLY(1);
     SB_UNROLL
     for (int v = 0; v < SB_VECTORS; ++v)
         y[v] = SB_SUBTRACT(walk->sum[v], y[v]);
@@ -134,6 +138,7 @@ SB_INLINE void sb_walk_ternary(sb_walk *walk, int32_t filters, const uint8_t *fl
         if (bucket + 1 == buckets)
             break;
         sb_vector *changed = y[flips[bucket] & 0x7f];
+        SB_TALLY(1);
         if (flips[bucket] & 0x80)
             for (int v = 0; v < SB_VECTORS; ++v)
                 changed[v] = SB_SUBTRACT(changed[v], walk->sum[v]);
@@ -141,6 +146,7 @@ SB_INLINE void sb_walk_ternary(sb_walk *walk, int32_t filters, const uint8_t *fl
             for (int v = 0; v < SB_VECTORS; ++v)
                 changed[v] = SB_ADD(changed[v], walk->sum[v]);
     }
+    SB_TALLY((uint32_t)filters);
     for (int32_t f = 0; f < filters; ++f)
         for (int v = 0; v < SB_VECTORS; ++v)
             y[f][v] = SB_ADD(y[f][v], walk->sum[v]);
@@ -152,6 +158,7 @@ SB_INLINE void sb_walk_ternary(sb_walk *walk, int32_t filters, const uint8_t *fl
 SB_INLINE void sb_walk_zeros(const sb_bucket_weights *weights, int32_t filters, sb_walk *walk,
                              sb_vector (*y)[SB_VECTORS]) {
     sb_walk_add(walk);
+    SB_TALLY(weights->radix == 3);
     for (int v = 0; v < SB_VECTORS && weights->radix == 3; ++v)
         y[0][v] = filters % 2 ? SB_SUBTRACT(y[0][v], walk->sum[v]) : SB_ADD(y[0][v], walk->sum[v]);
 }

@@ -1,4 +1,7 @@
-/* Products by vpdpbusd: 4 products of a code and an integer added to an int32 sum at once. */
+/* Products by vpdpbusd: 4 products of a code and an integer go into an int32 sum at once, without
+ * the 16-bit sums of multiply_avx2.h, so steps need no partner. 32 registers of 64 bytes:
+ *   6 pixels x 4 vectors of 16 filters = 24 sums, 4 vectors of weights, 1 of a pixel's bytes
+ * Only the sums are that wide: lanes of pixels stay those of the kernels they hand over to. */
 #ifndef SB_KERNELS_MULTIPLY_AVX512VNNI_H
 #define SB_KERNELS_MULTIPLY_AVX512VNNI_H
 
@@ -6,14 +9,13 @@
 #include "product_format.h"
 
 #define SB_BLOCK_VECTORS 4
-enum { SB_SUM_LANES = SB_SUM_LANES_AVX512, SB_TILE_PIXELS = 7, SB_CHUNK_STEPS = 1024 };
+enum { SB_SUM_LANES = SB_SUM_LANES_AVX512VNNI, SB_TILE_PIXELS = 6, SB_CHUNK_STEPS = 1024 };
 
 #if !defined(__AVX512VNNI__) || defined(SB_PLAIN_C)
 #include "multiply_plain.h"
 #else
-#include <immintrin.h>
+#include "gather_filters.h"
 
-#define SB_GATHERS_FILTERS 1
 enum { SB_WEIGHT_BYTES = 64 };
 
 typedef __m512i sb_filter_sums;
@@ -52,36 +54,7 @@ SB_INLINE void sb_multiply_pair(int vectors, const uint8_t *first, const uint8_t
     sb_multiply_step(vectors, second, weights + vectors, sums);
 }
 
-/* As in multiply_avx2.h, with 4 lanes in each row: 0 2 4 6 | 8 10 12 14 | 16 ... | 24 ... */
-SB_INLINE void sb_gather_half(const int32_t *sums, size_t stride, int part, sb_sums *lanes) {
-    __m512i row[4];
-    SB_UNROLL
-    for (int i = 0; i < 4; ++i) {
-        const int32_t *low = sums + (size_t)(2 * i + part) * stride;
-        row[i] = _mm512_castsi128_si512(_mm_load_si128((const __m128i *)(const void *)low));
-        row[i] = _mm512_inserti32x4(
-            row[i], _mm_load_si128((const __m128i *)(const void *)(low + 8 * stride)), 1);
-        row[i] = _mm512_inserti32x4(
-            row[i], _mm_load_si128((const __m128i *)(const void *)(low + 16 * stride)), 2);
-        row[i] = _mm512_inserti32x4(
-            row[i], _mm_load_si128((const __m128i *)(const void *)(low + 24 * stride)), 3);
-    }
-    const __m512i a = _mm512_unpacklo_epi32(row[0], row[1]);
-    const __m512i b = _mm512_unpackhi_epi32(row[0], row[1]);
-    const __m512i c = _mm512_unpacklo_epi32(row[2], row[3]);
-    const __m512i d = _mm512_unpackhi_epi32(row[2], row[3]);
-    lanes[0].part[part] = (sb_whole)_mm512_unpacklo_epi64(a, c);
-    lanes[1].part[part] = (sb_whole)_mm512_unpackhi_epi64(a, c);
-    lanes[2].part[part] = (sb_whole)_mm512_unpacklo_epi64(b, d);
-    lanes[3].part[part] = (sb_whole)_mm512_unpackhi_epi64(b, d);
-}
-
-SB_INLINE void sb_gather_filters(const int32_t *sums, size_t stride, size_t filter,
-                                 sb_sums *lanes) {
-    sb_gather_half(sums + filter, stride, 0, lanes);
-    sb_gather_half(sums + filter, stride, 1, lanes);
-}
-
+/* Where the sum of a filter lies in a vector of sums. */
 SB_INLINE size_t sb_filter_position(size_t filter) {
     return filter;
 }

@@ -115,6 +115,15 @@ static inline void sb_finish_tile_of_block(const sb_layer *layer, const sb_colle
         const size_t position = i + v < positions->count ? i + v : positions->count - 1;
         sums[v] = positions->strip.sums + position * SB_LANES * SB_SUM_STRIDE;
     }
+#ifdef SB_FINISHES_FILTERS
+    if (sb_has_plain_chain(layer, block, tile)) {
+        const size_t index = (size_t)block->first_filter;
+        for (int v = 0; v < SB_VECTORS; ++v)
+            sb_finish_filters(layer, block, collector->first_filter + index, sums[v],
+                              tile->output[v] + index * SB_LANES);
+        return;
+    }
+#endif
     for (int32_t f = 0; f < block->filters; f += 4) {
         sb_sums lanes[SB_VECTORS][4];
         SB_UNROLL

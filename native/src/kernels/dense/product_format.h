@@ -9,9 +9,10 @@ enum { SB_STEP_BYTES = 4 };
 
 /* Filters of a vector of sums. Its weights for one step are bytes [filter][4], in portable C
  * int16_t [4][filter]. */
-enum { SB_SUM_LANES_PORTABLE = 8, SB_SUM_LANES_AVX2 = 8, SB_SUM_LANES_AVX512 = 16 };
+enum { SB_SUM_LANES_PORTABLE = 8, SB_SUM_LANES_AVX2 = 8, SB_SUM_LANES_AVX512VNNI = 16 };
 
-/* Pixels whose sums are kept while one block of filters passes; images of a linear layer. */
-enum { SB_STRIP_SLOTS = 128, SB_STRIP_IMAGES = 16 };
+/* Pixels whose sums are kept while one block of filters passes, whole tiles of 4 and of 6; images
+ * of a linear layer. */
+enum { SB_STRIP_SLOTS = 96, SB_STRIP_IMAGES = 16 };
 
 #endif

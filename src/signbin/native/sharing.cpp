@@ -1,0 +1,54 @@
+// signbin_sharing.h as Python sees it: bit rows in, a program of sums out.
+#include <signbin_sharing.h>
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace {
+
+using Rows = nb::ndarray<const uint64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Numbers = nb::ndarray<nb::numpy, const int32_t, nb::ndim<1>>;
+
+void require(sb_status status) {
+    if (status != SB_OK)
+        throw std::runtime_error(std::string(sb_status_name(status)) + ": sharing of sums");
+}
+
+nb::tuple share(const Rows &plus, const std::optional<Rows> &minus, int32_t targets, bool leaves,
+                int32_t budget) {
+    const size_t words = (static_cast<size_t>(targets > 0 ? targets : 0) + 63) / 64;
+    const bool fits = plus.shape(1) == words && plus.shape(0) <= SB_MAX_SHARED;
+    if (!fits || (minus && (minus->shape(0) != plus.shape(0) || minus->shape(1) != words)))
+        throw std::invalid_argument("rows of ceil(targets / 64) words, as many plus as minus");
+    const sb_sharing_spec spec{static_cast<int32_t>(plus.shape(0)), targets, plus.data(),
+                               minus ? minus->data() : nullptr,     leaves,  budget};
+    sb_sharing *found = nullptr;
+    sb_status status;
+    {
+        nb::gil_scoped_release unlocked;
+        status = sb_sharing_create(&spec, &found);
+    }
+    require(status);
+    const size_t nodes = found->nodes, temporaries = found->temporaries;
+    const size_t count = static_cast<size_t>(found->starts[nodes]);
+    const int32_t *starts = found->starts, *operands = found->operands;
+    nb::capsule owner(found,
+                      [](void *p) noexcept { sb_sharing_free(static_cast<sb_sharing *>(p)); });
+    return nb::make_tuple(Numbers(starts, {nodes + 1}, owner), Numbers(operands, {count}, owner),
+                          temporaries);
+}
+
+} // namespace
+
+void bind_sharing(nb::module_ &module) {
+    module.def("share_sums", &share, "plus"_a, "minus"_a.none(), "targets"_a, "leaves"_a,
+               "budget"_a);
+}

@@ -1,0 +1,163 @@
+"""What a strategy says it adds is what its program adds: the C library, built to count, is run.
+
+Compiled here with SB_TALLIED: every vector addition of a walk or a program of sums counts one. A
+layer of one output position on scalar kernels then makes exactly the counted additions.
+"""
+
+import dataclasses
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from signbin.plan import SHARED_SUMS, Strategy, program_of
+from signbin.plan.layer import Layer
+from signbin.plan.operations import window_total
+from signbin.plan.strategies import STRATEGIES
+from signbin.sharing import BinaryForm
+from signbin.spec import LowBitWeight
+
+NATIVE = Path(__file__).parents[2] / "native"
+COMPILER = shutil.which(os.environ.get("CC", "cc"))
+FLAGS = ["-std=c11", "-D_DEFAULT_SOURCE", "-O0", "-Wno-psabi", '-DSB_VERSION="0"', "-pthread"]
+RULES = {rule.strategy: rule for rule in STRATEGIES}
+ZEROS, TWO_GROUPS = 1, 2
+
+
+@pytest.fixture(scope="session")
+def counter(tmp_path_factory):
+    if COMPILER is None:
+        pytest.skip("no C compiler")
+    program = tmp_path_factory.mktemp("counter") / "count_additions"
+    sources = [*sorted((NATIVE / "src").rglob("*.c")), NATIVE / "tests" / "count_additions.c"]
+    include = ["-I", str(NATIVE / "include"), "-I", str(NATIVE / "src")]
+    command = [COMPILER, *FLAGS, "-DSB_TALLIED", *include, *map(str, sources)]
+    subprocess.run([*command, "-o", str(program), "-lm"], check=True)
+    return program
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A layer of one output position."""
+
+    codes: np.ndarray
+    groups: int = 1
+    activations: str = "f32"
+
+    @property
+    def linear(self):
+        return self.codes.ndim == 2
+
+    @property
+    def layer(self):
+        weight = LowBitWeight(self.codes, np.ones(len(self.codes), np.float32))
+        return Layer(
+            name="layer",
+            op="linear" if self.linear else "conv2d",
+            weight=weight,
+            groups=self.groups,
+            stride=1,
+            output=(1, 1),
+            images=1,
+            activations=self.activations,
+            top=255 if self.activations == "u8" else 0,
+        )
+
+
+def counted(counter, case, strategy, parameters):
+    """Additions that running the layer once makes."""
+    layer = case.layer
+    window = layer.window[0]
+    mode = ZEROS if parameters.get("zeros") else TWO_GROUPS if parameters.get("two_groups") else 0
+    arrays, sizes = [np.zeros(1, np.int32)] * 2, (0, 0, 0, 0)
+    if strategy in SHARED_SUMS:
+        program = program_of(layer.weight, strategy, parameters, case.groups)
+        graph = program.graph
+        mode = TWO_GROUPS if program.form is BinaryForm.TWO_GROUPS else 0
+        arrays = [graph.starts, graph.operands, graph.roles, graph.segments]
+        sizes = (1, graph.nodes, len(graph.operands), len(graph.segments) - 1)
+    tile = (parameters["filters"] if strategy is Strategy.BUCKET else 1, parameters.get("chunk", 1))
+    channels = layer.channels * case.groups
+    numbers = [case.linear, channels, window, window, layer.filters, window, 1, 0, case.groups, 1]
+    sizes = (2, 0, 0, 0) if strategy is Strategy.BITSERIAL else sizes
+    numbers += [layer.activations == "u8", 0, layer.top, *tile, mode, *sizes]
+    described = np.array(numbers, np.int32).tobytes() + case.codes.tobytes()
+    described += b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
+    done = subprocess.run([counter], input=described, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
+def codes_of(kind, shape, density, seed):
+    rng = np.random.default_rng(seed)
+    signs = rng.choice(np.array([-1, 1], np.int8), shape)
+    if kind == "binary":
+        return signs
+    mask = (rng.random(shape) < density).astype(np.int8)
+    if kind == "ternary":
+        return mask * signs
+    mask[1::2] *= -1
+    return mask
+
+
+def expected(case, strategy, parameters):
+    """The strategy's count, without the window's total, which is summed elsewhere."""
+    operations = RULES[strategy].operations(case.layer, parameters)
+    layer = case.layer
+    if strategy in SHARED_SUMS:
+        total = program_of(layer.weight, strategy, parameters, case.groups).sums.needs_total
+    else:
+        total = layer.needs_window_total and not parameters.get("two_groups")
+    return operations.additions - (window_total(layer) if total else 0)
+
+
+SHAPES = {
+    "conv": {"shape": (19, 10, 3, 3)},
+    "linear": {"shape": (13, 90)},
+    "groups": {"shape": (8, 6, 3, 3), "groups": 2},
+    "dense_on_codes": {"shape": (17, 64, 3, 3), "density": 0.9},
+    "sparse": {"shape": (20, 12, 3, 3), "density": 0.02},
+    "empty": {"shape": (5, 8, 1, 1), "density": 0.0},
+}
+PARAMETERS = {
+    Strategy.BUCKET: [
+        {"filters": 8, "chunk": 64},
+        {"filters": 4, "chunk": 4},
+        {"filters": 1, "chunk": 3},
+        {"filters": 3, "chunk": 5, "zeros": 1},
+        {"filters": 4, "chunk": 4, "two_groups": 1},
+    ],
+    Strategy.SPARSE: [{"filters": 1, "inputs": 60}],
+    Strategy.AGR: [{"filters": 2, "inputs": 90}, {"filters": 5, "inputs": 31}],
+    Strategy.SUMMERGE: [
+        {"filters": 16, "inputs": 64},
+        {"filters": 5, "inputs": 24, "budget": 4},
+        {"filters": 16, "inputs": 64, "zeros": 1},
+        {"filters": 16, "inputs": 64, "two_groups": 1},
+    ],
+    Strategy.CSE: [{"filters": 20, "inputs": 90}, {"filters": 20, "inputs": 30, "signed": 1}],
+    Strategy.QGYM: [{"filters": 8, "inputs": 32, "steps": 200}],
+    Strategy.BITSERIAL: [{}, {"two_groups": 1}],
+}
+
+
+@pytest.mark.parametrize("activations", ["f32", "u8"])
+@pytest.mark.parametrize("kind", ["signed_binary", "binary", "ternary"])
+@pytest.mark.parametrize("strategy", PARAMETERS, ids=lambda strategy: strategy.value)
+def test_a_run_adds_what_the_strategy_counts(counter, strategy, kind, activations):
+    if strategy is Strategy.QGYM:
+        pytest.importorskip("egglog.bindings", reason="no egglog: pip install 'signbin[qgym]'")
+    if strategy is Strategy.BITSERIAL and activations == "f32":
+        assert RULES[strategy].applies(Case(np.ones((1, 8), np.int8)).layer) is not None
+        return
+    for seed, (name, layer) in enumerate(SHAPES.items()):
+        codes = codes_of(kind, layer["shape"], layer.get("density", 0.4), seed)
+        case = Case(codes, layer.get("groups", 1), activations)
+        for parameters in PARAMETERS[strategy]:
+            if strategy is Strategy.BUCKET and parameters["filters"] > 4 and kind == "ternary":
+                continue
+            made = counted(counter, case, strategy, parameters)
+            assert made == expected(case, strategy, parameters), f"{name} {parameters}"

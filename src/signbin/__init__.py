@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from signbin.compiler import ModelCard, compile
     from signbin.runtime import Program
     from signbin.spec import LowBitWeight, Preprocessing, ValueSet
+    from signbin.tune import Autotune
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Autotune",
     "CalibrationMethod",
     "CaptureError",
     "ExecutionError",
@@ -50,6 +52,7 @@ __all__ = [
 ]
 
 _HOMES: Final = {
+    "Autotune": "signbin.tune",
     "CalibrationMethod": "signbin.calibrate",
     "LowBitWeight": "signbin.spec",
     "ModelCard": "signbin.compiler",

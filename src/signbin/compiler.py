@@ -24,9 +24,11 @@ from signbin.diagnose import Comparison, QuantizationCost, compare, measure_quan
 from signbin.errors import SpecError
 from signbin.ir import Graph
 from signbin.passes import lower, quantize_activations
-from signbin.plan import Strategy, Target, make_plan
+from signbin.plan import GroupSearch, Strategy, Target, make_plan
 from signbin.runtime import Program, Samples, read_samples
 from signbin.spec import Preprocessing
+from signbin.tune import Autotune
+from signbin.tune import autotune as measured_plan
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -43,11 +45,13 @@ __all__ = [
     "quantize_program",
     "quantize_source",
     "read_calibration",
+    "tune_program",
 ]
 
 MOST_SAMPLES: Final = 256
 """Of a data set, evenly spaced, that calibration looks at where nothing else is said."""
 
+_GROUPING: Final = GroupSearch(seconds=5.0)  # per layer; 512 x 512 x 3 x 3 takes about two
 _TOLERANCE: Final = 1e-4
 _CODES_TOLERANCE: Final = 0.2
 
@@ -94,7 +98,7 @@ class CalibrationRequest:
     float_layers: tuple[str, ...] = ()
 
 
-def compile(
+def compile(  # noqa: PLR0913 - the one door: every choice is a keyword of it
     model: nn.Module,
     example_inputs: tuple[Tensor, ...],
     *,
@@ -102,6 +106,7 @@ def compile(
     isa: str = "auto",
     strategy: Strategy | None = None,
     activations: QuantizedActivations | None = None,
+    autotune: bool | Autotune = False,
 ) -> Program:
     """Compile a trained ``torch.nn.Module`` for this CPU; ``program.save(path)`` keeps it.
 
@@ -110,6 +115,8 @@ def compile(
     trained them. isa: ``auto`` or a name from ``signbin doctor``. strategy: None lets the
     planner choose per layer; a Strategy forces it wherever it can serve. activations: None keeps
     them float32; :class:`signbin.QuantizedActivations`, with real samples, makes them 8-bit.
+    autotune: measure on this machine which way of running each layer is fastest, instead of
+    predicting it; an :class:`signbin.Autotune` says for how long, and where times are kept.
 
     Raises CaptureError (naming every unsupported layer), PlanError, ExecutionError, or SpecError
     for samples that do not fit.
@@ -118,9 +125,12 @@ def compile(
 
     graph = capture(model, example_inputs)
     program = compile_graph(graph, card=card, isa=isa, strategy=strategy)
-    if activations is None:
+    if activations is not None:
+        program = quantize_program(program, activations, strategy=strategy)
+    if autotune is False:
         return program
-    return quantize_program(program, activations, strategy=strategy)
+    how = Autotune() if autotune is True else autotune
+    return tune_program(program, how, strategy=strategy)
 
 
 def compile_graph(
@@ -130,11 +140,15 @@ def compile_graph(
     isa: str = "auto",
     strategy: Strategy | None = None,
 ) -> Program:
-    """Compile a captured graph: lower it, plan every layer, pack for this CPU."""
+    """Compile a captured graph: lower it, plan every layer, pack for this CPU.
+
+    Filters of bucket walks are regrouped where their zeros coincide; outputs are the same sums.
+    """
     card = card or ModelCard()
     isa = native.resolve_isa(isa)
     lowered = lower(graph)
-    plan = make_plan(lowered, native.kernels(), Target.from_cpu(native.cpu(), isa), strategy)
+    target = Target.from_cpu(native.cpu(), isa)
+    plan = make_plan(lowered, native.kernels(), target, strategy, grouping=_GROUPING)
     provenance = {"signbin": signbin.__version__, **card.provenance}
     artifact = Artifact(lowered, plan, card.preprocessing, card.class_names, provenance)
     return Program(artifact, isa=isa, strategy=strategy)
@@ -167,9 +181,21 @@ def quantize_program(
     }
     if activations.float_layers:
         provenance["float_layers"] = ", ".join(activations.float_layers)
-    plan = make_plan(graph, native.kernels(), target, strategy)
+    plan = make_plan(graph, native.kernels(), target, strategy, grouping=_GROUPING)
     artifact = Artifact(graph, plan, kept.preprocessing, kept.class_names, provenance)
     return Program(artifact, isa=program.isa, strategy=strategy, threads=program.threads)
+
+
+def tune_program(program: Program, how: Autotune, *, strategy: Strategy | None = None) -> Program:
+    """The program with the fastest way of running each layer, as measured here on one thread.
+
+    strategy: what the program was compiled with: where it is forced, only its tiles compete. The
+    outputs keep their bits where activations are codes.
+    """
+    artifact = dataclasses.replace(program.artifact, plan=program.plan)
+    plan = measured_plan(artifact, program.isa, how, forced=strategy is not None)
+    tuned = dataclasses.replace(artifact, plan=plan)
+    return Program(tuned, isa=program.isa, threads=program.threads)
 
 
 def quantize_source(
@@ -221,13 +247,16 @@ def read_calibration(data: Path, described: Artifact, most: int = MOST_SAMPLES) 
 
 
 def load_source(source: str, seed: int | None = None) -> Source:
-    """What ``signbin compile`` and ``compare`` accept: a run folder or ``module:factory``.
+    """What ``signbin compile`` and ``compare`` accept: a run folder, a file or ``module:factory``.
 
-    A factory (``package.module:name`` or ``file.py:name``) takes no arguments and returns
-    (model, example_inputs). seed picks one of a run's seeds; None takes its first.
+    A file is a packed network as ``signbin pack`` writes it. A factory (``package.module:name`` or
+    ``file.py:name``) takes no arguments and returns (model, example_inputs). seed picks one of a
+    run's seeds; None takes its first.
     """
     if ":" in source and not Path(source).exists():
         return _source_from_factory(source)
+    if Path(source).suffix == ".safetensors":
+        return _source_from_packed(Path(source))
     from signbin.train import load_run  # noqa: PLC0415 - needs torch, which running does not
 
     run = load_run(Path(source), seed)
@@ -238,6 +267,14 @@ def load_source(source: str, seed: int | None = None) -> Source:
     labels = run.test_labels if run.trained else None
     name, images = Path(source).name, run.test_images
     return Source(name, run.model, (example,), card, images, labels, run.training_images)
+
+
+def _source_from_packed(path: Path) -> Source:
+    from signbin.train import load_packed  # noqa: PLC0415 - needs torch, which running does not
+
+    packed = load_packed(path)
+    card = ModelCard(packed.preprocessing, packed.class_names, packed.provenance)
+    return Source(path.stem, packed.model, (packed.example,), card)
 
 
 def compare_source(

@@ -20,6 +20,16 @@ def test_a_plan_survives_json_unchanged(plan):
     assert any(entry.cost == math.inf for entry in Plan.from_json(document).layers[0].candidates)
 
 
+def test_measured_times_survive_and_plans_without_them_are_read(plan):
+    document = plan.to_json()
+    for candidate in document["layers"][1]["candidates"]:
+        candidate["ms"] = 0.25
+    assert {entry.ms for entry in Plan.from_json(document).layers[1].candidates} == {0.25}
+    for candidate in document["layers"][0]["candidates"]:
+        del candidate["ms"]
+    assert Plan.from_json(document).layers[0] == plan.layers[0]
+
+
 def test_a_layer_is_found_by_name_and_a_missing_one_is_an_error(plan):
     assert plan.for_layer("layer1").layer == "layer1"
     with pytest.raises(PlanError, match="layer0, layer1"):
@@ -85,4 +95,5 @@ def test_hostile_json_is_a_plan_error(plan, damage):
 
 
 def test_strategies_keep_their_names():
-    assert [strategy.value for strategy in Strategy] == ["dense", "bucket"]
+    names = ["dense", "bucket", "sparse", "agr", "summerge", "cse", "qgym", "bitserial"]
+    assert [strategy.value for strategy in Strategy] == names

@@ -23,6 +23,9 @@ def test_a_cpu_that_makes_no_sense_is_refused(cpu):
 
 def test_kernels_of_the_target_come_first_and_scalar_stands_alone():
     assert Target.for_isa("avx2").isas == ("avx2", "portable", "scalar")
+    assert Target.for_isa("avx512").isas == ("avx512", "avx2", "portable", "scalar")
+    vnni = Target.for_isa("avx512vnni").isas
+    assert vnni == ("avx512vnni", "avx512", "avx2", "portable", "scalar")
     assert Target.portable().isas == ("portable", "scalar")
     assert Target.for_isa("scalar").isas == ("scalar",)
 

@@ -20,7 +20,7 @@ def relative_error(actual, expected):
     return float(np.abs(actual - expected).max() / max(np.abs(expected).max(), 1e-30))
 
 
-@pytest.mark.parametrize("strategy", [None, *Strategy])
+@pytest.mark.parametrize("strategy", [None, Strategy.DENSE, Strategy.BUCKET])
 @pytest.mark.parametrize("isa", ISAS)
 def test_every_value_agrees_with_the_interpreter(artifact, images, isa, strategy):
     program = Program(artifact, isa=isa, strategy=strategy)
@@ -43,7 +43,7 @@ def test_a_forced_instruction_set_runs_none_above_it(artifact, isa):
     assert ran <= set(native.isas()[1 : native.isas().index(isa) + 1])
 
 
-@pytest.mark.parametrize("strategy", list(Strategy))
+@pytest.mark.parametrize("strategy", [Strategy.DENSE, Strategy.BUCKET])
 def test_a_forced_strategy_runs_wherever_it_can_serve(artifact, strategy):
     program = Program(artifact, strategy=strategy)
     low_bit = [layer for layer in program.plan.layers if layer.value_set != "float"]

@@ -1,7 +1,24 @@
 """Which strategy computes each layer, with which tile, and why."""
 
+from signbin.plan.grouping import GroupSearch, order_of_chunks
+from signbin.plan.layer import Layer, weighted_layers
 from signbin.plan.plan import Candidate, LayerPlan, Plan, Strategy
 from signbin.plan.planner import make_plan
+from signbin.plan.shared_sums import SHARED_SUMS, program_of
 from signbin.plan.target import CodeGeneration, Target
 
-__all__ = ["Candidate", "CodeGeneration", "LayerPlan", "Plan", "Strategy", "Target", "make_plan"]
+__all__ = [
+    "SHARED_SUMS",
+    "Candidate",
+    "CodeGeneration",
+    "GroupSearch",
+    "Layer",
+    "LayerPlan",
+    "Plan",
+    "Strategy",
+    "Target",
+    "make_plan",
+    "order_of_chunks",
+    "program_of",
+    "weighted_layers",
+]

@@ -21,10 +21,12 @@ from signbin.plan.target import Target
 __all__ = [
     "Tile",
     "WalkCounts",
+    "boundaries",
     "buckets",
     "dense_cost",
     "lane_waste",
     "load_share",
+    "relayout_cycles",
     "vector_lanes",
     "walk_cost",
     "walk_counts",
@@ -33,15 +35,20 @@ __all__ = [
 _VALUE_BYTES: Final = {"f32": 4, "u8": 2}  # codes are kept in 16 bits
 _LARGEST_SUM: Final = 2**16 - 1  # of a walk over codes
 # Fitted to times of our AVX2 walks over ResNet-18's layers, with every F, V and chunk. A load that
-# misses the first cache takes this many times as long as one that hits, and a quarter of the cache
-# holds offsets and outputs; past the second cache everything halves. A boundary costs so many
-# cycles more per vector once V sums, V values of the lowest bit and two more fill the registers. A
-# filter's share of starting a walk and of storing its chunk's result: cycles per vector.
-_L2_LOAD_COST: Final = {"f32": 3.0, "u8": 2.0}
+# misses the first cache takes this many times as long as one that hits (of floats: see Target), and
+# a quarter of the cache holds offsets and outputs; past the second cache everything halves. A
+# boundary costs so many cycles more per vector once V sums, V values of the lowest bit and two more
+# fill the registers. A filter's share of starting a walk and of storing its chunk's result: cycles
+# per vector.
+_CODE_L2_LOAD_COST: Final = 2.0
 _L1_SHARE_FOR_INPUTS: Final = 0.75
 _L3_LOAD_SHARE: Final = 0.5
 _SPILL_CYCLES: Final = 0.9
 _MERGE_CYCLES: Final = {"f32": 6.0, "u8": 9.0}
+# Cycles to begin with a convolution group, per vector.
+_GROUP_CYCLES: Final = 25.0
+# Cycles to move a vector of codes into other blocks.
+_RELAYOUT_CYCLES: Final = 25.0
 # Cycles until a sum of codes can be added to again, whatever the floats take.
 _CODE_ADD_LATENCY: Final = 1.5
 
@@ -64,23 +71,28 @@ class WalkCounts:
     """Vector operations of one bucket walk over all filters, per vector of output pixels.
 
     load_adds: inputs added to the running sum, M * (1 - p0) summed over the groups.
-    boundaries: bucket boundaries crossed, one subtraction each: buckets(F) summed over the walks.
+    boundaries: additions at the boundaries of buckets: boundaries(F) summed over the walks.
     window_total: additions for the sum of all inputs of the window, shared by all
     filters, for binary weights and weights with an offset: C * stride^2 for the sum over the
-    channels, once per input position, and R * S for the window. merges: additions that
-    accumulate the walks' results, F summed over the walks. walks: groups * chunks, more where sums
-    of codes would not fit 16 bits.
+    channels, once per input position, and R * S for the window. results: sums that walks end
+    with, F summed over the walks. merges: additions that accumulate them: one less per filter.
+    walks: groups * chunks, more where sums of codes would not fit 16 bits.
     """
 
     load_adds: int
     boundaries: int
     window_total: int
     merges: int
+    results: int
     walks: int
 
     @property
     def additions(self) -> int:
-        """All of them: the number to hold against the dense layer's multiply-adds."""
+        """All of them: the number to hold against the dense layer's multiply-adds.
+
+        Exact but for filters without non-zeros in a chunk, which a walk leaves out, and walks on
+        codes that are split because their sums would not fit: see walk.py for those.
+        """
         return self.load_adds + self.boundaries + self.window_total + self.merges
 
 
@@ -92,18 +104,29 @@ def buckets(radix: int, filters: int) -> int:
     return (3**filters - 1) // 2 if radix == 3 else 1 << filters
 
 
+def boundaries(radix: int, filters: int) -> int:
+    """Additions at the boundaries of one walk over F filters.
+
+    Radix 2: one where a bit flips, 2^F. Radix 3: one where a digit changes, between buckets, and
+    one per filter at the end.
+    """
+    return buckets(radix, filters) - 1 + filters if radix == 3 else 1 << filters
+
+
 def walk_counts(layer: Layer, stats: PatternStats, chunk: int) -> WalkCounts:
     """Operations of the bucket walk of ``layer``, counted from its weights."""
     sizes = group_sizes(layer.filters // layer.groups, stats.filters) * layer.groups
     walks = _walks_per_group(layer, sizes, chunk)
     shared = layer.needs_window_total
     total = layer.channels * layer.stride**2 + math.prod(layer.window)
-    crossed = (count * buckets(layer.radix, size) for count, size in zip(walks, sizes, strict=True))
+    pairs = list(zip(walks, sizes, strict=True))
+    results = sum(count * size for count, size in pairs)
     return WalkCounts(
         load_adds=stats.load_adds,
-        boundaries=sum(crossed),
+        boundaries=sum(count * boundaries(layer.radix, size) for count, size in pairs),
         window_total=layer.groups * total if shared else 0,
-        merges=sum(count * size for count, size in zip(walks, sizes, strict=True)),
+        merges=results - layer.filters,
+        results=results,
         walks=sum(walks),
     )
 
@@ -128,7 +151,9 @@ def walk_cost(layer: Layer, counts: WalkCounts, tile: Tile, target: Target) -> f
         counts.load_adds * load_add
         + counts.boundaries * boundary
         + counts.window_total * max(add, 1 / load_rate)
-        + counts.merges * _MERGE_CYCLES[layer.activations]
+        + counts.results * _MERGE_CYCLES[layer.activations]
+        + (layer.groups - 1) * _GROUP_CYCLES
+        + relayout_cycles(layer, target)
     )
     waste = lane_waste(layer, tile.vectors, vector_lanes(layer, target))
     return cycles * target.add_per_cycle * waste
@@ -159,13 +184,35 @@ def lane_waste(layer: Layer, vectors: int, lanes: int) -> float:
     """
     if layer.op == "linear":
         return -(-layer.images // (vectors * lanes)) * vectors * lanes / layer.images
-    height, width = layer.output
-    block = min(
-        -(-height // rows) * -(-width // (lanes // rows))
-        for rows in range(1, lanes + 1)
-        if lanes % rows == 0
-    )
-    return -(-block // vectors) * vectors * lanes / (height * width)
+    height, width = _block(layer.output, lanes)
+    return -(-height * width // vectors) * vectors * lanes / math.prod(layer.output)
+
+
+def relayout_cycles(layer: Layer, target: Target) -> float:
+    """Cycles to bring the codes under a vector of output pixels into the walk's blocks.
+
+    A walk reads a block of the output from the block of the input that is ``stride`` times as
+    large. Where the image is cut otherwise, as 28x28 into 7x7 on 16 lanes, and 14x14 into 7x2, all
+    of it is laid out again.
+    """
+    if layer.activations != "u8" or layer.stride == 1 or layer.op == "linear":
+        return 0.0
+    lanes, stride, image = vector_lanes(layer, target), layer.stride, layer.output
+    given = _block((stride * image[0], stride * image[1]), lanes)
+    wanted = _block(image, lanes)
+    if given == (stride * wanted[0], stride * wanted[1]):
+        return 0.0
+    return _RELAYOUT_CYCLES * stride**2 * layer.groups * layer.channels
+
+
+def _block(image: tuple[int, int], lanes: int) -> tuple[int, int]:
+    """Height and width of a lane's pixels: as passes.lanes cuts the image, least pixels first."""
+    blocks = [
+        (-(-image[0] // (lanes // columns)), -(-image[1] // columns))
+        for columns in range(1, lanes + 1)
+        if lanes % columns == 0
+    ]
+    return min(blocks, key=lambda block: (math.prod(block), (block[0] + 2) * (block[1] + 2)))
 
 
 def load_share(layer: Layer, tile: Tile, target: Target) -> float:
@@ -178,7 +225,8 @@ def load_share(layer: Layer, tile: Tile, target: Target) -> float:
     vector_bytes = vector_lanes(layer, target) * _VALUE_BYTES[layer.activations]
     size = tile.chunk * rows * width * vector_bytes
     missing = max(0.0, 1 - _L1_SHARE_FOR_INPUTS * target.l1_bytes / size)
-    share = 1 / (1 + (_L2_LOAD_COST[layer.activations] - 1) * missing)
+    cost = _CODE_L2_LOAD_COST if layer.activations == "u8" else target.l2_load_cost
+    share = 1 / (1 + (cost - 1) * missing)
     return share if size <= target.l2_bytes else share * _L3_LOAD_SHARE
 
 

@@ -15,7 +15,14 @@ import dataclasses
 import math
 from typing import Final
 
-from signbin.plan.cost import Tile, WalkCounts, lane_waste, load_share, vector_lanes
+from signbin.plan.cost import (
+    Tile,
+    WalkCounts,
+    lane_waste,
+    load_share,
+    relayout_cycles,
+    vector_lanes,
+)
 from signbin.plan.layer import Layer
 from signbin.plan.stats import group_sizes
 from signbin.plan.target import Target
@@ -44,7 +51,7 @@ _RATES: Final = {
     "f32": _Rates(load_add=0.55, latency=3.3, kept=0.05, spilled=1.35, merge=4.1, walk=10.0),
     "u8": _Rates(load_add=0.63, latency=1.6, kept=0.12, spilled=0.9, merge=8.7, walk=12.6),
 }
-_TILE_CYCLES: Final = 20.0  # to find a tile's windows and outputs, per vector
+_TILE_CYCLES: Final = 20.0  # to find a tile's windows and outputs, per vector and group
 _SPLIT_CYCLES: Final = 12.0  # of a filter, where a chunk is split: its sums lie apart
 _CODE_BYTES: Final = 8.5  # of a load-add; boundaries are 4 to 18
 _CYCLES_PER_CODE_BYTE: Final = 0.03  # to bring it close, once per image
@@ -69,10 +76,11 @@ def generated_cost(layer: Layer, counts: WalkCounts, tile: Tile, target: Target)
         counts.load_adds * load_add
         + counts.boundaries * boundary
         + counts.window_total * rates.load_add / share
-        + counts.merges * rates.merge
+        + counts.results * rates.merge
         + counts.walks * rates.walk
         + split * tile.filters * _SPLIT_CYCLES
-        + _TILE_CYCLES
+        + layer.groups * _TILE_CYCLES
+        + relayout_cycles(layer, target)
     )
     lanes = vector_lanes(layer, target)
     code = (counts.load_adds + counts.boundaries) * vectors * _CODE_BYTES

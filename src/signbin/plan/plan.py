@@ -29,6 +29,12 @@ class Strategy(enum.Enum):
 
     DENSE = "dense"
     BUCKET = "bucket"
+    SPARSE = "sparse"
+    AGR = "agr"
+    SUMMERGE = "summerge"
+    CSE = "cse"
+    QGYM = "qgym"
+    BITSERIAL = "bitserial"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,13 +43,15 @@ class Candidate:
 
     cost: predicted vector operations per vector of output pixels, for all filters of the layer
     (infinite where the strategy cannot serve the layer). why: "chosen: ..." or
-    "rejected: ...", with the numbers that decided.
+    "rejected: ...", with the numbers that decided. ms: measured milliseconds of one image; None
+    where nobody measured.
     """
 
     strategy: Strategy
     parameters: Mapping[str, int]
     cost: float
     why: str
+    ms: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
@@ -54,9 +62,11 @@ class LayerPlan:
     """The decision for one node of the lowered graph.
 
     layer: the node's name. parameters of ``bucket``: ``filters`` (F filters walked together),
-    ``vectors`` (V vectors of pixels) and ``chunk`` (input channels per chunk).
-    value_set: name of the weights' value set; density: non-zero codes / codes (1.0 for float);
-    macs: dense multiply-accumulates per image.
+    ``vectors`` (V vectors of pixels) and ``chunk`` (input channels per chunk); those of programs
+    of shared sums: ``vectors`` and what shared_sums.py lists.
+    order: of ``bucket``: which filters share a walk, see Grouping.order; empty where they do in
+    their own order. value_set: name of the weights' value set; density: non-zero codes / codes
+    (1.0 for float); macs: dense multiply-accumulates per image.
     """
 
     layer: str
@@ -68,6 +78,7 @@ class LayerPlan:
     parameters: Mapping[str, int]
     why: str
     candidates: tuple[Candidate, ...]
+    order: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
@@ -121,7 +132,7 @@ class Plan:
         return cls(_text(members["target"], "target"), layers)
 
 
-_CANDIDATE_KEYS: Final = ("strategy", "parameters", "cost", "why")
+_CANDIDATE_KEYS: Final = ("strategy", "parameters", "cost", "why", "ms")
 _LAYER_KEYS: Final = tuple(field.name for field in dataclasses.fields(LayerPlan))
 
 
@@ -131,6 +142,7 @@ def _candidate_to_json(candidate: Candidate) -> dict[str, Any]:
         "parameters": dict(candidate.parameters),
         "cost": float(candidate.cost) if math.isfinite(candidate.cost) else None,
         "why": candidate.why,
+        "ms": None if candidate.ms is None else float(candidate.ms),
     }
 
 
@@ -140,22 +152,30 @@ def _layer_to_json(layer: LayerPlan) -> dict[str, Any]:
     document["strategy"] = layer.strategy.value
     document["parameters"] = dict(layer.parameters)
     document["candidates"] = [_candidate_to_json(candidate) for candidate in layer.candidates]
+    document["order"] = [list(row) for row in layer.order]
+    if not layer.order:
+        del document["order"]
     return document
 
 
 def _candidate_from_json(document: object) -> Candidate:
+    if isinstance(document, Mapping):
+        document = {"ms": None, **document}  # plans made before there were measurements
     members = _members(document, "candidate", _CANDIDATE_KEYS)
-    cost = members["cost"]
+    cost, ms = members["cost"], members["ms"]
     return Candidate(
         strategy=_strategy(members["strategy"]),
         parameters=_parameters(members["parameters"]),
         cost=math.inf if cost is None else _number(cost, "cost", math.inf),
         why=_text(members["why"], "why"),
+        ms=None if ms is None else _number(ms, "ms", math.inf),
     )
 
 
 def _layer_from_json(document: object) -> LayerPlan:
-    members = _members(document, "layer", _LAYER_KEYS)
+    kept = {"order"} & set(document if isinstance(document, Mapping) else ())
+    keys = tuple(key for key in _LAYER_KEYS if key != "order" or kept)
+    members = _members(document, "layer", keys)
     value_sets = [value_set.value for value_set in ValueSet]
     if members["value_set"] not in value_sets:
         raise PlanError(
@@ -172,6 +192,17 @@ def _layer_from_json(document: object) -> LayerPlan:
         parameters=_parameters(members["parameters"]),
         why=_text(members["why"], "why"),
         candidates=tuple(_candidate_from_json(entry) for entry in candidates),
+        order=_order(members["order"]) if kept else (),
+    )
+
+
+def _order(value: object) -> tuple[tuple[int, ...], ...]:
+    rows = _sequence(value, "order")
+    if not rows:
+        raise PlanError("order of a plan", value=value, allowed="at least one row, or no order")
+    return tuple(
+        tuple(_integer(number, "order", _LARGEST_PARAMETER) for number in _sequence(row, "order"))
+        for row in rows
     )
 
 

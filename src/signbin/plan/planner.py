@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
+from typing import Final
 
 from signbin.errors import PlanError
 from signbin.ir.graph import Graph
+from signbin.plan.cost import vector_lanes
+from signbin.plan.grouping import GroupSearch, regroup
 from signbin.plan.layer import Layer, weighted_layers
+from signbin.plan.operations import walk_operations
+from signbin.plan.option import Option
 from signbin.plan.plan import Candidate, LayerPlan, Plan, Strategy
-from signbin.plan.strategies import STRATEGIES, Option, StrategyRule
+from signbin.plan.strategies import STRATEGIES, StrategyRule
 from signbin.plan.target import CodeGeneration, Target
 from signbin.spec import Kernel
 
 __all__ = ["make_plan"]
+
+_DIVISIBLE_TILES: Final = 32  # so many that any number of threads finds enough to do
 
 
 def make_plan(
@@ -23,14 +31,18 @@ def make_plan(
     force: Strategy | None = None,
     *,
     images: int = 1,
+    grouping: GroupSearch | None = None,
 ) -> Plan:
     """The cheapest strategy, by prediction, for every conv2d and linear of a lowered graph.
 
     kernels: what exists; of each strategy and op, the kernels of the first instruction set in
     Target.isas that has any compete. Dense competes everywhere, so that no layer is predicted to
-    be slower than dense. Equal costs: the earlier entry of STRATEGIES, then the earlier kernel.
+    be slower than dense; the engines of the literature only where they are forced. Equal costs:
+    the earlier entry of STRATEGIES, then the earlier kernel.
     force: the strategy for every layer it can serve; the others are dense, with the reason.
     images: images per call the plan is made for; a linear layer has one output pixel per image.
+    grouping: how hard to look for filters whose zeros coincide, where layers are walked; None
+    leaves every filter where it is. Groups are kept where they save additions, never otherwise.
 
     PlanError: no kernel for a layer; a forced strategy that is none, or serves no layer at all.
     """
@@ -45,6 +57,9 @@ def make_plan(
         )
     layers = weighted_layers(graph, images)
     chosen = tuple(_plan_layer(layer, kernels, target, force) for layer in layers)
+    if grouping is not None:
+        pairs = zip(layers, chosen, strict=True)
+        chosen = tuple(_grouped(layer, decided, target, grouping) for layer, decided in pairs)
     if force is not None and not any(layer.strategy is force for layer in chosen):
         reasons = "; ".join(f"{layer.layer}: {_reason(layer, force)}" for layer in chosen[:4])
         raise PlanError(
@@ -61,6 +76,8 @@ def _plan_layer(
     options: list[tuple[Strategy, Option]] = []
     refused: list[tuple[Strategy, str]] = []
     for rule in STRATEGIES:
+        if not rule.competes and rule.strategy is not force:
+            continue
         reason, found = _consider(rule, layer, kernels, target)
         options += [(rule.strategy, option) for option in found]
         if reason is not None:
@@ -95,6 +112,25 @@ def _plan_layer(
     )
 
 
+def _grouped(layer: Layer, decided: LayerPlan, target: Target, search: GroupSearch) -> LayerPlan:
+    """The decision with filters regrouped, where that saves additions of its walk.
+
+    Chunk by chunk only on large maps: threads divide the groups of small ones among them, which
+    takes the same groups in all chunks.
+    """
+    if decided.strategy is not Strategy.BUCKET:
+        return decided
+    tile = decided.parameters
+    pixels = tile["vectors"] * vector_lanes(layer, target)
+    shared = math.prod(layer.output) < _DIVISIBLE_TILES * pixels
+    found = regroup(layer, tile["filters"], tile["chunk"], search, shared=shared)
+    own = walk_operations(layer, tile).additions
+    if found.gain == 0 or walk_operations(layer, tile, found.order).additions >= own:
+        return decided
+    why = f"{decided.why}; filters regrouped: {found.gain:.1%} fewer load-adds"
+    return dataclasses.replace(decided, order=found.order, why=why)
+
+
 def _consider(
     rule: StrategyRule, layer: Layer, kernels: Sequence[Kernel], target: Target
 ) -> tuple[str | None, list[Option]]:
@@ -107,7 +143,7 @@ def _consider(
         serving = [
             kernel
             for kernel in kernels
-            if (kernel.strategy, kernel.op, kernel.isa) == (name, layer.op, isa)
+            if (kernel.strategy, kernel.op, kernel.isa) == (rule.family, layer.op, isa)
             and kernel.activations == layer.activations
             and (kernel.usable or not target.host)
             and (not kernel.generated or target.generation is CodeGeneration.ON)
@@ -128,7 +164,7 @@ def _candidate(
     elif force is not None and best[0] is force and strategy is not force:
         verdict = f"rejected: {force.value} is forced; {option.summary}"
     else:
-        ratio = option.cost / best[1].cost
+        ratio = option.cost / max(best[1].cost, 1.0)
         verdict = f"rejected: {ratio:.2f}x the predicted cost of the choice; {option.summary}"
     return Candidate(strategy, option.parameters, option.cost, verdict)
 
@@ -146,7 +182,7 @@ def _why(
     others = [option for strategy, option in options if strategy is not best[0]]
     if others and force is not best[0]:
         runner_up = min(others, key=lambda option: option.cost)
-        ratio = runner_up.cost / best[1].cost
+        ratio = runner_up.cost / max(best[1].cost, 1.0)
         parts.append(f"predicted {ratio:.2f}x cheaper than {runner_up.summary.split(':')[0]}")
     return "; ".join(parts)
 

@@ -117,7 +117,7 @@ def patterns(
         raise PlanError(
             "convolution groups", value=convolution_groups, allowed=f"a divisor of {count}"
         )
-    digits = walk_digits(weight).reshape(convolution_groups, count // convolution_groups, -1)
+    digits = walk_digits(weight, radix).reshape(convolution_groups, count // convolution_groups, -1)
     sizes = group_sizes(digits.shape[1], filters)
     result = np.zeros((convolution_groups, len(sizes), digits.shape[2]), digits.dtype)
     starts = np.cumsum([0, *sizes[:-1]])
@@ -187,10 +187,14 @@ def _chunk(weight: LowBitWeight, channels_per_chunk: int | None) -> int:
     return step
 
 
-def walk_digits(weight: LowBitWeight) -> NDArray[np.int8 | np.uint8]:
-    """What a walk sees of the codes: 0 and 1, at radix 3 also -1; (K, M)."""
+def walk_digits(weight: LowBitWeight, radix: int | None = None) -> NDArray[np.int8 | np.uint8]:
+    """What a walk sees of the codes: 0 and 1, at radix 3 the codes; (K, M).
+
+    Ones are the non-zeros of a filter of one sign, and the +1 of a binary one. radix: None for
+    the weight's own, 3 for two groups.
+    """
     codes: NDArray[np.int8 | np.uint8] = weight.codes.reshape(weight.shape[0], -1)
-    if walk_radix(weight) == 3:
+    if (walk_radix(weight) if radix is None else radix) == 3:
         return codes
     one_sign_below = (codes.min(axis=1) < 0) & (codes.max(axis=1) <= 0)
     non_zero: NDArray[np.uint8] = (codes > 0).astype(np.uint8)

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
-from signbin.plan.cost import Tile, dense_cost, vector_lanes, walk_cost, walk_counts
+from signbin.plan.bitserial import BitSerial
+from signbin.plan.cost import Tile, dense_cost, walk_cost, walk_counts
 from signbin.plan.generated import generated_cost
 from signbin.plan.layer import Layer
+from signbin.plan.operations import Operations, dense_operations, walk_operations
+from signbin.plan.option import Option, in_units_of
 from signbin.plan.plan import Strategy
+from signbin.plan.products import has_product_kernels, product_cost
+from signbin.plan.shared_sums import SharedSums
 from signbin.plan.stats import PatternStats, largest_group, pattern_stats
 from signbin.plan.target import Target
 from signbin.spec import Kernel, LowBitWeight
 
-__all__ = ["STRATEGIES", "Bucket", "Dense", "Option", "StrategyRule"]
+__all__ = ["STRATEGIES", "Bucket", "Dense", "StrategyRule"]
 
 _SMALLEST_CHUNK: Final = 16
-
-
-@dataclasses.dataclass(frozen=True)
-class Option:
-    """One way a strategy could run a layer: its tile and predicted cost.
-
-    cost: predicted vector operations of the target per vector of output pixels, see cost.py.
-    summary: the numbers behind it, for the plan's ``why``.
-    """
-
-    parameters: Mapping[str, int]
-    cost: float
-    summary: str
 
 
 class StrategyRule(Protocol):
@@ -37,7 +28,15 @@ class StrategyRule(Protocol):
 
     @property
     def strategy(self) -> Strategy:
-        """The name in plans and in Kernel.strategy."""
+        """The name in plans."""
+
+    @property
+    def family(self) -> str:
+        """Kernel.strategy of the kernels that run it."""
+
+    @property
+    def competes(self) -> bool:
+        """Whether the planner considers it unasked; the others only where they are forced."""
 
     def applies(self, layer: Layer) -> str | None:
         """None where the strategy can compute the layer, else the reason why not."""
@@ -45,11 +44,16 @@ class StrategyRule(Protocol):
     def options(self, layer: Layer, kernels: Sequence[Kernel], target: Target) -> Iterator[Option]:
         """The tiles worth comparing; ``kernels`` serve this strategy, op and target."""
 
+    def operations(self, layer: Layer, parameters: Mapping[str, int]) -> Operations:
+        """Exactly what it does, with the parameters of an option."""
+
 
 class Dense:
     """Every weight multiplies its input: any weights, low-bit ones dequantised."""
 
     strategy: Final = Strategy.DENSE
+    family: Final = "dense"
+    competes: Final = True
 
     def applies(self, layer: Layer) -> str | None:
         """Always."""
@@ -60,8 +64,17 @@ class Dense:
         """M * K multiply-adds per vector of output pixels."""
         summary = f"dense: {layer.multiply_adds:,} multiply-adds per output vector"
         for kernel in kernels:
-            cost = dense_cost(layer, kernel.vectors, target.running(kernel.isa))
-            yield Option({}, _in_units_of(target, kernel, layer, cost), summary)
+            machine = target.running(kernel.isa)
+            if has_product_kernels(layer, machine):
+                cost = product_cost(layer, machine)
+            else:
+                cost = dense_cost(layer, kernel.vectors, machine)
+            yield Option({}, in_units_of(target, kernel, layer, cost), summary)
+
+    def operations(self, layer: Layer, parameters: Mapping[str, int]) -> Operations:
+        """Products of all weights."""
+        del parameters
+        return dense_operations(layer)
 
 
 class Bucket:
@@ -72,6 +85,8 @@ class Bucket:
     """
 
     strategy: Final = Strategy.BUCKET
+    family: Final = "bucket"
+    competes: Final = True
 
     def applies(self, layer: Layer) -> str | None:
         """Low-bit weights."""
@@ -103,8 +118,21 @@ class Bucket:
                 if tiles:
                     yield min(tiles, key=lambda option: option.cost)
 
+    def operations(self, layer: Layer, parameters: Mapping[str, int]) -> Operations:
+        """What the walk does."""
+        return walk_operations(layer, parameters)
 
-STRATEGIES: Final[tuple[StrategyRule, ...]] = (Dense(), Bucket())
+
+STRATEGIES: Final[tuple[StrategyRule, ...]] = (
+    Dense(),
+    Bucket(),
+    SharedSums(Strategy.SPARSE),
+    SharedSums(Strategy.AGR),
+    SharedSums(Strategy.SUMMERGE),
+    SharedSums(Strategy.CSE),
+    SharedSums(Strategy.QGYM),
+    BitSerial(),
+)
 
 
 def _tile_option(layer: Layer, stats: PatternStats, kernel: Kernel, target: Target) -> Option:
@@ -125,7 +153,7 @@ def _tile_option(layer: Layer, stats: PatternStats, kernel: Kernel, target: Targ
     parameters = {"filters": tile.filters, "vectors": tile.vectors, "chunk": tile.chunk}
     if kernel.generated:
         parameters["generated"] = 1
-    return Option(parameters, _in_units_of(target, kernel, layer, cost), summary)
+    return Option(parameters, in_units_of(target, kernel, layer, cost), summary)
 
 
 def _chunks(channels: int) -> Iterator[int]:
@@ -134,10 +162,3 @@ def _chunks(channels: int) -> Iterator[int]:
     while channels >= 2 * _SMALLEST_CHUNK:
         channels = -(-channels // 2)
         yield channels
-
-
-def _in_units_of(target: Target, kernel: Kernel, layer: Layer, cost: float) -> float:
-    """A cost of the kernel's own vectors and additions in those of the target."""
-    machine = target.running(kernel.isa)
-    lanes = vector_lanes(layer, machine)
-    return cost / machine.add_per_cycle * target.add_per_cycle * target.lanes / lanes

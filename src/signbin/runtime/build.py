@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -14,7 +15,8 @@ from signbin.ir import Graph, Node, Requantization, TensorType, requantization, 
 from signbin.ir.graph import Constant, ConstRef
 from signbin.native import _signbin
 from signbin.passes import LanePlan, plain_bytes, plan_lanes, plan_memory
-from signbin.plan import LayerPlan, Plan, Strategy
+from signbin.plan import SHARED_SUMS, LayerPlan, Plan, Strategy, order_of_chunks, program_of
+from signbin.sharing import BinaryForm
 from signbin.spec import ActivationKind, ActivationSpec, IntegerWeight, LowBitWeight
 
 __all__ = ["build_program"]
@@ -175,14 +177,39 @@ class _Step:
                 value=layer.strategy.value,
                 allowed=f"{Strategy.DENSE.value}: the weights are float",
             )
-        factors = {"scale": constant.scale, "offset": constant.offset}
-        return _signbin.Weight(
-            codes=_coded(constant),
-            tile=_tile(layer),
-            mode=_mode(layer),
-            generated=bool(layer.parameters.get("generated", 0)),
-            **(factors if self.given is None else self._factors()),
-        )
+        factors: dict[str, Any] = {"scale": constant.scale, "offset": constant.offset}
+        if self.given is not None:
+            factors = self._factors()
+        if layer.strategy in SHARED_SUMS:
+            factors |= self._sums(layer, constant)
+        elif layer.strategy is Strategy.BITSERIAL:
+            factors |= {"bit_serial": True, "tile": (1, 1, 1), "mode": _mode(layer)}
+        else:
+            factors |= self._walk(layer, constant)
+        return _signbin.Weight(codes=_coded(constant), **factors)
+
+    def _sums(self, layer: LayerPlan, weight: LowBitWeight) -> dict[str, Any]:
+        """The program of shared sums that the plan names, and how many vectors it takes."""
+        groups = self.attributes.get("groups", 1)
+        program = program_of(weight, layer.strategy, layer.parameters, groups)
+        graph = program.graph
+        form = program.form is BinaryForm.TWO_GROUPS
+        return {
+            "graph": _signbin.SumProgram(graph.starts, graph.operands, graph.roles, graph.segments),
+            "tile": (1, _parameter(layer, "vectors"), 1),
+            "mode": _signbin.WalkMode.TWO_GROUPS if form else _signbin.WalkMode.DEFAULT,
+        }
+
+    def _walk(self, layer: LayerPlan, weight: LowBitWeight) -> dict[str, Any]:
+        """How a bucket walk runs, or what else reads codes as it does."""
+        tile, groups = _tile(layer), self.attributes.get("groups", 1)
+        order = order_of_chunks(layer.order, groups, math.ceil(weight.shape[1] / max(tile[2], 1)))
+        return {
+            "tile": tile,
+            "mode": _mode(layer),
+            "order": np.concatenate(order, dtype=np.int32) if order else None,
+            "generated": bool(layer.parameters.get("generated", 0)),
+        }
 
     def _factors(self) -> dict[str, Any]:
         """What multiplies exact sums, in steps of the output."""
@@ -241,16 +268,19 @@ def _mode(layer: LayerPlan) -> _signbin.WalkMode:
 
 
 def _tile(layer: LayerPlan) -> tuple[int, int, int]:
-    parameters = layer.parameters
-    try:
-        return parameters["filters"], parameters["vectors"], parameters["chunk"]
-    except KeyError as error:
+    filters, vectors, chunk = (_parameter(layer, name) for name in ("filters", "vectors", "chunk"))
+    return filters, vectors, chunk
+
+
+def _parameter(layer: LayerPlan, name: str) -> int:
+    if name not in layer.parameters:
         raise ExecutionError(
             f"plan of layer {layer.layer}",
-            value=dict(parameters),
-            allowed="filters, vectors and chunk",
+            value=dict(layer.parameters),
+            allowed=f"a parameter {name}",
             remedy="plan the graph again",
-        ) from error
+        )
+    return layer.parameters[name]
 
 
 def _flat(array: NDArray[Any]) -> Floats:

@@ -176,6 +176,15 @@ class Program:
         return MappingProxyType(dict(zip(names, self._native.step_kernels(), strict=True)))
 
     @property
+    def program_bytes(self) -> Mapping[str, int]:
+        """Bytes of offsets, counts, words or bitmaps that each node reads beside its values.
+
+        0 for nodes without low-bit weights, and for weights that are dense.
+        """
+        names = (node.name for node in self.graph.nodes)
+        return MappingProxyType(dict(zip(names, self._native.program_bytes(), strict=True)))
+
+    @property
     def arena_bytes(self) -> int:
         """Working memory of one call with a batch of one: values, then kernel scratch.
 

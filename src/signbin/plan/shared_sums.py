@@ -1,0 +1,201 @@
+"""The engines of the literature as strategies: programs of shared sums, run for real.
+
+Parameters, all whole numbers; absent ones are 0:
+
+==================== =========================================================================
+vectors              V, vectors of output pixels at once
+filters, inputs      the tile: filters and inputs that are searched together (filters: G of agr)
+budget               summerge, cse: most pair nodes of a tile; 0: any number
+signed               summerge, cse: 1 where a pair may be a difference
+zeros                1: zeros are one more value, summed and dropped ("sparsity support off")
+two_groups           1: binary filters as two sums, without the total they could share
+rounds, steps        qgym: of rewriting, of the search through what it found
+seconds              qgym: for all sub-blocks; those not begun by then are as of summerge
+==================== =========================================================================
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from signbin.errors import PlanError
+from signbin.plan.cost import lane_waste, vector_lanes
+from signbin.plan.layer import Layer
+from signbin.plan.operations import Operations, largest_sum, window_total
+from signbin.plan.option import Option, in_units_of
+from signbin.plan.plan import Strategy
+from signbin.plan.target import Target
+from signbin.sharing import (
+    NO_BUDGET,
+    ActivationGroups,
+    Algorithm,
+    BinaryForm,
+    LayerProgram,
+    PairMerging,
+    Saturation,
+    Sparse,
+    layer_program,
+)
+from signbin.spec import Kernel, LowBitWeight
+
+__all__ = [
+    "KERNELS",
+    "SHARED_SUMS",
+    "SharedSums",
+    "program_of",
+    "shared_sums_operations",
+    "sums_option",
+]
+
+KERNELS: Final = "graph"
+"""Kernel.strategy of the kernels that run programs of shared sums."""
+
+# Cycles of our AVX2 kernels per vector, or per V of them: to start a node, and to keep a sum.
+_NODE_CYCLES: Final = 14.0
+_STORE_CYCLES: Final = 1.0
+_RESULT_CYCLES: Final = 6.0
+
+# (filters, inputs) of the tiles tried; what fits sums of codes is used of each.
+_TILES: Final[Mapping[Strategy, Sequence[tuple[int, int]]]] = {
+    Strategy.SPARSE: ((1, 1 << 20),),
+    Strategy.AGR: tuple((filters, 1 << 20) for filters in range(2, 9)),
+    Strategy.SUMMERGE: ((16, 64), (32, 256)),
+    Strategy.CSE: ((64, 144),),
+    Strategy.QGYM: ((8, 32),),
+}
+
+SHARED_SUMS: Final = frozenset(_TILES)
+"""The strategies of this file."""
+
+_built: Final[weakref.WeakKeyDictionary[LowBitWeight, dict[object, LayerProgram]]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+class SharedSums:
+    """One of the engines; it competes only where it is asked for."""
+
+    family: Final = KERNELS
+    competes: Final = False
+
+    def __init__(self, strategy: Strategy) -> None:
+        self.strategy = strategy
+
+    def applies(self, layer: Layer) -> str | None:
+        """Low-bit weights."""
+        if isinstance(layer.weight, LowBitWeight):
+            return None
+        return "the weights are float, not of two or three values per filter"
+
+    def options(self, layer: Layer, kernels: Sequence[Kernel], target: Target) -> Iterator[Option]:
+        """For every tile of the list the kernel of least cost."""
+        for parameters in self.tiles(layer):
+            found = [
+                sums_option(layer, self.strategy, parameters, kernel, target) for kernel in kernels
+            ]
+            if found:
+                yield min(found, key=lambda option: option.cost)
+
+    def tiles(self, layer: Layer) -> Iterator[Mapping[str, int]]:
+        """Tiles worth trying, but for V: no larger than the layer, small enough for its sums.
+
+        A tile of as many inputs as one sum of codes may add always fits.
+        """
+        seen = []
+        for filters, inputs in _TILES[self.strategy]:
+            tile = {
+                "filters": min(filters, layer.filters // layer.groups),
+                "inputs": min(inputs, layer.inputs, largest_sum(layer)),
+            }
+            if tile not in seen:
+                seen.append(tile)
+                yield tile
+
+    def operations(self, layer: Layer, parameters: Mapping[str, int]) -> Operations:
+        """What the program does."""
+        return shared_sums_operations(layer, self.strategy, parameters)
+
+
+def program_of(
+    weight: LowBitWeight,
+    strategy: Strategy,
+    parameters: Mapping[str, int],
+    convolution_groups: int = 1,
+) -> LayerProgram:
+    """The program of a layer's weight; built once as long as the weight lives.
+
+    SpecError for parameters that no algorithm takes.
+    """
+    form = BinaryForm.TWO_GROUPS if parameters.get("two_groups") else BinaryForm.SHARED_TOTAL
+    algorithm = _algorithm(strategy, parameters)
+    programs = _built.setdefault(weight, {})
+    key = (algorithm, form, convolution_groups)
+    if key not in programs:
+        programs[key] = layer_program(weight, algorithm, form, convolution_groups)
+    return programs[key]
+
+
+def shared_sums_operations(
+    layer: Layer, strategy: Strategy, parameters: Mapping[str, int]
+) -> Operations:
+    """Additions of the program, and of the shared total where an output uses it."""
+    program = _program(layer, strategy, parameters)
+    total = window_total(layer) if program.sums.needs_total else 0
+    graph = program.graph
+    return Operations(graph.additions + total, layer.filters, graph.size_bytes)
+
+
+def _program(layer: Layer, strategy: Strategy, parameters: Mapping[str, int]) -> LayerProgram:
+    if not isinstance(layer.weight, LowBitWeight):
+        raise PlanError(f"{strategy.value} program of {layer.name}", allowed="low-bit weights")
+    return program_of(layer.weight, strategy, parameters, layer.groups)
+
+
+def _algorithm(strategy: Strategy, parameters: Mapping[str, int]) -> Algorithm:
+    filters, inputs = parameters.get("filters", 0), parameters.get("inputs", 0)
+    if strategy is Strategy.SPARSE:
+        return Sparse(inputs)
+    if strategy is Strategy.AGR:
+        return ActivationGroups(filters, inputs)
+    if strategy is Strategy.QGYM:
+        options = ("rounds", "steps", "seconds")
+        chosen = {name: parameters[name] for name in options if name in parameters}
+        return Saturation(filters, inputs, **chosen)
+    return PairMerging(
+        filters,
+        inputs,
+        leaves=strategy is Strategy.SUMMERGE,
+        budget=parameters.get("budget", 0) or NO_BUDGET,
+        zeros=bool(parameters.get("zeros")),
+        signed=bool(parameters.get("signed")),
+    )
+
+
+def sums_option(
+    layer: Layer,
+    strategy: Strategy,
+    tile: Mapping[str, int],
+    kernel: Kernel,
+    target: Target,
+) -> Option:
+    """A tile on a kernel, and its predicted cost; builds the program."""
+    machine, vectors = target.running(kernel.isa), max(kernel.vectors, 1)
+    graph = _program(layer, strategy, tile).graph
+    operand = max(1 / machine.load_per_cycle, 1 / machine.add_per_cycle)
+    results = graph.nodes - graph.temporaries
+    cycles = (
+        graph.loads * (operand + machine.offset_cycles / vectors)
+        + graph.nodes * _NODE_CYCLES / vectors
+        + graph.temporaries * _STORE_CYCLES
+        + results * _RESULT_CYCLES
+    )
+    waste = lane_waste(layer, vectors, vector_lanes(layer, machine))
+    cost = cycles * machine.add_per_cycle * waste
+    summary = (
+        f"{strategy.value} {tile['filters']}x{tile['inputs']}: {graph.additions:,} adds against "
+        f"{layer.multiply_adds:,} multiply-adds per output vector (density {layer.density:.2f}, "
+        f"{graph.temporaries:,} shared sums)"
+    )
+    return Option({**tile, "vectors": vectors}, in_units_of(target, kernel, layer, cost), summary)

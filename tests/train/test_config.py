@@ -179,3 +179,30 @@ def test_an_unknown_recipe_or_unreadable_file_is_refused(tmp_path: Path):
     binary.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SpecError, match="recipe file"):
         load_recipe(binary)
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("optimiser: {name: sgd}", "optimizer"),
+        ("model: {name: digits_resnet, blok_style: plain}", "block_style"),
+        ("epoch: 3", "epochs"),
+        ("quantizers: {signed_binry: {}}", "signed_binary"),
+    ],
+)
+def test_an_unknown_key_of_a_recipe_is_refused_with_the_nearest_one(tmp_path, line, meant):
+    text = "recipe: mine\ndata: {name: digits}\nepochs: 1\nmodel: {name: digits_resnet}\n"
+    kept = [each for each in text.splitlines() if each.split(":")[0] != line.split(":")[0]]
+    path = tmp_path / "mine.yaml"
+    path.write_text("\n".join([*kept, line, ""]))
+    with pytest.raises(SpecError, match=rf"did you mean {meant}\?"):
+        load_recipe(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [("modle.width", "model"), ("model.witdh", "width"), ("optimizer.learning_rat", "learning_r")],
+)
+def test_an_unknown_key_on_the_command_line_is_refused_with_the_nearest_one(key, meant):
+    with pytest.raises(SpecError, match=rf"did you mean {meant}"):
+        load_recipe("digits", {key: 4})

@@ -22,7 +22,7 @@ from signbin.train.folder import RunFolder, SeedFolder
 from signbin.train.loop import make_model
 from signbin.train.run import read_json, torch_settings
 
-__all__ = ["Run", "load_run"]
+__all__ = ["Run", "load_run", "read_metrics"]
 
 _MOST_FILES: Final = 64
 
@@ -116,7 +116,7 @@ def load_run(path: Path, seed: int | None = None) -> Run:
         test_images=images,
         test_labels=labels,
         summary=summary,
-        metrics=_read_metrics(files.metrics) if config.epochs else (),
+        metrics=read_metrics(files.metrics) if config.epochs else (),
     )
 
 
@@ -164,7 +164,8 @@ def _load_model(config: TrainConfig, dataset: Dataset, files: SeedFolder) -> nn.
     return model.eval()
 
 
-def _read_metrics(path: Path) -> tuple[Mapping[str, Any], ...]:
+def read_metrics(path: Path) -> tuple[Mapping[str, Any], ...]:
+    """The lines of a metrics.jsonl, one per epoch; FormatError where there are none."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         records = tuple(json.loads(line) for line in lines)

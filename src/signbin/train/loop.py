@@ -205,12 +205,14 @@ class SeedTraining:
 
     def _epoch(self, progress: ProgressListener) -> dict[str, Any]:
         """One epoch, then batch norm, evaluation and health: a line of metrics.jsonl."""
-        epoch, start = self._sampler.epoch, time.perf_counter()
+        epoch = self._sampler.epoch
         model, trainer = self._trainer.model, self._trainer
         if self._codes is None:
             self._codes = snapshot(model)
         rate = self._train_one_epoch(progress)
-        trained, train_seconds = trainer.score(self._setting.processes), self._timed(start)
+        # What was timed so far holds the epoch's steps before an interruption, too.
+        train_seconds, start = self._seconds, time.perf_counter()
+        trained = trainer.score(self._setting.processes)
         self._check_finite("training loss", trained.loss, epoch)
         self._reestimate()
         score = self._score()

@@ -14,6 +14,7 @@ from torch import nn
 from signbin.errors import SpecError
 from signbin.train.config import ExecutionConfig, Precision
 from signbin.train.data import Placement
+from signbin.train.memory import keep_freed_memory
 
 __all__ = ["Machine", "prepare_machine"]
 
@@ -82,4 +83,6 @@ def prepare_machine(config: ExecutionConfig, device: str) -> Machine:
             allowed=f"false: torch.compile needs a C++ compiler ({', '.join(_COMPILERS)})",
             remedy="install one, or set execution.compile to false",
         )
+    if place.type == "cpu":
+        keep_freed_memory()
     return Machine(config, place)

@@ -11,7 +11,7 @@ from typing import Any
 from signbin.errors import SpecError
 from signbin.train.config import TrainConfig
 from signbin.train.documents import read_yaml
-from signbin.train.strict import from_document, to_document
+from signbin.train.strict import from_document, nearest, to_document
 
 __all__ = ["load_recipe", "parse_override", "recipe_names"]
 
@@ -83,8 +83,9 @@ def _replace(document: dict[str, Any], key: str, value: Any) -> None:
     for depth, part in enumerate(parents):
         if not isinstance(target, dict) or part not in target:
             where = ".".join(parents[: depth + 1])
-            allowed = ", ".join(target) if isinstance(target, dict) else "no keys below a value"
-            raise SpecError("override", value=where, allowed=allowed)
+            known = target if isinstance(target, dict) else {}
+            allowed = ", ".join(known) or "no keys below a value"
+            raise SpecError("override", value=where, allowed=allowed, remedy=nearest(part, known))
         target = target[part]
     if not isinstance(target, dict):
         raise SpecError("override", value=key, allowed="no keys below a value")

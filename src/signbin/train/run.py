@@ -31,11 +31,15 @@ __all__ = ["RunResult", "read_json", "torch_settings", "train"]
 
 @dataclasses.dataclass(frozen=True)
 class RunResult:
-    """What :func:`train` returns: the folder, the configuration and OUT/summary.json."""
+    """What :func:`train` returns: the folder, the configuration and OUT/summary.json.
+
+    wrote: whether this process wrote the folder, the first one of those that torchrun started.
+    """
 
     folder: Path
     config: TrainConfig
     summary: Mapping[str, Any]
+    wrote: bool = True
 
     @property
     def accuracies(self) -> tuple[float, ...]:
@@ -98,7 +102,7 @@ def train(
         if processes.is_first:
             _write_json(folder.summary, summary)
         processes.wait()
-    return RunResult(folder.path, config, summary)
+    return RunResult(folder.path, config, summary, processes.is_first)
 
 
 def _check_arguments(config: TrainConfig, *, resume: bool, force: bool) -> None:

@@ -47,12 +47,13 @@ class Trainer:
         _check_together(config, processes)
         self.model = model
         self.optimizer = make_optimizer(model, config.optimizer, fused=machine.is_gpu)
-        self.average = None if config.average is None else WeightAverage(model, config.average)
         self.teacher: Teacher | None = None
         self.tally = Tally(machine.device)
         self._config = config
         self._machine = machine
         self._dial = progress_dial(model)
+        # After the dial: a copy shares its own as the model does.
+        self.average = None if config.average is None else WeightAverage(model, config.average)
         self._changing = [
             layer
             for layer in quantized_layers(model).values()

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from signbin.errors import SpecError
 
-__all__ = ["from_document", "to_document"]
+__all__ = ["from_document", "nearest", "to_document"]
 
 _RecordT = TypeVar("_RecordT")
 
@@ -48,7 +48,7 @@ def from_document(record: type[_RecordT], document: object, path: str = "") -> _
         if key not in fields:
             where = f"key of {path}" if path else "key"
             raise SpecError(
-                where, value=key, allowed=", ".join(fields), remedy=_nearest(key, fields)
+                where, value=key, allowed=", ".join(fields), remedy=nearest(key, fields)
             )
     values = {
         name: _value(hints[name], document[name], _join(path, name))
@@ -67,8 +67,8 @@ def to_document(record: object) -> dict[str, Any]:
     return {field.name: _plain(getattr(record, field.name)) for field in fields}
 
 
-def _nearest(key: object, known: Mapping[str, object]) -> str:
-    """What was probably meant."""
+def nearest(key: object, known: Mapping[str, object]) -> str:
+    """What was probably meant: "did you mean KEY?", or nothing."""
     close = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
     return f"did you mean {close[0]}?" if close else ""
 

@@ -52,6 +52,7 @@ __all__ = [
     "make_sampler",
     "normalize",
     "some_images",
+    "takes",
     "write_test_images",
 ]
 
@@ -94,6 +95,11 @@ _TAKES: Final = {
     "generated": (*_IN_MEMORY, "shape", "classes"),
 }
 _NOT_FOR_ALL: Final = sorted({key for keys in _TAKES.values() for key in keys})
+
+
+def takes(name: str, key: str) -> bool:
+    """Whether a data set has a use for a key of its configuration, as ``folder``."""
+    return key in _TAKES.get(name, ())
 
 
 def load_dataset(data: str | DataConfig, cache: Path | None = None) -> Dataset:

@@ -16,6 +16,13 @@ from signbin.analysis.activations import input_densities
 from signbin.analysis.convert import layers_from_graph
 from signbin.analysis.counts import Action, Component, Counts
 from signbin.analysis.energy import Estimate, LayerEnergy, Machine, estimate
+from signbin.analysis.repetition import (
+    Repetition,
+    ZeroBlocks,
+    pattern_maps,
+    repetition,
+    zero_blocks,
+)
 from signbin.analysis.request import EnergyAnswer, EnergyRequest, answer
 from signbin.analysis.subject import (
     Subject,
@@ -25,6 +32,7 @@ from signbin.analysis.subject import (
 )
 from signbin.analysis.sweep import Axes, Point, parse_axes, sweep
 from signbin.analysis.tables import EnergyTable, Price, load_table, table_names
+from signbin.analysis.trade_off import LayerTradeOff, TradeOff, analyze_layer, analyze_layers
 from signbin.analysis.units import in_readable_units
 from signbin.analysis.validation import Validation, validate
 from signbin.analysis.workload import (
@@ -48,14 +56,20 @@ __all__ = [
     "EnergyTable",
     "Estimate",
     "LayerEnergy",
+    "LayerTradeOff",
     "LayerWorkload",
     "Machine",
     "Point",
     "Price",
+    "Repetition",
     "Subject",
+    "TradeOff",
     "Validation",
+    "ZeroBlocks",
     "accelerator",
     "action_counts_yaml",
+    "analyze_layer",
+    "analyze_layers",
     "answer",
     "estimate",
     "gemm",
@@ -66,8 +80,10 @@ __all__ = [
     "load_table",
     "parse_axes",
     "parse_gemm",
+    "pattern_maps",
     "read_shapes",
     "reference_table_yaml",
+    "repetition",
     "subject_from_gemm",
     "subject_from_graph",
     "subject_from_shapes",
@@ -76,4 +92,5 @@ __all__ = [
     "validate",
     "with_activations",
     "with_kind",
+    "zero_blocks",
 ]

@@ -117,8 +117,8 @@ def _walk(
     walk = walk_counts(planned, stats, chunk)
     spilled = (filters + 1) * tile.vectors > configuration.registers
     moved = walk.boundaries if spilled else 0
-    loads = (walk.load_adds + walk.window_total + walk.merges + moved) * vectors
-    stores = (walk.merges + moved) * vectors
+    loads = (walk.load_adds + walk.window_total + walk.results + moved) * vectors
+    stores = (walk.results + moved) * vectors
     additions = walk.additions * vectors
     entries = walk.load_adds + walk.boundaries
     scalar = math.ceil(entries * vectors / tile.vectors)

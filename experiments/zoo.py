@@ -1,0 +1,117 @@
+"""Fill zoo/ with the best ResNet-20 of each kind of low-bit weights, and write its table.
+
+    python experiments/zoo.py RUNS [RUNS ...]   # folders of signbin experiment, or single runs
+    python experiments/zoo.py                   # the table again, from the files
+
+Of every kind the network with the longest schedule is kept, and of several the one with the highest
+held-out accuracy; its card says so. Float networks do not fit the size a zoo file may have.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from signbin import report
+from signbin.errors import SpecError
+from signbin.files import write_text, write_whole
+from signbin.train import Run, describe_packed, load_packed, load_run, pack
+from signbin.train.documents import read_yaml
+
+ROOT = Path(__file__).parents[1]
+ZOO = ROOT / "zoo"
+NETWORK = "resnet20"
+KINDS = ("signed_binary", "binary", "ternary")
+LARGEST_BYTES = 200_000
+
+
+def finished_runs(folders: Iterable[Path]) -> list[Path]:
+    """Every finished run folder in these folders, or that they are."""
+    summaries = {path for folder in folders for path in folder.glob("**/summary.json")}
+    return sorted(path.parent for path in summaries if (path.parent / "config.yaml").is_file())
+
+
+def best_runs(folders: Sequence[Path]) -> dict[str, Path]:
+    """The run to keep of every kind that was trained."""
+    found: dict[str, tuple[int, float, Path]] = {}
+    for path in folders:
+        config: Any = read_yaml((path / "config.yaml").read_text(encoding="utf-8"), str(path))
+        summary = json.loads((path / "summary.json").read_text(encoding="utf-8"))
+        kind, model = config["weights"], config["model"]
+        usual = model["name"] == NETWORK and model["width"] in {None, 16}
+        if kind not in KINDS or not usual or len(config["seeds"]) != 1:
+            continue
+        accuracy = summary[f"{config['data']['holdout']}_accuracy"]["mean"]
+        candidate = (config["epochs"], accuracy, path)
+        found[kind] = max(found.get(kind, candidate), candidate)
+    return {kind: found[kind][2] for kind in KINDS if kind in found}
+
+
+def keep(run: Run, zoo: Path = ZOO) -> Path:
+    """Write a network and its card; the file's path. SpecError where it is too large."""
+    content = pack(run)
+    described = describe_packed(run, content)
+    name = f"{NETWORK}-{described['weights'].replace('_', '-')}"
+    if len(content) >= LARGEST_BYTES:
+        raise SpecError(f"size of {name}", value=len(content), allowed=f"< {LARGEST_BYTES}")
+    path = zoo / f"{name}.safetensors"
+    zoo.mkdir(parents=True, exist_ok=True)
+    card = report.network_card(name, described)
+    write_whole({path: content, path.with_suffix(".md"): card.encode()})
+    return path
+
+
+def table(zoo: Path = ZOO) -> str:
+    """zoo/README.md, from the files that are there."""
+    lines = [
+        "# Trained networks",
+        "",
+        "ResNet-20 with the paper's blocks on CIFAR-10, packed: about one bit per quantised",
+        "weight, float32 for the rest (`signbin.train.packed` says how). Beside every file is its",
+        "card.",
+        "",
+        "```",
+        "signbin compile zoo/NAME.safetensors -o model.sbn",
+        "```",
+        "",
+        "| network | size | epochs | seed | held-out accuracy |",
+        "|---|---|---|---|---|",
+    ]
+    for path in sorted(zoo.glob("*.safetensors")):
+        said = load_packed(path).provenance
+        accuracy = next(float(text) for key, text in said.items() if key.endswith("_accuracy"))
+        lines.append(
+            f"| [{path.stem}]({path.stem}.md) | {report.words.size(path.stat().st_size)} "
+            f"| {said['epochs']} | {said['seed']} | {100 * accuracy:.2f} % |"
+        )
+    lines += [
+        "",
+        "Short schedules: see the epochs. They show that the networks run, not how accurate they",
+        "can be; [the experiments](../docs/results/training.md) say how they were trained. Of each",
+        "kind the longest schedule is kept, of several seeds the best on the held-out part. Made",
+        f"by `python experiments/zoo.py RUNS`. A float {NETWORK} takes more than a megabyte and is",
+        "not here.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Keep the best of the folders, and write the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("runs", nargs="*", type=Path, metavar="RUNS")
+    options = parser.parse_args(given)
+    for path in best_runs(finished_runs(options.runs)).values():
+        print(keep(load_run(path)).relative_to(ROOT))
+    write_text(ZOO / "README.md", table())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

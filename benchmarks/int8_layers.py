@@ -18,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+import onednn_int8
 import onnxruntime_int8
 from coded_layer import CodedCall, CodedLayer, coded_layer
 from kernels import LayerOfProgram
@@ -38,7 +39,7 @@ from signbin.measure import (
 from signbin.runtime import Program
 
 ENGINES: Final[Mapping[str, Callable[[CodedLayer], CodedCall]]] = MappingProxyType(
-    {"onnxruntime": onnxruntime_int8.convolution}
+    {"onnxruntime": onnxruntime_int8.convolution, "onednn": onednn_int8.convolution}
 )
 """THE list of engines with a layer of 8-bit codes; each is a file beside this one."""
 

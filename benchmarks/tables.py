@@ -87,6 +87,22 @@ def threads_table(section: Row) -> list[str]:
     return _table(head, rows, numbers_from=1)
 
 
+def training_table(section: Row) -> list[str]:
+    """One line per setting: a step and an epoch of ours and of plain PyTorch, and their ratio."""
+    head = ["weights", "setting", "threads", "device", "step, ms", "plain step, ms"]
+    head += ["epoch, s", "plain epoch, s", "ours / plain"]
+    rows = [
+        [
+            *(row["weights"], row["setting"], str(row["threads"]), row["device"]),
+            *(_time(row["step"]), _time(row["plain_step"])),
+            *(f"{row['epoch_s'][side]:.0f}" for side in ("signbin", "plain")),
+            f"{row['epoch_ratio']:.2f}",
+        ]
+        for row in section["rows"]
+    ]
+    return _table(head, rows, numbers_from=4)
+
+
 def instructions_table(section: Row) -> list[str]:
     """One line per layer: kernel, instructions of one call, and per dense MAC."""
     head = ["layer", "weights", "kernel", "instructions", "per MAC"]
@@ -119,7 +135,8 @@ def weight_kinds_table(section: Row) -> list[str]:
     rows = [
         [
             *(row["activations"], "generated" if row["jit"] else "compiled", _weights(row)),
-            *(_time(row["layers"]), f"{row['layers']['ratio']:.2f}"),
+            *(_time(row["layers"]), words.milliseconds(row["floor_ms"])),
+            f"{row['layers']['ratio']:.2f}",
             *(_time(row["whole"]), f"{row['whole']['ratio']:.2f}"),
             *(f"{row['operations_millions'][name]:.2f}" for name in counts),
             words.size(row["code_bytes"]),
@@ -130,6 +147,8 @@ def weight_kinds_table(section: Row) -> list[str]:
 
 
 TABLES: Final[Mapping[str, Callable[[Row], list[str]]]] = {
+    "training": training_table,
+    "training_compiled": training_table,
     "networks": networks_table,
     "kernels": kernels_table,
     "kernels_avx2": kernels_table,

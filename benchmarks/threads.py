@@ -40,7 +40,9 @@ def measure_threads(
 
         def start(name: str, cores: tuple[int, ...]) -> WorkerProcess:
             output = Path(folder) / f"{name}.npy"
-            assignment = Assignment(model, images, output, len(cores), cores, {"isa": isa})
+            assignment = Assignment(
+                model, images, output, len(cores), cores, {"isa": isa, "jit": True}
+            )
             return stack.enter_context(WorkerProcess(engine, assignment))
 
         together = start("threads", cores)

@@ -45,7 +45,7 @@ SETTINGS: Final[dict[str, dict[str, Any]]] = {
     "channels_last": {"channels_last": True},
     "compiled": {"channels_last": True, "compile": True},
     "bfloat16": {"channels_last": True, "precision": "bfloat16"},
-    "bfloat16_compiled": {"channels_last": True, "compile": True, "precision": "bfloat16"},
+    "bfloat16_compiled": {"compile": True, "precision": "bfloat16"},
 }
 STEPS: Final = 390
 TEST_IMAGES: Final = 10_000

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from networks import compile_run, run_signbin
 from results import RESULTS, record
+from roofline import Peaks, measure_peaks
 from signbin import native
 from signbin.benchmark import random_images
 from signbin.measure import InProcess, Schedule, choose_cores, paired_ratio, take_turns
@@ -104,8 +105,10 @@ def make_entries(way: Way, options: argparse.Namespace, folder: Path) -> Iterato
         yield Entry(weights, density, program, tuple(low_bit))
 
 
-def measure_kinds(entries: Sequence[Entry], schedule: Schedule) -> list[dict[str, Any]]:
-    """One row per kind: times, ratios to the first kind, counts."""
+def measure_kinds(
+    entries: Sequence[Entry], schedule: Schedule, peaks: Peaks
+) -> list[dict[str, Any]]:
+    """One row per kind: times, ratios to the first kind, counts, and the floor of the load-adds."""
     images = random_images(entries[0].program.graph, 1)
     sides: list[LowBitLayers | InProcess] = []
     for entry in entries:
@@ -117,6 +120,9 @@ def measure_kinds(entries: Sequence[Entry], schedule: Schedule) -> list[dict[str
     rows = []
     for entry in entries:
         row = {"weights": entry.weights, "density": entry.density, **describe(entry)}
+        # A vector is 32 bytes of floats or of codes: the ports that read and add do not care.
+        load_adds = 1e6 * row["operations_millions"]["load_adds"]
+        row["floor_ms"] = 1e3 * load_adds / peaks.load_adds_per_s
         for part in ("layers", "whole"):
             base, own = times[f"{entries[0].name} {part}"], times[f"{entry.name} {part}"]
             row[part] = {**own.to_json(), **paired_ratio(own, base).to_json()}
@@ -173,19 +179,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     cores = choose_cores(1)
     os.sched_setaffinity(0, cores)
+    peaks = measure_peaks(cores[0])
     asked = options.activations.split(",")
     ways = [Way(activations, jit) for activations in asked for jit in (True, False)]
     rows = []
     with tempfile.TemporaryDirectory(prefix="signbin-kinds-") as folder:
         for way in ways:
             entries = tuple(make_entries(way, options, Path(folder)))
-            for row in measure_kinds(entries, Schedule(rounds=options.rounds)):
+            for row in measure_kinds(entries, Schedule(rounds=options.rounds), peaks):
                 rows.append({"network": options.network, **dataclasses.asdict(way), **row})
                 sys.stderr.write(line(rows[-1]) + "\n")
     content = {
         "rows": rows,
         "isa": native.resolve_isa(options.isa),
         "autotuned": options.autotune,
+        "peaks": dataclasses.asdict(peaks),
         "threads": 1,
         "cores": list(cores),
     }

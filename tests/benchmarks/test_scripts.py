@@ -220,3 +220,25 @@ def test_the_marked_calls_are_those_of_the_program(script, monkeypatch) -> None:
     job = instructions.jobs_of(options)[-1]
     instructions.call_once(job, options)
     assert calls == ["call", "mark", "call", "mark"]
+
+
+def test_training_records_an_epoch_of_ours_and_of_plain_torch(
+    script, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    training = script("training")
+    monkeypatch.setattr(training, "_MEASURED_TEST_IMAGES", 64)
+    recipe = training.load_recipe
+    small = {"model.width": 4, "data.batch_size": 32, "batch_norm_images": 64}
+    monkeypatch.setattr(training, "load_recipe", lambda name, given: recipe(name, given | small))
+    given = ["--settings", "channels_last", "--weights", "binary", "--rounds", "3"]
+    assert training.main([*given, "--results", str(tmp_path)]) == 0
+    (row,) = only_section(tmp_path, "training")["rows"]
+    assert (row["weights"], row["setting"], row["blocks"]) == ("binary", "channels_last", "paper")
+    for side, step in (("signbin", "step"), ("plain", "plain_step")):
+        steps = training.STEPS * row[step]["median_ms"] / 1e3
+        assert row["epoch_s"][side] == pytest.approx(steps + row["end_of_epoch_s"][side])
+    assert row["epoch_ratio"] == pytest.approx(row["epoch_s"]["signbin"] / row["epoch_s"]["plain"])
+    assert "| binary | channels_last | 1 | cpu |" in script("tables").generated(
+        "training", tmp_path
+    )
+    assert "ratio" in capsys.readouterr().err

@@ -23,18 +23,21 @@ MAY_IMPORT = {
     "calibrate": {"ir"},
     "capture": {"ir", "quant"},
     "passes": {"ir"},
-    "plan": {"ir"},
+    "sharing": {"native"},
+    "plan": {"ir", "sharing"},
     "artifact": {"ir", "plan"},
-    "runtime": {"artifact", "plan", "passes", "ir", "native"},
+    "runtime": {"artifact", "plan", "passes", "ir", "native", "sharing"},
+    "tune": {"artifact", "ir", "native", "plan", "runtime"},
     "measure": {""},  # the worker of our own engine runs it as any user does
     "interop": {"ir"},
     "diagnose": {"ir", "plan", "artifact", "runtime", "native"},
-    "analysis": {"ir", "plan"},
+    "analysis": {"ir", "plan", "sharing"},
+    "analyze": {"analysis", "artifact", "capture", "compiler", "ir", "plan"},
     "energy": {"analysis", "artifact", "measure", "native", "plan", "runtime"},
     "report": set(),
     "compiler": {
         *("native", "artifact", "calibrate", "diagnose", "ir", "passes", "plan", "runtime"),
-        *("capture", "train", ""),
+        *("capture", "train", "tune", ""),
     },
     "benchmark": {
         *("artifact", "compiler", "interop", "ir", "measure", "native", "passes", "runtime"),
@@ -42,10 +45,10 @@ MAY_IMPORT = {
     "cli": {
         *("", "artifact", "benchmark", "compiler", "diagnose", "energy", "measure", "native"),
         "plan",
-        *("report", "runtime", "train", "analysis"),
+        *("report", "runtime", "train", "tune", "analysis", "analyze"),
     },
     "__main__": {"cli"},
-    "": {"calibrate", "errors", "compiler", "runtime", "spec"},
+    "": {"calibrate", "errors", "compiler", "runtime", "spec", "tune"},
 }
 MAY_IMPORT_TORCH = {"quant", "train", "capture", "compiler"}
 THIRD_PARTY = {
@@ -57,6 +60,7 @@ THIRD_PARTY = {
     "wandb": {"train"},
     "yaml": {"train", "cli", "report"},
     "onnx": {"interop"},
+    "egglog": {"sharing"},  # only where equality saturation is asked for
     # Peers: only in the files their workers load.
     **{name: {"measure"} for name in ("onnxruntime", "openvino", "nncf", "MNN", "_tools")},
     "rich": {"cli", "train", "report"},

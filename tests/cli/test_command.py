@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 VERBS = (
-    *("train", "new", "compile", "run", "compare", "energy", "bench", "profile", "doctor"),
-    "report",
+    *("train", "experiment", "pack", "new", "compile", "run", "compare", "energy", "bench"),
+    *("profile", "doctor", "report"),
 )
 
 

@@ -109,3 +109,27 @@ def test_a_folder_that_is_not_there_is_not_made(signbin, trained, tmp_path: Path
     assert result.code == 1
     assert result.err.startswith("error: ")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_measured_layers_say_their_times_and_are_not_measured_twice(
+    signbin, trained, tmp_path: Path
+) -> None:
+    """Times of a second measurement would differ."""
+    asked = ("--autotune", "--autotune-cache", tmp_path / "new" / "times.json", "--json")
+    limit = ("--autotune-seconds", "0.1")
+    first, second = (
+        signbin("compile", trained, "-o", tmp_path / name, *asked, *limit)
+        for name in ("a.sbn", "b.sbn")
+    )
+    assert first.code == 0
+    low_bit = [one for one in first.document["layers"] if one["value_set"] == "signed_binary"]
+    assert low_bit
+    assert all(" ms" in layer["why"] for layer in low_bit)
+    assert second.document["layers"] == first.document["layers"]
+
+
+def test_options_of_autotune_without_it_are_an_error(signbin, own: Path, tmp_path: Path) -> None:
+    for option in (("--autotune-seconds", "1"), ("--autotune-cache", tmp_path / "x.json")):
+        result = signbin("compile", f"{own}:make", "-o", tmp_path / "m.sbn", *option)
+        assert result.code != 0
+        assert "only with --autotune" in result.err

@@ -9,16 +9,19 @@ from typing import Annotated, Final
 import typer
 
 import signbin
-from signbin.cli import figures, networks
+from signbin.cli import experiments, figures, networks
 
 __all__ = ["VERBS", "build_app"]
 
 VERBS: Final[Mapping[str, Callable[..., None]]] = {
     "train": networks.train,
+    "experiment": experiments.experiment,
+    "pack": experiments.pack,
     "new": networks.new,
     "compile": networks.compile_model,
     "run": networks.run,
     "compare": networks.compare,
+    "analyze": figures.analyze,
     "energy": figures.energy,
     "bench": figures.bench,
     "profile": figures.profile,

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from signbin.compiler import CalibrationRequest
     from signbin.plan import Strategy
     from signbin.runtime import Program
+    from signbin.tune import Autotune
 
 __all__ = [
     "compiled_seed",
     "parse_activations",
+    "parse_autotune",
     "parse_choice",
     "parse_seeds",
     "parse_strategy",
@@ -83,6 +85,19 @@ def parse_activations(
     if method is not None:
         request = dataclasses.replace(request, method=method)
     return request if samples is None else dataclasses.replace(request, most=samples)
+
+
+def parse_autotune(wanted: bool, cache: Path | None, seconds: float | None) -> Autotune | None:
+    """How to measure; None where nobody asked for it, which takes no further option."""
+    from signbin.tune import Autotune
+
+    if not wanted:
+        for option, value in (("--autotune-cache", cache), ("--autotune-seconds", seconds)):
+            if value is not None:
+                raise SpecError(option, value=str(value), allowed="only with --autotune")
+        return None
+    how = Autotune() if cache is None else Autotune(cache)
+    return how if seconds is None else dataclasses.replace(how, seconds=seconds)
 
 
 def compiled_seed(program: Program) -> int | None:

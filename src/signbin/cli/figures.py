@@ -40,7 +40,7 @@ from signbin.cli.options import (
 )
 from signbin.cli.output import command_line, note, now, show
 
-__all__ = ["bench", "doctor", "energy", "profile", "report_runs"]
+__all__ = ["analyze", "bench", "doctor", "energy", "profile", "report_runs"]
 
 
 def energy(
@@ -85,6 +85,32 @@ def energy(
         shown = rooms.in_readable_units(document)
         report.write_energy(shown, texts, output, accelergy, overwrite=force)
     show(document, report.energy_view(rooms.in_readable_units(document)), as_json)
+
+
+def analyze(
+    source: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A run folder, a .sbn file or .npy weights.")
+    ],
+    *,
+    seed: Annotated[int | None, typer.Option(help="Which network of a run; the first.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="PICTURE.svg", help="Patterns and work, drawn."),
+    ] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what repetition and zeros a model offers, and what every engine would make of them."""
+    from signbin import report
+    from signbin.analyze import analyze_json
+
+    if output is not None:
+        report.require_free([output], overwrite=force)
+    with report.counted_progress("layers") as progress:
+        document = analyze_json(source, seed=seed, progress=progress)
+    if output is not None:
+        report.write_trade_off(document, output, overwrite=force)
+    show(document, report.trade_off_view(document), as_json)
 
 
 def bench(

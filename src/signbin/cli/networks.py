@@ -11,6 +11,7 @@ import typer
 from signbin.cli.arguments import (
     compiled_seed,
     parse_activations,
+    parse_autotune,
     parse_choice,
     parse_seeds,
     parse_strategy,
@@ -18,6 +19,9 @@ from signbin.cli.arguments import (
 from signbin.cli.options import (
     Activations,
     AsJson,
+    Autotune,
+    AutotuneCache,
+    AutotuneSeconds,
     Calibrate,
     CalibrationMethod,
     CalibrationSamples,
@@ -29,6 +33,7 @@ from signbin.cli.options import (
     SourceText,
 )
 from signbin.cli.output import command_line, note, show
+from signbin.cli.progress import measuring_progress
 
 __all__ = ["compare", "compile_model", "new", "run", "train"]
 
@@ -63,6 +68,8 @@ def train(
     overrides |= {key: value for key, value in given.items() if value is not None}
     config, command = load_recipe(recipe, overrides), command_line(context)
     result = train_run(config, output, resume=resume, force=force, command=command)
+    if not result.wrote:  # one of several processes under torchrun
+        return
     kind = report.kind_of(report.read_training(output))
     show(result.summary, kinds_table([kind]), as_json)
     note(f"wrote {output}; compile it with: signbin compile {output} -o model.sbn")
@@ -113,6 +120,9 @@ def compile_model(
     calibration_method: CalibrationMethod = None,
     calibration_samples: CalibrationSamples = None,
     float_layers: FloatLayers = None,
+    autotune: Autotune = False,
+    autotune_cache: AutotuneCache = None,
+    autotune_seconds: AutotuneSeconds = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -120,6 +130,7 @@ def compile_model(
     from signbin import artifact, compiler, report
     from signbin.report.console import compiled_view
 
+    measuring = parse_autotune(autotune, autotune_cache, autotune_seconds)
     asked = parse_activations(
         activations, calibrate, calibration_method, calibration_samples, float_layers
     )
@@ -133,6 +144,9 @@ def compile_model(
     )
     if asked is not None:
         program, cost = compiler.quantize_source(found, program, asked, strategy=forced)
+    if measuring is not None:
+        with measuring_progress(measuring) as watched:
+            program = compiler.tune_program(program, watched, strategy=forced)
     program.save(output, overwrite=force)
     opened = artifact.read(output)
     model = report.describe_model(

@@ -15,6 +15,9 @@ __all__ = [
     "AllLayers",
     "AsJson",
     "Asked",
+    "Autotune",
+    "AutotuneCache",
+    "AutotuneSeconds",
     "Batch",
     "Calibrate",
     "CalibrationMethod",
@@ -76,6 +79,18 @@ CalibrationSamples = Annotated[
     int | None, typer.Option(min=1, help="At most so many, evenly spaced. Default: 256.")
 ]
 FloatLayers = Annotated[str | None, typer.Option(metavar="NAME,...", help="Layers to leave float.")]
+Autotune = Annotated[
+    bool, typer.Option("--autotune", help="Measure how each layer is fastest, do not predict it.")
+]
+AutotuneCache = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.json", help="Keeps measured times. Default: ~/.cache/signbin/autotune.json."
+    ),
+]
+AutotuneSeconds = Annotated[
+    float | None, typer.Option(help="To measure in, besides a first round. Default: 30.")
+]
 Asked = Annotated[
     Path | None, typer.Argument(metavar="MODEL.sbn|SHAPES.txt", help="What to estimate.")
 ]

@@ -5,6 +5,7 @@ Importing this room loads neither Jinja2 nor rich; the renderers load them when 
 
 from signbin.report import words
 from signbin.report.assemble import Making, gate, kind_of, make_report
+from signbin.report.card import network_card
 from signbin.report.energy_table import energy_view
 from signbin.report.model import describe_layers, describe_model
 from signbin.report.progress import counted_progress
@@ -25,6 +26,8 @@ from signbin.report.schema import (
     from_json,
     to_json,
 )
+from signbin.report.trade_off_chart import trade_off_svg
+from signbin.report.trade_off_table import trade_off_view
 from signbin.report.write import (
     json_path,
     require_free,
@@ -33,6 +36,7 @@ from signbin.report.write import (
     write_files,
     write_json,
     write_report,
+    write_trade_off,
 )
 
 __all__ = [
@@ -57,16 +61,20 @@ __all__ = [
     "json_path",
     "kind_of",
     "make_report",
+    "network_card",
     "predictions_json",
     "rank",
     "read_comparison",
     "read_training",
     "require_free",
     "to_json",
+    "trade_off_svg",
+    "trade_off_view",
     "words",
     "write_array",
     "write_energy",
     "write_files",
     "write_json",
     "write_report",
+    "write_trade_off",
 ]

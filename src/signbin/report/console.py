@@ -18,10 +18,12 @@ __all__ = [
     "checks_table",
     "comparison_table",
     "compiled_view",
+    "experiment_table",
     "kinds_table",
     "layers_table",
     "new_network_table",
     "new_table",
+    "packed_table",
     "predictions_table",
     "profile_table",
     "quantization_table",
@@ -45,6 +47,39 @@ def kinds_table(kinds: Iterable[Kind]) -> Table:
             words.ratio(kind.density),
             words.count(kind.parameters),
         )
+    return table
+
+
+def experiment_table(results: Mapping[str, Any]) -> Table:
+    """One line per trained network of an experiment, in the order of training."""
+    table = new_table("run", ">seed", ">epochs", ">held-out accuracy", ">density", ">s per epoch")
+    for run in results["runs"]:
+        failed = run["accuracy"] is None
+        figures = (
+            ("", run["failure"]["kind"], "", "")
+            if failed
+            else (
+                str(run["epochs"]),
+                words.accuracy(run["accuracy"], None),
+                words.ratio(run["density"]),
+                f"{run['epoch_seconds']:.1f}",
+            )
+        )
+        add_row(table, run["run"], str(run["seed"]), *figures)
+    return table
+
+
+def packed_table(described: Mapping[str, Any]) -> Table:
+    """What ``pack`` kept: one line."""
+    table = new_table("weights", "value set", ">size", ">effectual weights")
+    figures = words.count(described["parameters"]["effectual"])
+    add_row(
+        table,
+        described["weights"],
+        described["value_set"],
+        words.size(described["bytes"]),
+        figures,
+    )
     return table
 
 

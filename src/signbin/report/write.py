@@ -16,6 +16,7 @@ from signbin.files import write_whole
 from signbin.report import html
 from signbin.report.energy_chart import energy_picture
 from signbin.report.schema import Report, to_json
+from signbin.report.trade_off_chart import trade_off_svg
 
 __all__ = [
     "json_path",
@@ -25,6 +26,7 @@ __all__ = [
     "write_files",
     "write_json",
     "write_report",
+    "write_trade_off",
 ]
 
 
@@ -77,6 +79,15 @@ def write_energy(
         folder.mkdir(parents=True, exist_ok=True)
         contents |= {folder / name: text.encode() for name, text in texts.items()}
     write_files(contents, overwrite=overwrite)
+
+
+def write_trade_off(document: Mapping[str, Any], picture: Path, *, overwrite: bool = False) -> None:
+    """Write the picture of an analysis; SpecError for one that is not ``.svg``, and as for
+    :func:`write_files`.
+    """
+    if picture.suffix != ".svg":
+        raise SpecError("picture", value=str(picture), allowed="a name ending in .svg")
+    write_files({picture: trade_off_svg(document).encode()}, overwrite=overwrite)
 
 
 def write_json(path: Path, document: Mapping[str, Any], *, overwrite: bool = False) -> None:

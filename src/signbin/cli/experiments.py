@@ -1,0 +1,58 @@
+"""Verbs that train whole experiments, and keep what came out of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from signbin.cli.options import AsJson, Force
+from signbin.cli.output import note, show
+
+__all__ = ["experiment", "pack"]
+
+
+def experiment(
+    file: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="What to train.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="All run folders.")],
+    *,
+    scale: Annotated[str, typer.Option(help="How much of it, as smoke, cpu or gpu.")] = "smoke",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any key of the recipe.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train what an experiment compares; started again, it goes on where it stopped."""
+    from signbin.report.console import experiment_table
+    from signbin.train import conduct, load_experiment, parse_override
+
+    overrides = dict(parse_override(text) for text in settings or ())
+    results = conduct(load_experiment(file), scale, output, overrides=overrides)
+    show(results, experiment_table(results), as_json)
+    note(f"wrote {output / scale / 'results.json'}")
+
+
+def pack(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run folder.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="NAME.safetensors", help="File.")
+    ],
+    *,
+    seed: Annotated[int | None, typer.Option(help="Default: the run's first.")] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Keep a trained network in a small file, about one bit per weight, with a card beside it."""
+    from signbin import report
+    from signbin.report.console import packed_table
+    from signbin.train import describe_packed, load_run
+    from signbin.train import pack as packed_bytes
+
+    found = load_run(run, seed)
+    content = packed_bytes(found)
+    described = describe_packed(found, content)
+    card = report.network_card(output.stem, described)
+    report.write_files({output: content, output.with_suffix(".md"): card.encode()}, overwrite=force)
+    show(described, packed_table(described), as_json)
+    note(f"wrote {output}; compile it with: signbin compile {output} -o model.sbn")

@@ -202,7 +202,7 @@ typedef enum sb_walk_mode {
     SB_WALK_TABLES      /* no walk: linear layers on codes look sums of 4 inputs up; no tile */
 } sb_walk_mode;
 
-/* How a layer with weights runs. filters F 1..8 (1..4 where a filter mixes -1, 0 and +1, and in
+/* How a layer with weights runs. filters F 1..8 (1..5 where a filter mixes -1, 0 and +1, and in
  * two groups), vectors V 1..8, chunk >= 1 input channels per chunk; chunk is an upper bound: it
  * shrinks where 16-bit offsets would not reach, and, for the filters concerned, where sums of
  * codes would not fit 16 bits. generated: walks become machine code where the builder generates and

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { MAX_LISTS = 256 }; /* 2^8, or 3^4, with pattern 0 */
+enum { MAX_LISTS = 256 }; /* 2^8, or 3^5, with pattern 0 */
 
 int32_t sb_pack_chunk(const sb_geometry *geometry, const sb_view *input, int32_t chunk) {
     const int64_t reach =

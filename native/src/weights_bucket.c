@@ -128,6 +128,21 @@ static sb_status place_codes(sb_builder *builder, const sb_tile_spec *tile, cons
     return SB_OK;
 }
 
+/* Where every A is S or -S, the sign moves to the scale: (-S) * scale and S * (-scale) are the same
+ * float, and where S is 0 only the sign of a zero differs, which no code shows. */
+static void move_signs(sb_layer *layer, size_t filters, const float *scale, float *factor,
+                       int32_t *flips, int32_t *shifts) {
+    for (size_t k = 0; k < filters; ++k)
+        if (shifts[k] != -flips[k])
+            return;
+    for (size_t k = 0; k < filters; ++k) {
+        factor[k] = flips[k] ? -scale[k] : scale[k];
+        flips[k] = shifts[k] = 0;
+    }
+    layer->epilogue.scale = factor;
+    layer->sums.plain = true;
+}
+
 sb_status sb_set_factors(sb_builder *builder, const sb_code_spec *codes, int32_t radix,
                          sb_step *step) {
     sb_memory *memory = &builder->contents.memory;
@@ -150,9 +165,11 @@ sb_status sb_set_factors(sb_builder *builder, const sb_code_spec *codes, int32_t
         sb_pack_sums(codes, radix, layer->epilogue.requantize.input_zero, flips, twice, shifts);
     if (layer->buckets.groups)
         sb_pack_lower(&layer->geometry, &layer->buckets, shifts);
-    layer->sums = (sb_integer_sums){flips, binary ? twice : NULL, shifts};
+    layer->sums = (sb_integer_sums){flips, binary ? twice : NULL, shifts, false};
     layer->epilogue.scale = codes->scale;
     layer->epilogue.offset = codes->offset;
+    if (!binary && !layer->epilogue.requantize.floats)
+        move_signs(layer, filters, codes->scale, factor, flips, shifts);
     return SB_OK;
 }
 

@@ -54,7 +54,7 @@ sb_status sb_set_filter_factors(sb_builder *builder, const sb_code_spec *codes, 
         layer->epilogue.offset = factors + filters;
         return SB_OK;
     }
-    layer->sums = (sb_integer_sums){flips, binary ? twice : NULL, shifts};
+    layer->sums = (sb_integer_sums){flips, binary ? twice : NULL, shifts, false};
     layer->epilogue.scale = codes->scale;
     layer->epilogue.offset = codes->offset;
     return SB_OK;

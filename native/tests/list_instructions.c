@@ -96,6 +96,15 @@ static void list_pointers(void) {
             }
 }
 
+static void list_prefetches(void) {
+    for (int b = 0; b < BASE_COUNT; ++b)
+        for (int d = 0; d < DISPLACEMENT_COUNT; ++d) {
+            sb_emit_prefetch(&emitter, BASES[b], DISPLACEMENTS[d]);
+            print_bytes();
+            printf("prefetcht1 [%s%+d]\n", POINTERS[BASES[b]], DISPLACEMENTS[d]);
+        }
+}
+
 int main(void) {
     const operation load = {SB_VMOVUPS_LOAD, "vmovups"}, store = {SB_VMOVUPS_STORE, "vmovups"};
     for (int i = 0; i < ARITHMETIC_COUNT; ++i) {
@@ -109,6 +118,7 @@ int main(void) {
     list_memory(&store, 14, 0);
     list_shifts();
     list_pointers();
+    list_prefetches();
     sb_emit_return(&emitter);
     print_bytes();
     printf("vzeroupper; ret\n");

@@ -123,7 +123,7 @@ FINE = {"codes": CODES, "scale": ones(4), "tile": (4, 1, 4)}
         ({"tile": (1, 9, 1)}, "tile"),
         ({"tile": (1, 1, 0)}, "tile"),
         ({"tile": (INT_MAX, INT_MAX, -INT_MAX)}, "tile"),
-        ({"codes": np.array([-1, 0, 1, 1] * 4, np.int8), "tile": (5, 1, 4)}, "ternary"),
+        ({"codes": np.array([-1, 0, 1, 1] * 4, np.int8), "tile": (6, 1, 4)}, "ternary"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused(change, complaint):

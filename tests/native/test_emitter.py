@@ -24,6 +24,7 @@ KNOWN = {
     "vmovups [rsi+32], ymm14": "c57c117620",
     "vpslld ymm15, ymm8, 25": "c4c10572f019",
     "mov rcx, [rdi+8]": "488b4f08",
+    "prefetcht1 [rdx+4096]": "0f189200100000",
     "vzeroupper; ret": "c5f877c3",
 }
 

@@ -98,6 +98,16 @@ void sb_emit_load_pointer(sb_emitter *emitter, sb_pointer target, sb_pointer bas
     append(emitter, &instruction);
 }
 
+void sb_emit_prefetch(sb_emitter *emitter, sb_pointer base, int32_t displacement) {
+    sb_instruction instruction = {.size = 0};
+    if (base >= SB_R8)
+        put(&instruction, 0x41);
+    put(&instruction, 0x0f);
+    put(&instruction, 0x18);
+    put_address(&instruction, 2, (int)base, displacement);
+    append(emitter, &instruction);
+}
+
 void sb_emit_return(sb_emitter *emitter) {
     append(emitter, &(sb_instruction){.bytes = {0xc5, 0xf8, 0x77, 0xc3}, .size = 4});
 }

@@ -58,6 +58,9 @@ void sb_emit_shift_right(sb_emitter *emitter, int target, int source, int bits);
 void sb_emit_load_pointer(sb_emitter *emitter, sb_pointer target, sb_pointer base,
                           int8_t displacement);
 
+/* Asks for the cache line at base + displacement, into the second cache (prefetcht1). */
+void sb_emit_prefetch(sb_emitter *emitter, sb_pointer base, int32_t displacement);
+
 /* vzeroupper, so that code compiled for SSE runs at full speed, and ret. */
 void sb_emit_return(sb_emitter *emitter);
 

@@ -9,32 +9,36 @@ typedef struct sb_generator {
     sb_emitter emitter;
     sb_walk_code *functions; /* NULL, as starts, while sizes are measured */
     size_t *starts;
+    int32_t *filters; /* of the rows of all functions, one after the other */
     size_t function_count;
 } sb_generator;
 
 static sb_walk_form form_of(const sb_step *step) {
     const sb_kernel_info *info = &step->generated->info;
-    return (sb_walk_form){info->vectors, info->type == SB_TYPE_U8};
+    const size_t tiles = sb_tiles_of(&step->layer.output, info->vectors);
+    return (sb_walk_form){info->vectors, info->type == SB_TYPE_U8,
+                          (int32_t)sb_generated_tiles(tiles, info->vectors)};
 }
 
 /* Adds the function at `at` to the list, and what its rows have in common. */
-static void describe(sb_generator *generator, const sb_bucket_group *groups, size_t begin,
-                     size_t count, size_t at) {
+static sb_walk_code *describe(sb_generator *generator, const sb_bucket_group *groups, size_t begin,
+                              size_t count, size_t at) {
     sb_walk_code *code = generator->functions + generator->function_count;
     *code = (sb_walk_code){0};
     code->run = (sb_walk_function)(uintptr_t)(generator->emitter.code + at);
     code->first = begin;
     code->count = count;
-    code->bytes = generator->emitter.size - at;
-    code->filter = groups[begin].filter[0];
+    code->filters = generator->filters;
     code->opens = groups[begin].opens & 1;
     code->closes = groups[begin].closes & 1;
     code->uniform = true;
     for (size_t i = begin; i < begin + count; ++i)
-        for (int32_t f = 0; f < groups[i].filters; ++f, ++code->rows)
-            code->uniform &= groups[i].filter[f] == code->filter + code->rows &&
-                             (groups[i].opens >> f & 1) == code->opens &&
+        for (int32_t f = 0; f < groups[i].filters; ++f, ++code->rows) {
+            *generator->filters++ = groups[i].filter[f];
+            code->uniform &= (groups[i].opens >> f & 1) == code->opens &&
                              (groups[i].closes >> f & 1) == code->closes && !groups[i].lift[f];
+        }
+    return code;
 }
 
 /* Walks [begin, end) of one chunk, in functions of at most as many as run together. */
@@ -45,10 +49,11 @@ static void emit_bundle(sb_generator *generator, const sb_step *step, size_t beg
     while (begin < end) {
         const size_t pieces = (end - begin + together - 1) / together;
         const size_t count = (end - begin) / pieces, at = generator->emitter.size;
-        sb_emit_walks(&generator->emitter, weights, weights->groups + begin, (int32_t)count, &form);
+        const int32_t lines = sb_emit_walks(&generator->emitter, weights, weights->groups + begin,
+                                            (int32_t)count, &form);
         sb_emit_align(&generator->emitter, CODE_ALIGNMENT);
         if (generator->functions)
-            describe(generator, weights->groups, begin, count, at);
+            describe(generator, weights->groups, begin, count, at)->lines = lines;
         ++generator->function_count;
         begin += count;
     }
@@ -80,6 +85,15 @@ static size_t count_functions(const sb_step *step) {
     return count;
 }
 
+static size_t count_rows(const sb_step *step) {
+    const sb_bucket_weights *weights = &step->layer.buckets;
+    const size_t walks = weights->starts[chunks_of(step) * (size_t)weights->walk_groups];
+    size_t rows = 0;
+    for (size_t i = 0; i < walks; ++i)
+        rows += (size_t)weights->groups[i].filters;
+    return rows;
+}
+
 static void emit_step(sb_generator *generator, const sb_step *step) {
     const size_t bundles = bundles_of(step);
     size_t *starts = generator->starts;
@@ -101,14 +115,14 @@ static bool write_step(sb_contents *contents, sb_generator *generator, sb_step *
     generator->functions =
         sb_memory_take(&contents->memory, count_functions(step), sizeof *generator->functions);
     generator->starts = sb_memory_take(&contents->memory, bundles + 1, sizeof *generator->starts);
-    if (!generator->functions || !generator->starts)
+    generator->filters =
+        sb_memory_take(&contents->memory, count_rows(step), sizeof *generator->filters);
+    if (!generator->functions || !generator->starts || !generator->filters)
         return false;
     emit_step(generator, step);
-    step->layer.buckets.generated =
-        (sb_generated_walks){.functions = generator->functions,
-                             .starts = generator->starts,
-                             .bundles = (int32_t)bundles_of(step),
-                             .end = (const char *)contents->code.data + contents->code.bytes};
+    step->layer.buckets.generated = (sb_generated_walks){.functions = generator->functions,
+                                                         .starts = generator->starts,
+                                                         .bundles = (int32_t)bundles_of(step)};
     return true;
 }
 

@@ -24,7 +24,11 @@
  *
  * Registers: one S per walk and vector, the ones, and as many y as fit, those of the lowest bits
  * first because they flip most often (bit b flips every 2^(b+1) buckets); one register is kept for
- * the flips of those that stay in the result y, in memory. */
+ * the flips of those that stay in the result y, in memory.
+ *
+ * Code of a walk is about four times as large as its offsets, and that of a layer may be megabytes,
+ * which processors hardly fetch in advance: without the requests for what runs later a deep layer
+ * waits for memory more than half of its time. */
 #include "walk_code.h"
 
 enum {
@@ -56,10 +60,13 @@ typedef struct sb_function_writer {
     sb_course courses[MOST_WALKS];
     int32_t count;
     int8_t one, spare; /* registers */
+    uint32_t inputs;   /* written so far */
+    int32_t fetched;   /* cache lines asked for so far */
 } sb_function_writer;
 
-static const sb_pointer WINDOWS[SB_CODE_VECTORS] = {SB_RAX, SB_RCX, SB_RDX};
-static const sb_pointer ARGUMENT = SB_RDI, RESULT = SB_RSI;
+/* Windows are loaded in this order, so that the argument's own register may be the last. */
+static const sb_pointer WINDOWS[SB_CODE_VECTORS] = {SB_RAX, SB_RCX, SB_RDI};
+static const sb_pointer ARGUMENT = SB_RDI, RESULT = SB_RSI, AHEAD = SB_RDX;
 
 static int32_t place_of(const sb_function_writer *writer, const sb_course *course, int32_t f,
                         int32_t v) {
@@ -235,16 +242,42 @@ static void emit_input(sb_function_writer *writer, sb_course *course) {
     --course->left;
 }
 
-void sb_emit_walks(sb_emitter *emitter, const sb_bucket_weights *weights,
-                   const sb_bucket_group *groups, int32_t count, const sb_walk_form *form) {
+/* Inputs of the walks, and about as many cache lines as a run is to fetch: an addition from memory
+ * has 8 bytes, one of registers 4. */
+static uint32_t plan_fetches(const sb_function_writer *writer, int32_t *lines) {
+    uint32_t inputs = 0, lists = 0;
+    for (int32_t i = 0; i < writer->count; ++i) {
+        const sb_course *course = &writer->courses[i];
+        const uint16_t *end = course->counts + course->lists;
+        inputs += course->left;
+        for (const uint16_t *count = course->counts; count < end; ++count)
+            inputs += *count;
+        lists += course->lists;
+    }
+    const uint32_t bytes = (8 * inputs + 4 * lists) * (uint32_t)writer->form->vectors;
+    *lines = (int32_t)(bytes / SB_LINE_BYTES / (uint32_t)writer->form->tiles + 1);
+    return inputs;
+}
+
+/* Keeps the requests as far apart as the inputs allow: more at once than the CPU can have under way
+ * would hold it up. */
+static void fetch_ahead(sb_function_writer *writer, uint32_t inputs, int32_t lines) {
+    ++writer->inputs;
+    while ((uint64_t)writer->fetched * inputs < (uint64_t)writer->inputs * (uint32_t)lines)
+        sb_emit_prefetch(writer->emitter, AHEAD, writer->fetched++ * SB_LINE_BYTES);
+}
+
+int32_t sb_emit_walks(sb_emitter *emitter, const sb_bucket_weights *weights,
+                      const sb_bucket_group *groups, int32_t count, const sb_walk_form *form) {
     sb_function_writer writer = {
         .emitter = emitter, .weights = weights, .form = form, .count = count};
-    int32_t rows = 0, ended = 0;
+    int32_t rows = 0, ended = 0, lines;
     for (int32_t i = 0; i < count; ++i) {
         start_course(&writer, groups + i, rows, &writer.courses[i]);
         rows += groups[i].filters;
     }
     assign_registers(&writer, rows);
+    const uint32_t inputs = plan_fetches(&writer, &lines);
     emit_start(&writer);
     if (weights->radix == 3)
         emit_results(&writer, true);
@@ -253,10 +286,13 @@ void sb_emit_walks(sb_emitter *emitter, const sb_bucket_weights *weights,
         for (int32_t i = 0; i < count; ++i) {
             approach_input(&writer, &writer.courses[i]);
             ended += writer.courses[i].ended;
-            if (!writer.courses[i].ended)
-                emit_input(&writer, &writer.courses[i]);
+            if (writer.courses[i].ended)
+                continue;
+            emit_input(&writer, &writer.courses[i]);
+            fetch_ahead(&writer, inputs, lines);
         }
     }
     emit_results(&writer, false);
     sb_emit_return(emitter);
+    return writer.fetched;
 }

@@ -55,7 +55,7 @@ typedef struct sb_view {
 /* Positions of a block of a bucket walk at most. */
 enum { SB_BLOCK_POSITIONS = 32 };
 
-enum { SB_WALK_FILTERS = 8, SB_TERNARY_FILTERS = 4, SB_TERNARY_BUCKETS = 40 };
+enum { SB_WALK_FILTERS = 8, SB_TERNARY_FILTERS = 5, SB_TERNARY_BUCKETS = 121 };
 
 /* One walk: some inputs of one chunk of channels, for at most 8 filters that use any of them.
  * radix 2: counts[0 .. 2^filters - 1) in Gray-code order; radix 3: (3^filters - 1) / 2 pairs of
@@ -72,29 +72,29 @@ typedef struct sb_bucket_group {
 
 /* Walks as machine code, made when a program is built (jit/). A function does `count` consecutive
  * walks, from groups[first] on, over V windows: y[filter][v] = their sums, the filters of all walks
- * one after the other, at most SB_CODE_SUMS vectors. windows: first vectors of the chunk. */
-enum { SB_CODE_VECTORS = 3, SB_CODE_SUMS = 56 };
+ * one after the other, at most SB_CODE_SUMS vectors. windows: first vectors of the chunk. ahead:
+ * the cache lines [ahead, ahead + lines) are fetched on the way, whatever lies there. */
+enum { SB_CODE_VECTORS = 3, SB_CODE_SUMS = 56, SB_LINE_BYTES = 64 };
 
-typedef void (*sb_walk_function)(const void *const *windows, void *y);
+typedef void (*sb_walk_function)(const void *const *windows, void *y, const void *ahead);
 
-/* rows: of y. uniform: row r is filter `filter` + r for all rows; all of them open, or none; all of
- * them close, or none; and no sum is lifted. */
+/* rows: of y; row r belongs to filter filters[r], counted within the convolution group. uniform:
+ * all of them open, or none; all of them close, or none; and no sum is lifted. */
 typedef struct sb_walk_code {
     sb_walk_function run;
-    size_t first, count, bytes;
-    int32_t rows, filter;
+    size_t first, count;
+    const int32_t *filters;
+    int32_t rows, lines;
     bool uniform, opens, closes;
 } sb_walk_code;
 
 /* functions: those of bundle b in a chunk are functions[starts[j]] to functions[starts[j + 1]], j =
  * (conv group * chunk_count + chunk) * bundles + b. A bundle has the walks of a run of walk groups,
- * the same ones in every chunk. Functions lie in memory in the order in which they run; end: of the
- * code of all layers. */
+ * the same ones in every chunk. Functions lie in memory in the order in which they run. */
 typedef struct sb_generated_walks {
     const sb_walk_code *functions;
     const size_t *starts;
     int32_t bundles;
-    const char *end;
 } sb_generated_walks;
 
 /* offsets: vectors from the chunk's first one to the input, in bucket order. starts: the walks of
@@ -150,9 +150,11 @@ typedef struct sb_bit_weights {
  *   A = (S ^ flip[k]) + (S & twice[k]) - (Tq & twice[k]) + shift[k]
  * with Tq the raw sum of the window. flip: 0, or -1 for filters of code -1 (and 1 of the shift).
  * twice: -1 for binary filters (2 S - Tq), else 0; NULL where the layer has none. shift: minus
- * zero * sum of the filter's codes, minus what `lift` added. */
+ * zero * sum of the filter's codes, minus what `lift` added. plain: flip and shift are 0 and there
+ * is no twice, so that A = S; the sign of a filter of code -1 is then its scale's. */
 typedef struct sb_integer_sums {
     const int32_t *flip, *twice, *shift;
+    bool plain;
 } sb_integer_sums;
 
 /* Filters whose products a tile makes together, see dense/products.h. A window is a list of steps
@@ -221,6 +223,19 @@ static inline void sb_take_share(const sb_operands *operands, size_t count, size
 }
 
 typedef void (*sb_kernel_function)(const sb_layer *layer, const sb_operands *operands);
+
+/* Tiles of V positions of an output; the last one repeats its last position. */
+static inline size_t sb_tiles_of(const sb_view *output, int32_t vectors) {
+    const size_t positions = (size_t)output->block_height * output->block_width;
+    return (positions + (size_t)vectors - 1) / (size_t)vectors;
+}
+
+/* Tiles per block of generated walks: as even a part of the share's as fits. */
+static inline size_t sb_generated_tiles(size_t tiles, int32_t vectors) {
+    const size_t most = (SB_BLOCK_POSITIONS + (size_t)vectors - 1) / (size_t)vectors;
+    const size_t blocks = (tiles + most - 1) / most;
+    return blocks ? (tiles + blocks - 1) / blocks : 1;
+}
 
 /* Tiles of a block; the last block may have fewer. */
 static inline size_t sb_block_tiles(const sb_layer *layer, int32_t vectors) {

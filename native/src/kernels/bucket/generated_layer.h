@@ -1,46 +1,28 @@
 /* The bucket family with walks that are machine code, see jit/walk_code.c. SB_LANES, SB_FILTERS and
  * SB_VECTORS are set by the kernel's file.
  *
- * Code of a walk is about four times as large as its offsets, and that of a layer may be megabytes.
- * A function therefore serves a whole block of tiles, and while it does, the code that runs AHEAD
- * bytes later is fetched: processors hardly fetch code in advance, and without this a deep layer
- * waits for memory more than half of its time. */
+ * A function serves a whole block of tiles, and while it does, it fetches the code that runs AHEAD
+ * bytes later, see jit/walk_code.c; a tile its share of it. */
 #ifndef SB_KERNELS_GENERATED_LAYER_H
 #define SB_KERNELS_GENERATED_LAYER_H
 
 #include "bucket_layer.h"
 #include "collect_rows.h"
 
-enum {
-    SB_CODE_AHEAD = 32 << 10, /* bytes between the code that runs and the code fetched */
-    SB_CACHE_LINE = 64
-};
-
-/* Fetches the part of the code AHEAD of a function that tile t of `tiles` is responsible for. */
-SB_INLINE void sb_fetch_code(const sb_generated_walks *generated, const sb_walk_code *code,
-                             size_t t, size_t tiles) {
-#if defined(__GNUC__)
-    const char *begin = (const char *)(uintptr_t)code->run + SB_CODE_AHEAD;
-    const size_t lines = (code->bytes + SB_CACHE_LINE - 1) / SB_CACHE_LINE;
-    for (size_t line = lines * t / tiles; line < lines * (t + 1) / tiles; ++line)
-        if (line * SB_CACHE_LINE < (size_t)(generated->end - begin))
-            __builtin_prefetch(begin + line * SB_CACHE_LINE, 0, 2);
-#else
-    (void)generated, (void)code, (void)t, (void)tiles;
-#endif
-}
+enum { SB_CODE_AHEAD = 32 << 10 }; /* bytes between the code that runs and the code fetched */
 
 /* The walks of one function over one tile. */
 SB_INLINE void sb_generated_walk(const sb_layer *layer, const sb_walk_code *code,
                                  size_t chunk_begin, const sb_collector *collector,
                                  const sb_tile *tile) {
     const sb_bucket_group *groups = layer->buckets.groups + code->first;
+    const size_t fetched = SB_CODE_AHEAD + collector->tile * (size_t)code->lines * SB_LINE_BYTES;
     sb_vector sums[SB_CODE_SUMS / SB_VECTORS][SB_VECTORS], (*y)[SB_VECTORS] = sums;
     const void *windows[SB_VECTORS];
     SB_UNROLL
     for (int v = 0; v < SB_VECTORS; ++v)
         windows[v] = tile->window[v] + chunk_begin;
-    code->run(windows, sums);
+    code->run(windows, sums, (const void *)((uintptr_t)code->run + fetched));
     if (code->uniform) {
         sb_collect_rows(layer, code, collector, tile, y);
         return;
@@ -59,7 +41,6 @@ static inline void sb_generated_chunk(const sb_layer *layer, const size_t *start
     for (size_t i = starts[split->first_filters]; i < starts[split->end_filters]; ++i) {
         const sb_walk_code *code = generated->functions + i;
         for (size_t t = 0; t < tile_count; ++t) {
-            sb_fetch_code(generated, code, t, tile_count);
             collector.tile = t;
             sb_generated_walk(layer, code, chunk_begin, &collector, tiles + t);
         }
@@ -83,17 +64,11 @@ static inline void sb_generated_block(const sb_layer *layer, int32_t group, cons
         sb_bucket_silence(layer, group, &collector, tiles, tile_count);
 }
 
-/* Tiles per block: as even a part of the share's as fits. */
-static inline size_t sb_generated_tiles(size_t tiles) {
-    const size_t blocks = (tiles + SB_BLOCK_TILES - 1) / SB_BLOCK_TILES;
-    return blocks ? (tiles + blocks - 1) / blocks : 1;
-}
-
 static inline void sb_generated_conv2d(const sb_layer *layer, const sb_operands *operands) {
     const sb_generated_walks *generated = &layer->buckets.generated;
     const sb_split split = sb_bucket_split(&layer->buckets, operands, sb_tile_count(&layer->output),
                                            (size_t)generated->bundles);
-    const size_t block = sb_generated_tiles(split.end_tile - split.first_tile);
+    const size_t block = sb_generated_tiles(split.end_tile - split.first_tile, SB_VECTORS);
     const size_t pixels =
         (size_t)sb_view_rows(&layer->input) * sb_view_columns(&layer->input) * SB_LANES;
     const sb_total_element *totals = operands->totals;

@@ -3,6 +3,7 @@
 #define SB_VECTORS 2
 #include "multiply_avx512vnni.h"
 #if defined(SB_GATHERS_FILTERS)
+#include "finish_avx512.h"
 #include "finish_filters.h"
 #endif
 #include "product_conv2d.h"

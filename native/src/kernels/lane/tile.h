@@ -30,8 +30,7 @@ typedef struct sb_tile {
 /* Tiles of an output view; the last one repeats its last position, which is harmless because
  * every position is loaded before any is stored. */
 static inline size_t sb_tile_count(const sb_view *output) {
-    const size_t positions = (size_t)output->block_height * output->block_width;
-    return (positions + SB_VECTORS - 1) / SB_VECTORS;
+    return sb_tiles_of(output, SB_VECTORS);
 }
 
 /* The next position of the next tile. */

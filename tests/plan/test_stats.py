@@ -82,7 +82,7 @@ def test_entropy_of_binary_is_one_bit_and_of_even_ternary_log2_of_three():
     assert entropy_bits(LowBitWeight(np.zeros((2, 8), np.int8), scale)) == 0
 
 
-@pytest.mark.parametrize(("kind", "filters"), [("ternary", 5), ("binary", 9), ("binary", 0)])
+@pytest.mark.parametrize(("kind", "filters"), [("ternary", 6), ("binary", 9), ("binary", 0)])
 def test_group_sizes_out_of_range_are_refused(make_weight, kind, filters):
     with pytest.raises(PlanError, match=r"allowed: 1\.\."):
         pattern_stats(make_weight(kind, (16, 4, 3, 3)), filters)

@@ -83,7 +83,7 @@ def repetition(weight: LowBitWeight, filters: int, groups: int = 1) -> Repetitio
 def pattern_maps(layer: Layer) -> dict[str, Any] | None:
     """How often each pattern of a layer's filters occurs; None for float weights.
 
-    ``filters``: F, 8 or as many as there are (4 where a filter mixes -1, 0 and +1); ``radix``;
+    ``filters``: F, 8 or as many as there are (5 where a filter mixes -1, 0 and +1); ``radix``;
     ``counts``: over all groups of exactly F filters. Radix 2: 2^F entries, bit f for filter f.
     Radix 3: 3^F, the digit of filter f plus one times 3^f.
     """

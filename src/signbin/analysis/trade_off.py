@@ -25,7 +25,12 @@ from signbin.plan.cost import boundaries
 from signbin.plan.layer import Layer
 from signbin.plan.operations import Operations, walk_operations
 from signbin.plan.plan import Strategy
-from signbin.plan.stats import entropy_bits, largest_group
+from signbin.plan.stats import (
+    LARGEST_GROUP,
+    LARGEST_TERNARY_GROUP,
+    entropy_bits,
+    largest_group,
+)
 from signbin.plan.strategies import STRATEGIES
 from signbin.sharing import PairMerging, Saturation, additions_bound, wanted_sums
 from signbin.spec import LowBitWeight
@@ -148,10 +153,10 @@ def random_curves(inputs: int) -> dict[str, list[list[float]]]:
     filters. Binary weights have no zeros: half of the inputs are summed, whatever the density.
     """
     densities = [step / 50 for step in range(1, 51)]
-    binary = _walk_share(0.5, inputs, 2, 8)
+    binary = _walk_share(0.5, inputs, 2, LARGEST_GROUP)
     return {
-        "signed_binary": [[d, _walk_share(d, inputs, 2, 8)] for d in densities],
-        "ternary": [[d, _walk_share(d, inputs, 3, 4)] for d in densities],
+        "signed_binary": [[d, _walk_share(d, inputs, 2, LARGEST_GROUP)] for d in densities],
+        "ternary": [[d, _walk_share(d, inputs, 3, LARGEST_TERNARY_GROUP)] for d in densities],
         "binary": [[d, binary] for d in (densities[0], densities[-1])],
     }
 

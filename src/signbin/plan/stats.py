@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 LARGEST_GROUP = 8
-LARGEST_TERNARY_GROUP = 4
+LARGEST_TERNARY_GROUP = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +80,7 @@ def has_binary_filter(weight: LowBitWeight) -> bool:
 
 
 def largest_group(weight: LowBitWeight) -> int:
-    """Most filters one walk can take: 8, or 4 at radix 3."""
+    """Most filters one walk can take: 8, or 5 at radix 3."""
     return LARGEST_TERNARY_GROUP if walk_radix(weight) == 3 else LARGEST_GROUP
 
 
@@ -102,7 +102,7 @@ def patterns(
     Returns (groups, C, R*S), C the channels one filter reads; a group never spans two
     convolution groups, whose filters read different inputs. Radix 2: bit f = code of filter f is
     non-zero, or +1 where the filter is binary (out = 2 * sum of the positive inputs - sum of all
-    inputs). Radix 3: sum_f code_f * 3^f, int8, at most 4 filters; p and -p share a bucket.
+    inputs). Radix 3: sum_f code_f * 3^f, int8, at most 5 filters; p and -p share a bucket.
     """
     radix = walk_radix(weight)
     largest = largest_group(weight)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 from signbin.plan.bitserial import BitSerial
-from signbin.plan.cost import Tile, dense_cost, walk_cost, walk_counts
+from signbin.plan.cost import Tile, WalkCounts, dense_cost, walk_cost, walk_counts
 from signbin.plan.generated import generated_cost
 from signbin.plan.layer import Layer
 from signbin.plan.operations import Operations, dense_operations, walk_operations
@@ -95,7 +95,7 @@ class Bucket:
         return "the weights are float, not of two or three values per filter"
 
     def options(self, layer: Layer, kernels: Sequence[Kernel], target: Target) -> Iterator[Option]:
-        """For every F the kernel (V) and chunk of least cost; ternary takes at most 4 filters.
+        """For every F the kernel (V) and chunk of least cost; ternary takes at most 5 filters.
 
         Kernel.filters is the largest F a kernel walks. Kernels whose walks become machine code
         compete with the others, each with its own best.
@@ -109,9 +109,12 @@ class Bucket:
             if not serving:
                 continue
             stats = pattern_stats(weight, filters, convolution_groups=layer.groups)
+            counted = [
+                (chunk, walk_counts(layer, stats, chunk)) for chunk in _chunks(layer.channels)
+            ]
             for generated in (False, True):
                 tiles = [
-                    _tile_option(layer, stats, kernel, target)
+                    _tile_option(layer, stats, counted, kernel, target)
                     for kernel in serving
                     if kernel.generated is generated
                 ]
@@ -135,14 +138,19 @@ STRATEGIES: Final[tuple[StrategyRule, ...]] = (
 )
 
 
-def _tile_option(layer: Layer, stats: PatternStats, kernel: Kernel, target: Target) -> Option:
+def _tile_option(
+    layer: Layer,
+    stats: PatternStats,
+    counted: Sequence[tuple[int, WalkCounts]],
+    kernel: Kernel,
+    target: Target,
+) -> Option:
     machine = target.running(kernel.isa)
     vectors = max(kernel.vectors, 1)
     price = generated_cost if kernel.generated else walk_cost
     priced = []
-    for chunk in _chunks(layer.channels):
+    for chunk, counts in counted:
         tile = Tile(stats.filters, vectors, chunk, kernel.together)
-        counts = walk_counts(layer, stats, chunk)
         priced.append((price(layer, counts, tile, machine), tile, counts))
     cost, tile, counts = min(priced, key=lambda entry: entry[0])
     name = "generated bucket" if kernel.generated else "bucket"
@@ -156,9 +164,12 @@ def _tile_option(layer: Layer, stats: PatternStats, kernel: Kernel, target: Targ
     return Option(parameters, in_units_of(target, kernel, layer, cost), summary)
 
 
-def _chunks(channels: int) -> Iterator[int]:
-    """All channels at once, then halves, down to the smallest chunk worth its boundaries."""
-    yield channels
-    while channels >= 2 * _SMALLEST_CHUNK:
-        channels = -(-channels // 2)
-        yield channels
+def _chunks(channels: int) -> list[int]:
+    """Chunks of equal size, all channels at once first, down to the smallest worth its boundaries.
+
+    Every number of them up to 16, then twice as many again and again. Sums of codes fit 16 bits up
+    to a number of channels that depends on the kind of weights: each kind comes close to its own.
+    """
+    numbers = [*range(1, 16), *(16 << doubling for doubling in range(16))]
+    sizes = {-(-channels // number) for number in numbers}
+    return sorted({size for size in sizes if size >= _SMALLEST_CHUNK} | {channels}, reverse=True)

@@ -28,7 +28,7 @@ from signbin.analysis.workload import LayerWorkload
 from signbin.plan import Plan, Strategy
 from signbin.plan.cost import Tile, walk_counts
 from signbin.plan.layer import Layer
-from signbin.plan.stats import pattern_stats
+from signbin.plan.stats import LARGEST_GROUP, LARGEST_TERNARY_GROUP, pattern_stats
 from signbin.spec import LowBitWeight, ValueSet
 
 __all__ = ["CpuConfiguration", "count", "with_plan"]
@@ -109,7 +109,7 @@ def _walk(
     layer: LayerWorkload, configuration: CpuConfiguration, tile: Tile, vectors: int
 ) -> Counts:
     chunk = min(tile.chunk, layer.channels // layer.groups)
-    largest = 4 if layer.value_set is ValueSet.TERNARY else 8
+    largest = LARGEST_TERNARY_GROUP if layer.value_set is ValueSet.TERNARY else LARGEST_GROUP
     filters = min(tile.filters, largest, layer.filters)
     planned = _planned(layer)
     assert isinstance(planned.weight, LowBitWeight)

@@ -5,6 +5,9 @@
 From codes to codes, ReLU and requantisation included, in the layout an engine has inside a
 network, one thread. Ours is the program's own record of the layer. Outputs are compared with the
 float layer's first; then all are timed by turns. The ratio is fastest peer / ours.
+
+Best against best, unless --both limits our kernels and oneDNN's to one instruction set, which ONNX
+Runtime cannot be and so stays away; such results are a section of their own.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from typing import Any, Final
 import onednn_int8
 import onnxruntime_int8
 from coded_layer import CodedCall, CodedLayer, coded_layer
-from kernels import LayerOfProgram
+from kernels import LIMITS, LayerOfProgram, limit_onednn
 from layers import KINDS, LAYER, read_shapes
 from results import RESULTS, record
 from signbin import native
@@ -42,15 +45,18 @@ ENGINES: Final[Mapping[str, Callable[[CodedLayer], CodedCall]]] = MappingProxyTy
     {"onnxruntime": onnxruntime_int8.convolution, "onednn": onednn_int8.convolution}
 )
 """THE list of engines with a layer of 8-bit codes; each is a file beside this one."""
+_LIMITED: Final = ("onednn",)
 
 # Rounding weights and output leaves about 50 dB; sums that saturate leave far less.
 _FLOOR: Final = Floor(top1_agreement=0.0, snr_db=25.0)
 
 
-def measure_layer(layer: CodedLayer, schedule: Schedule, isa: str = "auto") -> dict[str, Any]:
+def measure_layer(
+    layer: CodedLayer, schedule: Schedule, isa: str = "auto", engines: Sequence[str] | None = None
+) -> dict[str, Any]:
     """One row: everyone's agreement and times; ours at the top level, ``fastest`` of the others."""
     program = Program(Artifact(layer.quantized()), isa=isa)
-    calls = [make(layer) for make in ENGINES.values()]
+    calls = [ENGINES[name](layer) for name in engines or ENGINES]
     outputs = {"ours": program.trace(layer.numbers)[LAYER]}
     outputs |= {call.engine: call.output for call in calls}
     found = {name: layer.agreement(output) for name, output in outputs.items()}
@@ -59,11 +65,11 @@ def measure_layer(layer: CodedLayer, schedule: Schedule, isa: str = "auto") -> d
     ours = LayerOfProgram("ours", program, layer.numbers)
     sides = [ours, *(InProcess(call.engine, call.call) for call in calls)]
     times = take_turns(sides, schedule)
-    engines = {
+    rated = {
         call.engine: {**call.facts, **_rated(times[call.engine], found[call.engine], layer)}
         for call in calls
     }
-    fastest = min(engines, key=lambda name: engines[name]["median_ms"])
+    fastest = min(rated, key=lambda name: rated[name]["median_ms"])
     plan = program.plan.for_layer(LAYER)
     return {
         "shape": layer.shape.name,
@@ -75,7 +81,7 @@ def measure_layer(layer: CodedLayer, schedule: Schedule, isa: str = "auto") -> d
         **_rated(times["ours"], found["ours"], layer),
         **paired_ratio(times[fastest], times["ours"]).to_json(),
         "fastest": fastest,
-        "engines": engines,
+        "engines": rated,
     }
 
 
@@ -100,17 +106,23 @@ def line(row: Mapping[str, Any]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure all rows, print them, record them."""
     options = _options(arguments)
+    limit_onednn(options)
+    engines = _LIMITED if options.both else tuple(ENGINES)
     cores = choose_cores(1)
     os.sched_setaffinity(0, cores)
+    import torch  # noqa: PLC0415 - after the affinity is set
+
+    torch.set_num_threads(1)
     schedule, rows = Schedule(rounds=options.rounds), []
     for shape in read_shapes(options.shapes):
         layer = coded_layer(shape, options.weights, options.density)
-        row = measure_layer(layer, schedule, options.isa)
+        row = measure_layer(layer, schedule, options.isa, engines)
         rows.append({"weights": options.weights, "density": options.density, **row})
         sys.stderr.write(line(rows[-1]) + "\n")
     isa = native.resolve_isa(options.isa)
     content = {"rows": rows, "isa": isa, "threads": 1, "cores": list(cores)}
-    sys.stdout.write(f"wrote {record('int8_layers', content, options.results)}\n")
+    section = f"int8_layers_{options.both}" if options.both else "int8_layers"
+    sys.stdout.write(f"wrote {record(section, content, options.results)}\n")
     return 0
 
 
@@ -120,6 +132,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--weights", default="signed_binary", help=", ".join(KINDS))
     parser.add_argument("--density", type=float, default=0.35)
     parser.add_argument("--isa", default="auto")
+    parser.add_argument("--both", choices=LIMITS, help="limit ours and oneDNN to this one")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--results", type=Path, default=RESULTS)
     return parser.parse_args(arguments)

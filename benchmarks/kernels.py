@@ -46,7 +46,8 @@ from signbin.runtime import Program
 _TOLERANCE: Final = 1e-4
 _FLOAT_ONLY: Final = ("resnet18-float",)
 _ONEDNN_LIMIT: Final = "ONEDNN_MAX_CPU_ISA"
-_LIMITS: Final = ("avx2",)
+LIMITS: Final = ("avx2",)
+"""Instruction sets that oneDNN's kernels can be limited to, and ours with them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,12 +138,17 @@ def line(row: dict[str, Any]) -> str:
     )
 
 
+def limit_onednn(options: argparse.Namespace) -> None:
+    """Does what ``--both`` says, before oneDNN is loaded: it has no other door."""
+    if options.both:
+        options.isa = native.resolve_isa(options.both)
+        os.environ[_ONEDNN_LIMIT] = options.both.upper()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure all rows, print them, record them."""
     options = _options(arguments)
-    if options.both:  # oneDNN reads it when it is loaded, and has no other door
-        options.isa = native.resolve_isa(options.both)
-        os.environ[_ONEDNN_LIMIT] = options.both.upper()
+    limit_onednn(options)
     cores = choose_cores(1)
     os.sched_setaffinity(0, cores)
     import torch  # noqa: PLC0415 - after the affinity is set
@@ -181,7 +187,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--weights", default="signed_binary,float", help=", ".join(KINDS))
     parser.add_argument("--density", type=float, default=0.35)
     parser.add_argument("--isa", default="auto")
-    parser.add_argument("--both", choices=_LIMITS, help="limit ours and oneDNN to this one")
+    parser.add_argument("--both", choices=LIMITS, help="limit ours and oneDNN to this one")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--results", type=Path, default=RESULTS)
     return parser.parse_args(arguments)

@@ -153,6 +153,7 @@ TABLES: Final[Mapping[str, Callable[[Row], list[str]]]] = {
     "kernels": kernels_table,
     "kernels_avx2": kernels_table,
     "int8_layers": int8_layers_table,
+    "int8_layers_avx2": int8_layers_table,
     "weight_kinds": weight_kinds_table,
     "threads": threads_table,
     "instructions": instructions_table,

@@ -255,7 +255,7 @@ out.
 
 MAERI and the systolic array without gating do the same work for every kind. The gated arrays rest
 multiplier and accumulator on a zero weight but still move and hold the operands, and take the same
-time. The CPU row is the bucket walk with one tile for all kinds (at most 4 filters for ternary);
+time. The CPU row is the bucket walk with one tile for all kinds (at most 5 filters for ternary);
 binary runs it with the shared window sum, the fair control. Below 1x means more energy than binary.
 The prices of instructions and caches are quoted from memory, and the table file marks them so.
 

@@ -1,6 +1,5 @@
 """The committed results are what the models give, and the committed pages what the results give."""
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
@@ -11,14 +10,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def experiment() -> ModuleType:
-    path = ROOT / "experiments" / "energy.py"
-    spec = importlib.util.spec_from_file_location("energy_experiment", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def experiment(load_script) -> ModuleType:
+    return load_script("energy")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The committed counts are what the engines give, and the page what the results give."""
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
@@ -11,14 +10,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def experiment() -> ModuleType:
-    path = ROOT / "experiments" / "tradeoff.py"
-    spec = importlib.util.spec_from_file_location("tradeoff_experiment", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def experiment(load_script) -> ModuleType:
+    return load_script("tradeoff")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The committed pages are made from the committed results, and say what those hold."""
 
-import importlib.util
 import json
 import math
 from pathlib import Path
@@ -30,14 +29,8 @@ compare:
 
 
 @pytest.fixture(scope="module")
-def generator() -> ModuleType:
-    path = ROOT / "experiments" / "training.py"
-    spec = importlib.util.spec_from_file_location("training_experiments", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def generator(load_script) -> ModuleType:
+    return load_script("training")
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The zoo holds the best of each kind, small, loadable, and as its cards say."""
 
 import hashlib
-import importlib.util
 import re
 from pathlib import Path
 from types import ModuleType
@@ -17,14 +16,8 @@ FILES = sorted((ROOT / "zoo").glob("*.safetensors"))
 
 
 @pytest.fixture(scope="module")
-def zoo() -> ModuleType:
-    path = ROOT / "experiments" / "zoo.py"
-    spec = importlib.util.spec_from_file_location("zoo_of_networks", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def zoo(load_script) -> ModuleType:
+    return load_script("zoo")
 
 
 @pytest.fixture(scope="module")

@@ -109,12 +109,12 @@ class Bucket:
             if not serving:
                 continue
             stats = pattern_stats(weight, filters, convolution_groups=layer.groups)
-            counted = [
-                (chunk, walk_counts(layer, stats, chunk)) for chunk in _chunks(layer.channels)
-            ]
+            counted = {chunk: walk_counts(layer, stats, chunk) for chunk in _chunks(layer.channels)}
+            halved = {chunk: counted[chunk] for chunk in _halved(layer.channels)}
             for generated in (False, True):
+                counts = counted if generated else halved
                 tiles = [
-                    _tile_option(layer, stats, counted, kernel, target)
+                    _tile_option(layer, stats, counts, kernel, target)
                     for kernel in serving
                     if kernel.generated is generated
                 ]
@@ -141,7 +141,7 @@ STRATEGIES: Final[tuple[StrategyRule, ...]] = (
 def _tile_option(
     layer: Layer,
     stats: PatternStats,
-    counted: Sequence[tuple[int, WalkCounts]],
+    counted: Mapping[int, WalkCounts],
     kernel: Kernel,
     target: Target,
 ) -> Option:
@@ -149,7 +149,7 @@ def _tile_option(
     vectors = max(kernel.vectors, 1)
     price = generated_cost if kernel.generated else walk_cost
     priced = []
-    for chunk, counts in counted:
+    for chunk, counts in counted.items():
         tile = Tile(stats.filters, vectors, chunk, kernel.together)
         priced.append((price(layer, counts, tile, machine), tile, counts))
     cost, tile, counts = min(priced, key=lambda entry: entry[0])
@@ -164,12 +164,23 @@ def _tile_option(
     return Option(parameters, in_units_of(target, kernel, layer, cost), summary)
 
 
-def _chunks(channels: int) -> list[int]:
-    """Chunks of equal size, all channels at once first, down to the smallest worth its boundaries.
+def _halved(channels: int) -> list[int]:
+    """All channels at once, then halves, down to the smallest chunk worth its boundaries.
 
-    Every number of them up to 16, then twice as many again and again. Sums of codes fit 16 bits up
-    to a number of channels that depends on the kind of weights: each kind comes close to its own.
+    Compiled walks take no others: their rates were measured with these.
     """
-    numbers = [*range(1, 16), *(16 << doubling for doubling in range(16))]
-    sizes = {-(-channels // number) for number in numbers}
-    return sorted({size for size in sizes if size >= _SMALLEST_CHUNK} | {channels}, reverse=True)
+    sizes = [channels]
+    while sizes[-1] >= 2 * _SMALLEST_CHUNK:
+        sizes.append(-(-sizes[-1] // 2))
+    return sizes
+
+
+def _chunks(channels: int) -> list[int]:
+    """The halves, and as many chunks of equal size as there are numbers up to 16.
+
+    Sums of codes fit 16 bits up to a number of channels that depends on the kind of weights: each
+    kind comes close to its own.
+    """
+    sizes = {-(-channels // number) for number in range(1, 17)}
+    wide = {size for size in sizes if size >= _SMALLEST_CHUNK}
+    return sorted(wide.union(_halved(channels)), reverse=True)

@@ -21,7 +21,12 @@ from signbin.plan import GroupSearch, Strategy
 from signbin.plan.grouping import regroup
 from signbin.plan.layer import Layer
 from signbin.plan.operations import Operations
-from signbin.plan.stats import entropy_bits, largest_group
+from signbin.plan.stats import (
+    LARGEST_GROUP,
+    LARGEST_TERNARY_GROUP,
+    entropy_bits,
+    largest_group,
+)
 from signbin.plan.strategies import STRATEGIES
 from signbin.sharing import PairMerging, Saturation, additions_bound
 from signbin.spec import LowBitWeight
@@ -86,7 +91,7 @@ def fewest(strategy: Strategy, layer: Layer, **options: int) -> tuple[Parameters
     """The tile of fewest additions, and what it takes; options are added to every tile."""
     tried = [{**tile, **options} for tile in tiles_of(strategy, layer)]
     if options.get("two_groups") and strategy is Strategy.BUCKET:
-        tried = [tile for tile in tried if tile["filters"] <= 4]
+        tried = [tile for tile in tried if tile["filters"] <= LARGEST_TERNARY_GROUP]
     counted = [(tile, _RULES[strategy].operations(layer, tile)) for tile in tried]
     return min(counted, key=lambda entry: entry[1].additions)
 
@@ -421,8 +426,10 @@ def resnet18() -> list[dict[str, Any]]:
 
 def _fewest_on_codes(layer: Layer, options: Mapping[str, int]) -> int:
     on_codes = dataclasses.replace(layer, activations="u8", top=255)
-    largest = 4 if options.get("two_groups") or layer.radix == 3 else 8
-    chunks = [layer.channels >> shift for shift in range(4) if layer.channels >> shift >= 16]
+    ternary = options.get("two_groups") or layer.radix == 3
+    largest = LARGEST_TERNARY_GROUP if ternary else LARGEST_GROUP
+    sizes = {-(-layer.channels // number) for number in range(1, 17)}
+    chunks = sorted(size for size in sizes if size >= 16)
     return min(
         _RULES[Strategy.BUCKET]
         .operations(on_codes, {"filters": filters, "chunk": chunk, **options})

@@ -42,12 +42,18 @@ from signbin.plan import (
     make_plan,
 )
 from signbin.plan.cost import Tile, walk_cost, walk_counts
+from signbin.plan.generated import generated_cost
 from signbin.plan.grouping import regroup
 from signbin.plan.layer import Layer, weighted_layers
 from signbin.plan.operations import walk_operations
 from signbin.plan.plan import LayerPlan
 from signbin.plan.shared_sums import sums_option
-from signbin.plan.stats import entropy_bits, pattern_stats
+from signbin.plan.stats import (
+    LARGEST_GROUP,
+    LARGEST_TERNARY_GROUP,
+    entropy_bits,
+    pattern_stats,
+)
 from signbin.plan.strategies import STRATEGIES
 from signbin.runtime import Program
 from signbin.sharing import additions_bound
@@ -385,15 +391,19 @@ def _walks(
     engine: Engine, layer: Layer, kernels: Sequence[Kernel], target: Target
 ) -> Iterator[Candidate]:
     two = bool(engine.options.get("two_groups"))
-    largest = 4 if two or layer.radix == 3 else 8
+    largest = LARGEST_TERNARY_GROUP if two or layer.radix == 3 else LARGEST_GROUP
     assert isinstance(layer.weight, LowBitWeight)
-    chunks = [layer.channels >> shift for shift in range(6) if layer.channels >> shift >= 16]
+    sizes = {-(-layer.channels // number) for number in range(1, 33)}
+    chunks = sorted(size for size in sizes if size >= 16)
     for filters in range(2, largest + 1):
         stats = pattern_stats(layer.weight, filters)
-        for kernel, chunk in itertools.product(kernels, chunks):
-            tile = Tile(filters, kernel.vectors, chunk)
-            machine = target.running(kernel.isa)
-            cost = walk_cost(layer, walk_counts(layer, stats, chunk), tile, machine)
+        counted = [(chunk, walk_counts(layer, stats, chunk)) for chunk in chunks]
+        for kernel, (chunk, counts) in itertools.product(kernels, counted):
+            if not kernel.generated and layer.channels % chunk:
+                continue  # compiled walks take equal chunks only, as in the planner
+            tile = Tile(filters, kernel.vectors, chunk, kernel.together)
+            price = generated_cost if kernel.generated else walk_cost
+            cost = price(layer, counts, tile, target.running(kernel.isa))
             parameters = {"filters": filters, "vectors": kernel.vectors, "chunk": chunk}
             if kernel.generated:
                 parameters["generated"] = 1

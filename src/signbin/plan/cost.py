@@ -138,7 +138,7 @@ def walk_cost(layer: Layer, counts: WalkCounts, tile: Tile, target: Target) -> f
     cycles: V vectors share an offset, and their V running sums are the only additions that do
     not wait for one another; past L1 the load rate drops. A boundary takes one addition
     and bucket_cycles / V for each list of inputs behind it (radix 3: one to add, one to subtract),
-    and more where 2 V + 2 vectors fill the registers.
+    and more where outputs wait in memory: at radix 3, and where 2 V + 2 vectors fill the registers.
     """
     add = 1 / target.add_per_cycle
     latency = _CODE_ADD_LATENCY if layer.activations == "u8" else target.add_latency
@@ -146,7 +146,7 @@ def walk_cost(layer: Layer, counts: WalkCounts, tile: Tile, target: Target) -> f
     shared = max(1 / load_rate + target.offset_cycles / tile.vectors, add)
     load_add = max(shared, latency / tile.vectors)
     boundary = add + (layer.radix - 1) * target.bucket_cycles / tile.vectors
-    if 2 * tile.vectors + 2 >= target.registers:
+    if layer.radix == 3 or 2 * tile.vectors + 2 >= target.registers:
         boundary += _SPILL_CYCLES
     cycles = (
         counts.load_adds * load_add

@@ -142,9 +142,8 @@ sb_status sb_set_filter_factors(sb_builder *builder, const sb_code_spec *codes, 
 sb_code_spec sb_filter_of(const sb_code_spec *codes, int32_t k);
 int32_t sb_radix_of(const sb_code_spec *filter, sb_walk_mode mode);
 
-/* weights_graph.c: SB_INVALID_ARGUMENT for weight codes or a walk mode that sums of digits do not
- * have. */
-sb_status sb_check_digits(sb_builder *builder, const sb_weight_spec *spec, size_t count);
+/* weights_graph.c: SB_INVALID_ARGUMENT for a walk mode that sums of digits do not have. */
+sb_status sb_check_mode(sb_builder *builder, sb_walk_mode mode);
 
 /* weights_bucket.c: bytes of a share's scratch: for a linear layer the images of a pass, turned,
  * and the sums of all filters for them; for a convolution on codes, the sums of all filters of
@@ -160,8 +159,10 @@ sb_status sb_install_products(sb_builder *builder, const sb_codes *integers, con
 sb_status sb_install_tables(sb_builder *builder, const sb_weight_spec *spec, const char *op,
                             size_t count, sb_step *step);
 
-/* weights_bucket.c: as many weight codes as there must be, -1, 0 or +1 each. */
-sb_status sb_check_codes(sb_builder *builder, const sb_codes *codes, size_t count);
+/* weights_bucket.c: the codes of a layer's weights, as many as there must be and -1, 0 or +1 each,
+ * and copies of their scales and offsets. */
+sb_status sb_read_codes(sb_builder *builder, const sb_weight_spec *spec, size_t count,
+                        const sb_step *step, sb_code_spec *codes);
 
 /* weights_bucket.c: what turns a kernel's sums into the layer's: factors of float32, or integers
  * and factors. */

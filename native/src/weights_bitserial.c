@@ -76,15 +76,10 @@ sb_status sb_install_bits(sb_builder *builder, const sb_weight_spec *spec, const
                           size_t count, sb_step *step) {
     const sb_type type = builder->contents.values[step->input].type;
     const sb_kernel_query query = {"bitserial", op, builder->isa, type, 0, SB_MAX_VECTORS, false};
-    const size_t filters = (size_t)step->layer.geometry.out_channels;
-    sb_code_spec codes = {.codes = spec->codes.data,
-                          .taps = count / filters,
-                          .filters = step->layer.geometry.out_channels};
-    sb_status status = sb_check_digits(builder, spec, count);
+    sb_code_spec codes;
+    sb_status status = sb_check_mode(builder, spec->tile.mode);
     if (status == SB_OK)
-        status = sb_copy_floats(builder, &spec->scale, filters, "weight scale", &codes.scale);
-    if (status == SB_OK)
-        status = sb_copy_floats(builder, &spec->offset, filters, "weight offset", &codes.offset);
+        status = sb_read_codes(builder, spec, count, step, &codes);
     if (status == SB_OK)
         status = sb_find_kernel(builder, &query, step);
     if (status == SB_OK)

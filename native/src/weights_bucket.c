@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-sb_status sb_check_codes(sb_builder *builder, const sb_codes *codes, size_t count) {
+static sb_status check_codes(sb_builder *builder, const sb_codes *codes, size_t count) {
     if (codes->count != count)
         return sb_complain(builder, SB_INVALID_ARGUMENT, "weight codes: %zu; allowed: %zu",
                            codes->count, count);
@@ -15,6 +15,20 @@ sb_status sb_check_codes(sb_builder *builder, const sb_codes *codes, size_t coun
             return sb_complain(builder, SB_INVALID_ARGUMENT,
                                "weight code %zu: %d; allowed: -1, 0, +1", i, codes->data[i]);
     return SB_OK;
+}
+
+sb_status sb_read_codes(sb_builder *builder, const sb_weight_spec *spec, size_t count,
+                        const sb_step *step, sb_code_spec *codes) {
+    const size_t filters = (size_t)step->layer.geometry.out_channels;
+    *codes = (sb_code_spec){.codes = spec->codes.data,
+                            .taps = count / filters,
+                            .filters = step->layer.geometry.out_channels};
+    sb_status status = check_codes(builder, &spec->codes, count);
+    if (status == SB_OK)
+        status = sb_copy_floats(builder, &spec->scale, filters, "weight scale", &codes->scale);
+    if (status == SB_OK)
+        status = sb_copy_floats(builder, &spec->offset, filters, "weight offset", &codes->offset);
+    return status;
 }
 
 static sb_status check_tile(sb_builder *builder, const sb_tile_spec *tile) {
@@ -246,18 +260,11 @@ static sb_status pack_codes(sb_builder *builder, const sb_weight_spec *spec, sb_
 
 sb_status sb_install_buckets(sb_builder *builder, const sb_weight_spec *spec, const char *op,
                              size_t count, sb_step *step) {
-    const size_t filters = (size_t)step->layer.geometry.out_channels;
-    sb_code_spec codes = {.codes = spec->codes.data,
-                          .taps = count / filters,
-                          .filters = step->layer.geometry.out_channels};
+    sb_code_spec codes;
     int32_t chunk = 0;
-    sb_status status = sb_check_codes(builder, &spec->codes, count);
+    sb_status status = sb_read_codes(builder, spec, count, step, &codes);
     if (status == SB_OK)
         status = check_tile(builder, &spec->tile);
-    if (status == SB_OK)
-        status = sb_copy_floats(builder, &spec->scale, filters, "weight scale", &codes.scale);
-    if (status == SB_OK)
-        status = sb_copy_floats(builder, &spec->offset, filters, "weight offset", &codes.offset);
     if (status == SB_OK)
         status = place_codes(builder, &spec->tile, op, step, &chunk);
     if (status == SB_OK)

@@ -5,12 +5,11 @@
 
 enum { MOST_SLOT_BYTES = 1 << 20 };
 
-sb_status sb_check_digits(sb_builder *builder, const sb_weight_spec *spec, size_t count) {
-    const sb_walk_mode mode = spec->tile.mode;
+sb_status sb_check_mode(sb_builder *builder, sb_walk_mode mode) {
     if (mode != SB_WALK_DEFAULT && mode != SB_WALK_TWO_GROUPS)
         return sb_complain(builder, SB_INVALID_ARGUMENT, "tile: walk mode %d is none of sums",
                            (int)mode);
-    return sb_check_codes(builder, &spec->codes, count);
+    return SB_OK;
 }
 
 sb_code_spec sb_filter_of(const sb_code_spec *codes, int32_t k) {
@@ -118,15 +117,10 @@ static sb_status install(sb_builder *builder, const sb_weight_spec *spec, const 
 
 sb_status sb_install_graph(sb_builder *builder, const sb_weight_spec *spec, const char *op,
                            size_t count, sb_step *step) {
-    const size_t filters = (size_t)step->layer.geometry.out_channels;
-    sb_code_spec codes = {.codes = spec->codes.data,
-                          .taps = count / filters,
-                          .filters = step->layer.geometry.out_channels};
-    sb_status status = sb_check_digits(builder, spec, count);
+    sb_code_spec codes;
+    sb_status status = sb_check_mode(builder, spec->tile.mode);
     if (status == SB_OK)
-        status = sb_copy_floats(builder, &spec->scale, filters, "weight scale", &codes.scale);
-    if (status == SB_OK)
-        status = sb_copy_floats(builder, &spec->offset, filters, "weight offset", &codes.offset);
+        status = sb_read_codes(builder, spec, count, step, &codes);
     if (status == SB_OK)
         status = place_graph(builder, spec, op, step);
     if (status == SB_OK)

@@ -24,21 +24,14 @@ static sb_status pack_bits(sb_builder *builder, const sb_code_spec *codes, int32
 
 sb_status sb_install_tables(sb_builder *builder, const sb_weight_spec *spec, const char *op,
                             size_t count, sb_step *step) {
-    const size_t filters = (size_t)step->layer.geometry.out_channels;
     const sb_type type = builder->contents.values[step->input].type;
     const sb_kernel_query query = {.strategy = "table",
                                    .op = op,
                                    .isa = builder->isa,
                                    .type = type,
                                    .vectors = SB_MAX_VECTORS};
-    sb_code_spec codes = {.codes = spec->codes.data,
-                          .taps = count / filters,
-                          .filters = step->layer.geometry.out_channels};
-    sb_status status = sb_check_codes(builder, &spec->codes, count);
-    if (status == SB_OK)
-        status = sb_copy_floats(builder, &spec->scale, filters, "weight scale", &codes.scale);
-    if (status == SB_OK)
-        status = sb_copy_floats(builder, &spec->offset, filters, "weight offset", &codes.offset);
+    sb_code_spec codes;
+    sb_status status = sb_read_codes(builder, spec, count, step, &codes);
     if (status == SB_OK)
         status = sb_find_kernel(builder, &query, step);
     if (status == SB_OK)

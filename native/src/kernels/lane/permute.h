@@ -58,23 +58,17 @@ typedef struct sb_permutation {
     __m256i own, other, kept;
 } sb_permutation;
 SB_INLINE sb_permutation sb_prepare_moves(const sb_lane_moves *moves) {
-    uint8_t own[2 * SB_LANES], other[2 * SB_LANES];
-    uint16_t kept[SB_LANES];
-    sb_permutation result;
-    for (int lane = 0; lane < SB_LANES; ++lane) {
-        const int32_t from = moves->source[lane];
-        const bool same = from / 8 == lane / 8;
-        for (int byte = 0; byte < 2; ++byte) {
-            const uint8_t at = (uint8_t)(from % 8 * 2 + byte);
-            own[2 * lane + byte] = from >= 0 && same ? at : 0x80;
-            other[2 * lane + byte] = from >= 0 && !same ? at : 0x80;
-        }
-        kept[lane] = from < 0 ? UINT16_MAX : 0;
-    }
-    memcpy(&result.own, own, sizeof own);
-    memcpy(&result.other, other, sizeof other);
-    memcpy(&result.kept, kept, sizeof kept);
-    return result;
+    const __m256i *source = (const __m256i *)(const void *)moves->source;
+    const __m256i from = _mm256_permute4x64_epi64(
+        _mm256_packs_epi32(_mm256_loadu_si256(source), _mm256_loadu_si256(source + 1)), 0xd8);
+    const __m256i half = _mm256_setr_epi16(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+    const __m256i same = _mm256_cmpeq_epi16(_mm256_srai_epi16(from, 3), half);
+    const __m256i kept = _mm256_srai_epi16(from, 15), nowhere = _mm256_set1_epi8((char)0x80);
+    const __m256i low = _mm256_slli_epi16(_mm256_and_si256(from, _mm256_set1_epi16(7)), 1);
+    const __m256i bytes =
+        _mm256_or_si256(low, _mm256_slli_epi16(_mm256_add_epi16(low, _mm256_set1_epi16(1)), 8));
+    return (sb_permutation){_mm256_blendv_epi8(nowhere, bytes, same),
+                            _mm256_blendv_epi8(bytes, nowhere, _mm256_or_si256(same, kept)), kept};
 }
 SB_INLINE sb_vector sb_take_lanes(sb_permutation moves, sb_vector source, sb_vector kept) {
     const __m256i halves = (__m256i)source;

@@ -11,17 +11,23 @@ static inline int32_t sb_floor_divide(int32_t value, int32_t by) {
     return value >= 0 ? value / by : -((-value + by - 1) / by);
 }
 
-static inline sb_lane_moves sb_find_moves(const sb_layer *layer, int32_t y, int32_t x) {
+/* down, across: blocks from a lane's own to the one that position (y, x) lies in. */
+static inline sb_lane_moves sb_find_moves(const sb_layer *layer, int32_t y, int32_t x, int32_t down,
+                                          int32_t across) {
     const sb_view *view = &layer->output;
-    const int32_t down = sb_floor_divide(y, view->block_height);
-    const int32_t across = sb_floor_divide(x, view->block_width);
+    const sb_geometry *geometry = &layer->geometry;
+    const int32_t shift = down * view->blocks_x + across;
     sb_lane_moves moves;
-    for (int32_t lane = 0; lane < SB_LANES; ++lane) {
-        const int64_t row = sb_view_image_row(view, lane, y);
-        const int64_t column = sb_view_image_column(view, lane, x);
-        const bool inside = row >= 0 && row < layer->geometry.out_height && column >= 0 &&
-                            column < layer->geometry.out_width;
-        moves.source[lane] = inside ? lane + down * view->blocks_x + across : -1;
+    int64_t row = y, column = x;
+    for (int32_t lane = 0, bx = 0; lane < SB_LANES; ++lane, column += view->block_width) {
+        if (bx++ == view->blocks_x) {
+            row += view->block_height;
+            column = x;
+            bx = 1;
+        }
+        const bool inside =
+            row >= 0 && row < geometry->out_height && column >= 0 && column < geometry->out_width;
+        moves.source[lane] = inside ? lane + shift : -1;
     }
     return moves;
 }
@@ -93,9 +99,9 @@ static inline void sb_exchange_halo(const sb_layer *layer, const sb_operands *op
         for (int32_t x = -view->left; x < view->block_width + view->right; ++x) {
             if (sb_is_settled(layer, y, x))
                 continue;
-            const sb_lane_moves moves = sb_find_moves(layer, y, x);
             const int32_t down = sb_floor_divide(y, view->block_height);
             const int32_t across = sb_floor_divide(x, view->block_width);
+            const sb_lane_moves moves = sb_find_moves(layer, y, x, down, across);
             const size_t source =
                 sb_view_pixel(view, y - down * view->block_height, x - across * view->block_width);
             sb_move_pixel(&moves, output + source * view->pitch * SB_LANES, begin, end,

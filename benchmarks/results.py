@@ -1,4 +1,6 @@
-"""Where measurements are kept: results/<date>-<cpu>.json, one section per question.
+"""Where measurements are kept: results/<date>-<cpu>-<isa>.json, one section per question.
+
+The instruction set tells processors apart that a virtual machine gives the same name.
 
 {"environment": {...}, "sections": {"kernels": {...}, "networks": {...}, ...}}. A script replaces
 its own section and leaves the others. Tables in the documentation are made from these files.
@@ -23,7 +25,8 @@ RESULTS: Final = Path(__file__).parent / "results"
 def record(section: str, content: Mapping[str, Any], folder: Path = RESULTS) -> Path:
     """Put a section into today's file for this CPU; the file's path."""
     measured_on = environment({"signbin": version()})
-    path = folder / f"{measured_on['time_utc'][:10]}-{_slug(cpu()['name'])}.json"
+    machine = cpu()
+    path = folder / f"{measured_on['time_utc'][:10]}-{_slug(machine['name'])}-{machine['isa']}.json"
     document = read(path) if path.exists() else {"sections": {}}
     sections = {**document["sections"], section: {"environment": measured_on, **content}}
     folder.mkdir(parents=True, exist_ok=True)

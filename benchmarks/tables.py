@@ -34,13 +34,14 @@ Row = Mapping[str, Any]
 def networks_table(section: Row) -> list[str]:
     """One line per engine of every race: what it ran with, time, ratio, agreement and memory."""
     head = ["network", "weights", "threads", "batch", "engine", "ran with"]
-    head += ["ms", "theirs / ours", "error or signal to noise", "same top-1", "peak memory"]
+    head += ["ms", "theirs / ours", "least ms", "theirs / ours"]
+    head += ["error or signal to noise", "same top-1", "peak memory"]
     lines = []
     for row in section["rows"]:
         what = [row["network"], _weights(row), str(row["threads"]), str(row["batch"])]
-        lines.append([*what, _our_name(row), *_engine_cells(row)])
+        lines.append([*what, _our_name(row), *_engine_cells(row, row)])
         for name in sorted(row["peers"], key=lambda name: row["peers"][name]["ratio"]):
-            lines.append([*[""] * len(what), name, *_engine_cells(row["peers"][name])])
+            lines.append([*[""] * len(what), name, *_engine_cells(row["peers"][name], row)])
     return _table(head, lines, numbers_from=6)
 
 
@@ -213,12 +214,16 @@ def _our_name(row: Row) -> str:
     return f"signbin, {row['activations']}" if "activations" in row else "signbin"
 
 
-def _engine_cells(engine: Row) -> list[str]:
+def _engine_cells(engine: Row, ours: Row) -> list[str]:
     found = engine["against_float"] if engine.get("activations") == "u8" else engine
-    ratio = f"{engine['ratio']:.2f}" if "ratio" in engine else ""
+    least = words.milliseconds(engine["min_ms"])
+    ratios = ["", ""]
+    if engine is not ours:
+        ratios = [f"{engine['ratio']:.2f}", f"{engine['min_ms'] / ours['min_ms']:.2f}"]
     error = words.agreement(found["max_relative_error"], found.get("snr_db", 0.0))
     same = words.percent(found["top1_agreement"], 0)
-    return [_ran_with(engine), _time(engine), ratio, error, same, words.size(engine["peak_bytes"])]
+    times = [_time(engine), ratios[0], least, ratios[1]]
+    return [_ran_with(engine), *times, error, same, words.size(engine["peak_bytes"])]
 
 
 def _ran_with(engine: Row) -> str:

@@ -9,10 +9,11 @@ from signbin.errors import FormatError
 
 ENVIRONMENT = {"cpu": {"model": "Some CPU", "flags": ["avx2"]}, "native": {"signbin": "1.2.3"}}
 AGREES = {"max_relative_error": 1.2e-6, "snr_db": 110.0, "top1_agreement": 1.0}
-PEER = {"median_ms": 20.0, "ratio": 2.041, "peak_bytes": 60_000_000, "isa": "avx512f", **AGREES}
+PEER = {"median_ms": 20.0, "min_ms": 18.0, "ratio": 2.041, "peak_bytes": 60_000_000, "isa": "avx512f", **AGREES}
 LIMITED = {
     **PEER,
     "median_ms": 11.0,
+    "min_ms": 9.9,
     "ratio": 1.1,
     "isa": "avx2",
     "isa_limit": "avx2",
@@ -28,6 +29,7 @@ NETWORK = {
     "threads": 1,
     "batch": 1,
     "median_ms": 9.8,
+    "min_ms": 9.0,
     "peak_bytes": 50_000_000,
     "isa": "avx2",
     **AGREES,
@@ -57,11 +59,12 @@ def test_a_race_is_one_line_per_engine_fastest_peer_first(script, tmp_path: Path
     lines = script("tables").generated("networks", tmp_path).splitlines()
     assert lines[1] == "Some CPU (avx2), 2026-01-02, signbin 1.2.3:"
     assert lines[-4:-1] == [
-        "| resnet18 | signed_binary, 0.35 | 1 | 1 | signbin | avx2 | 9.80 |  | 1.2e-06 | 100 % "
-        "| 50.00 MB |",
-        "|  |  |  |  | openvino-int8 | avx2 (limited), nncf | 11.0 | 1.10 | 24.0 dB | 81 % "
+        "| resnet18 | signed_binary, 0.35 | 1 | 1 | signbin | avx2 | 9.80 |  | 9.00 |  | 1.2e-06 "
+        "| 100 % | 50.00 MB |",
+        "|  |  |  |  | openvino-int8 | avx2 (limited), nncf | 11.0 | 1.10 | 9.90 | 1.10 "
+        "| 24.0 dB | 81 % | 60.00 MB |",
+        "|  |  |  |  | onnxruntime | avx512f | 20.0 | 2.04 | 18.0 | 2.00 | 1.2e-06 | 100 % "
         "| 60.00 MB |",
-        "|  |  |  |  | onnxruntime | avx512f | 20.0 | 2.04 | 1.2e-06 | 100 % | 60.00 MB |",
     ]
 
 
@@ -72,7 +75,7 @@ def test_ours_with_8_bit_activations_shows_what_is_left_of_the_float_network(
     coded = {**NETWORK, "activations": "u8", "max_relative_error": 0.0, "against_float": left}
     write(tmp_path, "2026-01-02-some-cpu.json", networks=[coded])
     text = script("tables").generated("networks", tmp_path)
-    assert "| signbin, u8 | avx2 | 9.80 |  | 14.9 dB | 75 % |" in text
+    assert "| signbin, u8 | avx2 | 9.80 |  | 9.00 |  | 14.9 dB | 75 % |" in text
 
 
 def test_the_newest_results_of_each_cpu_count(script, tmp_path: Path) -> None:

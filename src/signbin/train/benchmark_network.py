@@ -109,8 +109,9 @@ def new_network(
     Codes are independent: each is non-zero with probability ``density``; its sign is that of its
     filter (signed-binary: the first half of the filters positive) or of a fair coin (binary,
     ternary). The scale of every quantised layer is sqrt(2 / (inputs per filter * density)), as
-    He et al. 2015 choose it; other layers have PyTorch's initial values. Batch norm then gets
-    the statistics of generated images. All of it follows from ``seed``.
+    He et al. 2015 choose it. Convolutions that stay float are normally distributed with that
+    deviation (density 1): bell-shaped, as torchvision makes them and training leaves them. Linear
+    layers have PyTorch's initial values. Batch norm then gets the statistics of generated images. All of it follows from ``seed``.
 
     ``signbin compile`` and ``compare`` read the folder as they read a trained run.
 
@@ -151,6 +152,18 @@ def zero_pattern_share(codes: NDArray[np.int8]) -> float:
 
 
 def _draw_weights(model: nn.Module, wanted: BenchmarkNetwork) -> None:
+    _draw_codes(model, wanted)
+    quantized = quantized_layers(model)
+    random = np.random.Generator(np.random.PCG64(wanted.seed))
+    for name, layer in model.named_modules():
+        if isinstance(layer, nn.Conv2d) and name not in quantized:
+            shape = tuple(layer.weight.shape)
+            scale = math.sqrt(2 / math.prod(shape[1:]))
+            with torch.no_grad():
+                layer.weight.copy_(torch.from_numpy(random.standard_normal(shape) * scale))
+
+
+def _draw_codes(model: nn.Module, wanted: BenchmarkNetwork) -> None:
     for number, layer in enumerate(quantized_layers(model).values()):
         random = np.random.Generator(np.random.PCG64([wanted.seed, number]))
         codes = _codes(random, tuple(layer.weight.shape), wanted)

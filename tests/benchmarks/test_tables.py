@@ -9,7 +9,14 @@ from signbin.errors import FormatError
 
 ENVIRONMENT = {"cpu": {"model": "Some CPU", "flags": ["avx2"]}, "native": {"signbin": "1.2.3"}}
 AGREES = {"max_relative_error": 1.2e-6, "snr_db": 110.0, "top1_agreement": 1.0}
-PEER = {"median_ms": 20.0, "min_ms": 18.0, "ratio": 2.041, "peak_bytes": 60_000_000, "isa": "avx512f", **AGREES}
+PEER = {
+    "median_ms": 20.0,
+    "min_ms": 18.0,
+    "ratio": 2.041,
+    "peak_bytes": 60_000_000,
+    "isa": "avx512f",
+    **AGREES,
+}
 LIMITED = {
     **PEER,
     "median_ms": 11.0,

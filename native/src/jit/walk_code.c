@@ -49,6 +49,7 @@ typedef struct sb_course {
     bool subtracts, ended; /* the list at hand is a subtract list; the walk is over */
     int32_t first_row;     /* of its filters in y */
     uint32_t untouched;    /* bit f: y[f] has not been flipped yet and counts as zero */
+    uint32_t pending;      /* bit f: y[f] is to be flipped before S changes */
     int8_t y[SB_WALK_FILTERS][SB_CODE_VECTORS]; /* registers */
     int8_t sum[SB_CODE_VECTORS];
 } sb_course;
@@ -133,12 +134,29 @@ static int32_t trailing_zeros(uint32_t value) {
     return zeros;
 }
 
+/* A boundary at which y[f] flips. Between empty buckets S stays, and two flips of whole numbers are
+ * none: what remains of a run of them is the bits in which the patterns around it differ. Of floats
+ * S - (S - y) may differ from y. */
+static void cross(sb_function_writer *writer, sb_course *course, int32_t f) {
+    if (writer->form->codes)
+        course->pending ^= 1u << f;
+    else
+        flip(writer, course, f);
+}
+
+static void flip_pending(sb_function_writer *writer, sb_course *course) {
+    for (int32_t f = 0; f < course->group->filters; ++f)
+        if (course->pending >> f & 1)
+            flip(writer, course, f);
+    course->pending = 0;
+}
+
 /* Between two lists of a walk. */
 static void enter_list(sb_function_writer *writer, sb_course *course) {
     const sb_bucket_weights *weights = writer->weights;
     const uint32_t list = course->list++;
     if (weights->radix == 2) {
-        flip(writer, course, trailing_zeros(list + 1));
+        cross(writer, course, trailing_zeros(list + 1));
     } else if (!list && weights->zeros) {
         step(writer, course, 0, course->group->filters % 2 == 0); /* see sb_walk_zeros */
     } else if (list && list % 2 == 0) {
@@ -152,7 +170,7 @@ static void enter_list(sb_function_writer *writer, sb_course *course) {
 static void end_walk(sb_function_writer *writer, sb_course *course) {
     const int32_t filters = course->group->filters;
     if (writer->weights->radix == 2)
-        flip(writer, course, filters - 1);
+        cross(writer, course, filters - 1);
     else
         for (int32_t f = 0; f < filters; ++f)
             step(writer, course, f, true);
@@ -167,6 +185,7 @@ static void approach_input(sb_function_writer *writer, sb_course *course) {
         else
             end_walk(writer, course);
     }
+    flip_pending(writer, course);
 }
 
 /* ---- the function -------------------------------------------------------------------------- */
@@ -233,6 +252,23 @@ static void emit_results(sb_function_writer *writer, bool zeros) {
     }
 }
 
+/* Filters without any non-zero weight, which walks have where zeros are walked: their flips leave
+ * nothing. */
+static void clear_untouched(sb_function_writer *writer) {
+    for (int32_t i = 0; i < writer->count; ++i) {
+        const sb_course *course = &writer->courses[i];
+        for (int32_t f = 0; f < course->group->filters; ++f)
+            for (int32_t v = 0; v < writer->form->vectors; ++v) {
+                const int sum = course->sum[v];
+                if (course->y[f][v] != IN_MEMORY || !(course->untouched >> f & 1))
+                    continue;
+                sb_emit_registers(writer->emitter, SB_VXORPS, sum, sum, sum);
+                sb_emit_memory(writer->emitter, SB_VMOVUPS_STORE, sum, 0, RESULT,
+                               place_of(writer, course, f, v));
+            }
+    }
+}
+
 static void emit_input(sb_function_writer *writer, sb_course *course) {
     const int32_t displacement = (int32_t)*course->offsets++ * VECTOR_BYTES;
     const sb_operation operation = course->subtracts ? subtraction(writer) : addition(writer);
@@ -292,6 +328,8 @@ int32_t sb_emit_walks(sb_emitter *emitter, const sb_bucket_weights *weights,
             fetch_ahead(&writer, inputs, lines);
         }
     }
+    if (weights->radix == 2)
+        clear_untouched(&writer);
     emit_results(&writer, false);
     sb_emit_return(emitter);
     return writer.fetched;

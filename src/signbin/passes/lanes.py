@@ -16,6 +16,7 @@ from typing import Any, Final
 from signbin.ir import Graph, Node, TensorType, never_negative, resolve
 from signbin.ir.graph import ConstRef
 from signbin.passes.memory import ELEMENT_BYTES
+from signbin.spec import IntegerWeight
 
 __all__ = ["Halo", "LanePlan", "Layout", "Window", "plan_lanes"]
 
@@ -126,12 +127,14 @@ def plan_lanes(graph: Graph, lanes: int, code_lanes: int | None = None) -> LaneP
     fewest columns of blocks. Halo and fill: what the consumers that can read in place need; a
     maximum wants the least number outside the image (-infinity, code 0), all others zero (0.0, the
     zero point), which serves a maximum as well where the value cannot be negative. Images of one
-    pixel, [N, C] values, and the graph's inputs and outputs are plain.
+    pixel, [N, C] values, the graph's inputs and outputs, and codes of the input that only dense
+    layers read, which turn them into an image of bytes in any case, are plain.
     """
     widths = {"f32": lanes, "u8": code_lanes or (2 * lanes if lanes > 1 else 1)}
     types = {value.name: value.type for value in graph.inputs}
     types.update({node.name: node.type for node in graph.nodes})
     plain = {value.name for value in graph.inputs} | set(graph.outputs)
+    plain |= {node.name for node in graph.nodes if _becomes_bytes(graph, node)}
     layouts: dict[str, Layout | None] = {}
     for name, type_ in types.items():
         image = type_.shape[2:]
@@ -147,6 +150,26 @@ def plan_lanes(graph: Graph, lanes: int, code_lanes: int | None = None) -> LaneP
             }
             layouts[name] = _with_halo(graph, name, layout, cuts, fills)
     return LanePlan(lanes, layouts, frozenset(_batch_values(graph, types)))
+
+
+def _becomes_bytes(graph: Graph, node: Node) -> bool:
+    """Whether a node makes codes of the input, and convolutions by products are all that reads."""
+    readers = graph.consumers(node.name)
+    return (
+        node.op == "quantize"
+        and node.inputs[0] in {value.name for value in graph.inputs}
+        and all(_multiplies_bytes(graph, reader) for reader in readers)
+    )
+
+
+def _multiplies_bytes(graph: Graph, node: Node) -> bool:
+    weight = node.attributes.get("weight")
+    return (
+        node.op == "conv2d"
+        and node.attributes.get("groups", 1) == 1
+        and isinstance(weight, ConstRef)
+        and isinstance(graph.constants[weight.name], IntegerWeight)
+    )
 
 
 def _fills(type_: TensorType, unsigned: bool) -> _Fills:

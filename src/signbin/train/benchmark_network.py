@@ -111,7 +111,8 @@ def new_network(
     ternary). The scale of every quantised layer is sqrt(2 / (inputs per filter * density)), as
     He et al. 2015 choose it. Convolutions that stay float are normally distributed with that
     deviation (density 1): bell-shaped, as torchvision makes them and training leaves them. Linear
-    layers have PyTorch's initial values. Batch norm then gets the statistics of generated images. All of it follows from ``seed``.
+    layers have PyTorch's initial values. Batch norm then gets the statistics of generated images.
+    All of it follows from ``seed``.
 
     ``signbin compile`` and ``compare`` read the folder as they read a trained run.
 

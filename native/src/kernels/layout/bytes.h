@@ -190,6 +190,17 @@ static inline void sb_turn_row(const sb_layer *layer, const uint16_t *input, int
         sb_turn_some(layer, source, &targets);
 }
 
+/* A row of three channels, pixel after pixel, as most networks begin. */
+static inline void sb_plain_colours(const uint16_t *source, size_t plane, size_t width,
+                                    uint8_t *target) {
+    const uint16_t *red = source, *green = source + plane, *blue = source + 2 * plane;
+    for (size_t x = 0; x < width; ++x, target += 3) {
+        target[0] = (uint8_t)red[x];
+        target[1] = (uint8_t)green[x];
+        target[2] = (uint8_t)blue[x];
+    }
+}
+
 /* Row y of a plain image. */
 static inline void sb_plain_row(const sb_layer *layer, const uint16_t *input, int32_t y,
                                 uint8_t *output) {
@@ -200,11 +211,14 @@ static inline void sb_plain_row(const sb_layer *layer, const uint16_t *input, in
     if (y % geometry->stride_height)
         return;
     uint8_t *target = output + sb_view_pixel(to, y / geometry->stride_height, 0) * pitch;
-    for (size_t c = 0; c < (size_t)geometry->in_channels; ++c) {
-        const uint16_t *source = input + c * plane + (size_t)y * width;
+    const uint16_t *source = input + (size_t)y * width;
+    if (geometry->in_channels == 3 && pitch == 3 && step == 1) {
+        sb_plain_colours(source, plane, width, target);
+        return;
+    }
+    for (size_t c = 0; c < (size_t)geometry->in_channels; ++c, source += plane)
         for (size_t x = 0, at = c; x < width; x += step, at += pitch)
             target[at] = (uint8_t)source[x];
-    }
 }
 
 /* The border of the target's row y; all of it where y lies above or below the image. */

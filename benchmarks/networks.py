@@ -109,7 +109,7 @@ def measure_network(network: Network, limit: str, options: argparse.Namespace) -
         threads=options.threads,
         isa=limit,
         batch=options.batch,
-        schedule=Schedule(rounds=options.rounds),
+        schedule=Schedule(rounds=options.rounds, calm_s=options.calm),
         peer_isa=limit,
         peer_python=dict(map(parse_peer_python, options.peer_python)),
         calibration=options.calibrate,
@@ -170,6 +170,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--limits", default="auto", help="auto, avx2, or auto,avx2")
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--calm", type=float, default=0.0, help="seconds to wait for calm cores")
     parser.add_argument("--results", type=Path, default=RESULTS)
     return parser.parse_args(arguments)
 

@@ -24,6 +24,7 @@ from signbin.measure import (
     OURS,
     Agreement,
     Bench,
+    CalmCores,
     Chosen,
     EngineRecord,
     PeerRecord,
@@ -71,7 +72,8 @@ def bench(request: BenchRequest) -> Bench:
         expected = ours.side.output if expected is None else expected
         peers = [opener.peer(find_peer(name), expected) for name in request.against]
         sides = [ours.side, *(each.side for peer in peers for each in peer.candidates)]
-        times = take_turns(sides, request.schedule)
+        calm = CalmCores(cores, request.schedule.calm_s) if request.schedule.calm_s else None
+        times = take_turns(sides, request.schedule, calm)
         record = EngineRecord(times[OURS.name], ours.side.facts, ours.side.memory())
         records = {peer.engine.name: _peer_record(peer, times, request.peer_isa) for peer in peers}
     return Bench(
@@ -80,6 +82,7 @@ def bench(request: BenchRequest) -> Bench:
         input_shape=samples.timed.shape,
         macs=_macs(opened),
         rounds=request.schedule.rounds,
+        calm_turns=None if calm is None else calm.calm,
         ours=record,
         accuracy=accuracy,
         float_network=network.source,

@@ -125,6 +125,13 @@ def bench(
     no_jit: NoJit = False,
     batch: Batch = 1,
     rounds: Annotated[int, typer.Option(help="Turns of every engine.")] = 10,
+    calm: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            help="Before every turn wait for cores nobody else uses, so long in all at most.",
+        ),
+    ] = 0.0,
     calibrate: PeerCalibrate = None,
     float_model: FloatModel = None,
     peer_isa: PeerIsa = "auto",
@@ -146,7 +153,7 @@ def bench(
         isa=isa,
         jit=not no_jit,
         batch=batch,
-        schedule=measure.Schedule(rounds=rounds),
+        schedule=measure.Schedule(rounds=rounds, calm_s=calm),
         calibration=calibrate,
         float_model=float_model,
         peer_isa=peer_isa,

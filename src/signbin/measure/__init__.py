@@ -1,6 +1,7 @@
 """What was measured, and on what: paired timings, profiles, memory, energy, the environment."""
 
 from signbin.measure.agreement import Agreement, Demand, Floor, Tolerance, agreement
+from signbin.measure.calm import CalmCores
 from signbin.measure.cores import choose_cores
 from signbin.measure.environment import cpu_flags, environment
 from signbin.measure.images import noise_images
@@ -43,6 +44,7 @@ __all__ = [
     "Agreement",
     "Assignment",
     "Bench",
+    "CalmCores",
     "Chosen",
     "Demand",
     "Engine",

@@ -121,7 +121,8 @@ class Bench:
     """One network timed on one machine, alone or against peers.
 
     model: name of the network. activations: ``f32`` or ``u8``, inside our program. macs: dense
-    multiply-accumulates per image, None where the file has no plan. rounds: turns of every side.
+    multiply-accumulates per image, None where the file has no plan. rounds: turns of every side;
+    calm_turns: how many of all turns began on calm cores, None where nobody waited for them.
     accuracy: our output of the first checked image against the interpreter's. float_network:
     where the network with float weights and activations came from that the peers were given;
     against_float: our output against that network's. samples: which images outputs were compared
@@ -134,6 +135,7 @@ class Bench:
     input_shape: tuple[int, ...]
     macs: int | None
     rounds: int
+    calm_turns: int | None
     ours: EngineRecord
     accuracy: Agreement
     float_network: str
@@ -151,6 +153,7 @@ class Bench:
             "batch": self.input_shape[0],
             "macs": self.macs,
             "rounds": self.rounds,
+            "calm_turns": self.calm_turns,
             **self.ours.to_json(),
             **dataclasses.asdict(self.accuracy),
             "float_network": self.float_network,

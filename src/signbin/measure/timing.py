@@ -16,6 +16,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from signbin.errors import SpecError
+from signbin.measure.calm import CalmCores
 
 __all__ = ["InProcess", "Ratio", "Schedule", "Side", "Times", "paired_ratio", "take_turns"]
 
@@ -57,12 +58,14 @@ class InProcess:
 class Schedule:
     """How long to measure: rounds, and seconds of warm-up and of one turn of one side.
 
-    A turn has at least one call, so slow networks take longer than ``turn_s``.
+    A turn has at least one call, so slow networks take longer than ``turn_s``. calm_s: seconds to
+    wait at most, over all turns, for cores that nobody else uses, see :class:`CalmCores`.
     """
 
     rounds: int = 10
     warm_up_s: float = 0.2
     turn_s: float = 0.1
+    calm_s: float = 0.0
 
     def __post_init__(self) -> None:
         if self.rounds < _SMALLEST_ROUNDS:
@@ -75,6 +78,8 @@ class Schedule:
             raise SpecError(
                 "warm-up and turn", value=(self.warm_up_s, self.turn_s), allowed="seconds"
             )
+        if not self.calm_s >= 0:
+            raise SpecError("seconds to wait for calm cores", value=self.calm_s, allowed=">= 0")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,10 +136,12 @@ class Ratio:
         return {"ratio": self.median, "ratio_low": self.low, "ratio_high": self.high}
 
 
-def take_turns(sides: Sequence[Side], schedule: Schedule) -> dict[str, Times]:
+def take_turns(
+    sides: Sequence[Side], schedule: Schedule, cores: CalmCores | None = None
+) -> dict[str, Times]:
     """Time all sides by turns; by name, rounds in the same order for all of them.
 
-    Raises SpecError for no side, or two of one name.
+    cores: waited for before every turn. Raises SpecError for no side, or two of one name.
     """
     names = [side.name for side in sides]
     if not names or len(set(names)) != len(names):
@@ -144,6 +151,8 @@ def take_turns(sides: Sequence[Side], schedule: Schedule) -> dict[str, Times]:
     for index in range(schedule.rounds):
         for side in sides if index % 2 == 0 else reversed(sides):
             time.sleep(_PAUSE_S)  # threads of the side before may still spin for work
+            if cores is not None:
+                cores.wait()
             seconds = side.run(calls[side.name])
             turns[side.name].append(tuple(1e3 * second for second in seconds))
     return {name: Times(tuple(rounds)) for name, rounds in turns.items()}

@@ -99,6 +99,18 @@ def test_every_mode_of_walking_is_generated(oracle, row, value_set, mode):
     check_same_bits(Run(row, conv, weights, (3, row.vectors, 7), mode), conv.input(rng))
 
 
+@pytest.mark.parametrize("mode", [DEFAULT, _signbin.WalkMode.ZEROS])
+@pytest.mark.parametrize("row", GENERATED, ids=lambda row: row.name)
+def test_filters_without_non_zeros_add_up_to_nothing(oracle, row, mode):
+    """Their flips cancel, also of those outputs that wait in memory."""
+    rng = np.random.default_rng(2)
+    conv = oracle.Conv(channels=20, size=(9, 9), filters=48, padding=(1, 1))
+    weights = oracle.low_bit(rng, conv.weight_shape, "signed_binary")
+    weights.codes[[0, 5, 7, 8, 22, 47]] = 0
+    weights.codes[16:20, :10] = 0
+    check_same_bits(Run(row, conv, weights, (8, row.vectors, 10), mode), conv.input(rng))
+
+
 @pytest.mark.parametrize("filters", range(1, 9))
 @pytest.mark.parametrize("row", GENERATED, ids=lambda row: row.name)
 def test_every_number_of_filters_is_generated(oracle, row, filters):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from signbin.ir import resolve
 from signbin.passes import lower, plain_bytes, plan_lanes
 from signbin.passes.lanes import Halo
-from signbin.spec import ActivationSpec
+from signbin.spec import ActivationSpec, IntegerWeight, LowBitWeight
 
 SEEDS = st.integers(0, 2**32 - 1)
 LANES = st.sampled_from([1, 4, 8, 16])
@@ -156,6 +156,26 @@ def test_an_image_of_codes_takes_half_the_bytes(graph_builder):
     assert (layout.lanes, layout.pitch) == (16, 72)
     assert layout.size_bytes == 56 * 56 * 72 * 2
     assert plain_bytes(graph.type_of(value)) == 56 * 56 * 64 * 2
+
+
+@pytest.mark.parametrize("reader", ["dense", "low_bit", "max_pool2d", "residual"])
+def test_codes_of_the_input_are_plain_where_only_dense_layers_read_them(graph_builder, reader):
+    builder, spec, rng = graph_builder(), ActivationSpec(0.5, 0, 8), np.random.default_rng(0)
+    codes = builder.add("quantize", builder.input(4, 16, 16), codes=spec)
+    weight = rng.normal(0, 0.5, (4, 4, 3, 3)).astype(np.float32)
+    dense = builder.const(IntegerWeight.from_float(weight))
+    made = builder.add("conv2d", codes, weight=dense, padding=(1, 1), codes=spec)
+    if reader == "low_bit":
+        low_bit = builder.const(LowBitWeight(np.sign(weight).astype(np.int8), np.ones(4, "f4")))
+        other = builder.add("conv2d", codes, weight=low_bit, padding=(1, 1), codes=spec)
+        made = builder.add("add", made, other, codes=spec)
+    elif reader == "max_pool2d":
+        other = builder.add("max_pool2d", codes, kernel=(3, 3), stride=(1, 1), padding=(1, 1))
+        made = builder.add("add", made, other, codes=spec)
+    elif reader == "residual":
+        made = builder.add("conv2d", made, codes, weight=dense, padding=(1, 1), codes=spec)
+    layout = plan_lanes(builder.graph(builder.add("dequantize", made)), 8).layouts[codes]
+    assert (layout is None) == (reader == "dense")
 
 
 def test_wide_pixels_are_skewed(graph_builder):

@@ -158,14 +158,16 @@ def _becomes_bytes(graph: Graph, node: Node) -> bool:
     return (
         node.op == "quantize"
         and node.inputs[0] in {value.name for value in graph.inputs}
-        and all(_multiplies_bytes(graph, reader) for reader in readers)
+        and all(_multiplies_bytes(graph, reader, node.name) for reader in readers)
     )
 
 
-def _multiplies_bytes(graph: Graph, node: Node) -> bool:
+def _multiplies_bytes(graph: Graph, node: Node, name: str) -> bool:
+    """Whether all that a node reads of a value is its windows; a residual keeps its lanes."""
     weight = node.attributes.get("weight")
     return (
         node.op == "conv2d"
+        and name not in node.inputs[1:]
         and node.attributes.get("groups", 1) == 1
         and isinstance(weight, ConstRef)
         and isinstance(graph.constants[weight.name], IntegerWeight)

@@ -127,17 +127,24 @@ def weight_kinds_table(section: Row) -> list[str]:
         "walks",
         "weights",
         "low-bit layers, ms",
+        "floor",
+        "ratio",
+        "least ms",
         "ratio",
         "network, ms",
         "ratio",
     ]
     head += ["load-adds, M", "boundaries, M", "window sums, M", "merges, M", "code"]
     counts = ("load_adds", "boundaries", "window_total", "merges")
+    first: dict[tuple[str, bool], Row] = {}
+    for row in section["rows"]:
+        first.setdefault((row["activations"], row["jit"]), row)
     rows = [
         [
             *(row["activations"], "generated" if row["jit"] else "compiled", _weights(row)),
             *(_time(row["layers"]), words.milliseconds(row["floor_ms"])),
             f"{row['layers']['ratio']:.2f}",
+            *_least(row, first[row["activations"], row["jit"]]),
             *(_time(row["whole"]), f"{row['whole']['ratio']:.2f}"),
             *(f"{row['operations_millions'][name]:.2f}" for name in counts),
             words.size(row["code_bytes"]),
@@ -145,6 +152,12 @@ def weight_kinds_table(section: Row) -> list[str]:
         for row in section["rows"]
     ]
     return _table(head, rows, numbers_from=3)
+
+
+def _least(row: Row, first: Row) -> list[str]:
+    """Least time of the low-bit layers, and its ratio to the first kind's."""
+    own, base = row["layers"]["min_ms"], first["layers"]["min_ms"]
+    return [words.milliseconds(own), f"{own / base:.2f}"]
 
 
 TABLES: Final[Mapping[str, Callable[[Row], list[str]]]] = {

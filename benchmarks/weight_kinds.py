@@ -27,7 +27,14 @@ from results import RESULTS, record
 from roofline import Peaks, measure_peaks
 from signbin import native
 from signbin.benchmark import random_images
-from signbin.measure import InProcess, Schedule, choose_cores, paired_ratio, take_turns
+from signbin.measure import (
+    CalmCores,
+    InProcess,
+    Schedule,
+    choose_cores,
+    paired_ratio,
+    take_turns,
+)
 from signbin.plan import Strategy, Target
 from signbin.plan.cost import WalkCounts, lane_waste, vector_lanes, walk_counts
 from signbin.plan.layer import Layer, weighted_layers
@@ -106,7 +113,7 @@ def make_entries(way: Way, options: argparse.Namespace, folder: Path) -> Iterato
 
 
 def measure_kinds(
-    entries: Sequence[Entry], schedule: Schedule, peaks: Peaks
+    entries: Sequence[Entry], schedule: Schedule, peaks: Peaks, calm: CalmCores
 ) -> list[dict[str, Any]]:
     """One row per kind: times, ratios to the first kind, counts, and the floor of the load-adds."""
     images = random_images(entries[0].program.graph, 1)
@@ -116,7 +123,7 @@ def measure_kinds(
         sides.append(LowBitLayers(f"{entry.name} layers", entry.program, names, images))
         call = InProcess(f"{entry.name} whole", lambda run=entry.program: run(images))
         sides.append(call)
-    times = take_turns(sides, schedule)
+    times = take_turns(sides, schedule, calm)
     rows = []
     for entry in entries:
         row = {"weights": entry.weights, "density": entry.density, **describe(entry)}
@@ -182,11 +189,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     peaks = measure_peaks(cores[0])
     asked = options.activations.split(",")
     ways = [Way(activations, jit) for activations in asked for jit in (True, False)]
-    rows = []
+    rows, calm = [], CalmCores(cores, options.calm)
     with tempfile.TemporaryDirectory(prefix="signbin-kinds-") as folder:
         for way in ways:
             entries = tuple(make_entries(way, options, Path(folder)))
-            for row in measure_kinds(entries, Schedule(rounds=options.rounds), peaks):
+            for row in measure_kinds(entries, Schedule(rounds=options.rounds), peaks, calm):
                 rows.append({"network": options.network, **dataclasses.asdict(way), **row})
                 sys.stderr.write(line(rows[-1]) + "\n")
     content = {
@@ -195,6 +202,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "autotuned": options.autotune,
         "peaks": dataclasses.asdict(peaks),
         "threads": 1,
+        "calm_turns": calm.calm,
+        "turns": calm.asked,
         "cores": list(cores),
     }
     sys.stdout.write(f"wrote {record('weight_kinds', content, options.results)}\n")
@@ -208,6 +217,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--isa", default="avx2")
     parser.add_argument("--autotune", action="store_true", help="measure tiles, do not predict")
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--calm", type=float, default=0.0, help="seconds to wait for calm cores")
     parser.add_argument("--results", type=Path, default=RESULTS)
     return parser.parse_args(arguments)
 

@@ -61,6 +61,20 @@ def test_the_documentation_equals_what_the_results_generate(script) -> None:
         assert tables.rewritten(text) == text, f"{path}: run python benchmarks/tables.py"
 
 
+@pytest.mark.parametrize(
+    "name", ["networks", "kernels", "int8_layers", "threads", "weight_kinds", "instructions"]
+)
+def test_rows_have_the_cells_of_their_head(script, name) -> None:
+    """Of what is committed: cells of a table that begins with a head and a rule."""
+    lines = script("tables").generated(name).splitlines()
+    starts = [i for i, line in enumerate(lines) if line.startswith("| ---")]
+    assert starts
+    for start in starts:
+        rows = [line.count("|") for line in lines[start - 1 :]]
+        table = rows[: rows.index(0)] if 0 in rows else rows
+        assert len(set(table)) == 1
+
+
 def test_a_race_is_one_line_per_engine_fastest_peer_first(script, tmp_path: Path) -> None:
     write(tmp_path, "2026-01-02-some-cpu.json", networks=[NETWORK])
     lines = script("tables").generated("networks", tmp_path).splitlines()

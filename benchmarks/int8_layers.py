@@ -114,14 +114,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     torch.set_num_threads(1)
     schedule, rows = Schedule(rounds=options.rounds), []
-    for shape in read_shapes(options.shapes):
+    shapes = [shape for name in options.shapes.split(",") for shape in read_shapes(name)]
+    for shape in shapes:
         layer = coded_layer(shape, options.weights, options.density)
         row = measure_layer(layer, schedule, options.isa, engines)
         rows.append({"weights": options.weights, "density": options.density, **row})
         sys.stderr.write(line(rows[-1]) + "\n")
     isa = native.resolve_isa(options.isa)
     content = {"rows": rows, "isa": isa, "threads": 1, "cores": list(cores)}
-    section = f"int8_layers_{options.both}" if options.both else "int8_layers"
+    dense = "dense" if options.weights == "float" else ""
+    section = "_".join(part for part in ("int8_layers", dense, options.both) if part)
     sys.stdout.write(f"wrote {record(section, content, options.results)}\n")
     return 0
 

@@ -168,6 +168,7 @@ TABLES: Final[Mapping[str, Callable[[Row], list[str]]]] = {
     "kernels_avx2": kernels_table,
     "int8_layers": int8_layers_table,
     "int8_layers_avx2": int8_layers_table,
+    "int8_layers_dense": int8_layers_table,
     "weight_kinds": weight_kinds_table,
     "threads": threads_table,
     "instructions": instructions_table,

@@ -5,8 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 
-from signbin import native
-from signbin.errors import ExecutionError
 from signbin.native import _signbin
 
 UNIT_ROUNDOFF = 2.0**-24
@@ -182,14 +180,6 @@ def dense_tolerance(products, taps):
     return (2 * taps + 8) * UNIT_ROUNDOFF * products
 
 
-def require(isa):
-    """Skip the test where this CPU does not run the instruction set."""
-    try:
-        native.resolve_isa(isa)
-    except ExecutionError:
-        pytest.skip(f"this CPU lacks {isa}")
-
-
 @dataclasses.dataclass(frozen=True)
 class Oracle:
     """Everything above, for tests: modules of tests cannot import one another."""
@@ -200,7 +190,6 @@ class Oracle:
     dense_tolerance = staticmethod(dense_tolerance)
     float_weight = staticmethod(float_weight)
     low_bit = staticmethod(low_bit)
-    require = staticmethod(require)
     run_conv2d = staticmethod(run_conv2d)
     run_linear = staticmethod(run_linear)
     walk_tolerance = staticmethod(walk_tolerance)

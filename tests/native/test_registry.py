@@ -61,9 +61,12 @@ def test_an_unknown_instruction_set_is_an_error_that_names_the_choices(name) -> 
         _signbin.Builder(name, 0)
 
 
-@pytest.mark.parametrize("isa", native.isas()[1:])
+# Those of this CPU: what it lacks nobody can install, so it is no skipped test either.
+RUNS = [isa for isa in native.isas()[1:] if any(row.isa == isa and row.usable for row in KERNELS)]
+
+
+@pytest.mark.parametrize("isa", RUNS)
 def test_a_forced_instruction_set_runs_the_last_kernels_up_to_it(oracle, isa) -> None:
-    oracle.require(isa)
     order = native.isas()
     serving = [row.isa for row in KERNELS if row.activations == "f32" and row.op == "conv2d"]
     last = [name for name in order[1 : order.index(isa) + 1] if name in serving][-1]

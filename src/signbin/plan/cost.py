@@ -99,8 +99,8 @@ class WalkCounts:
 def buckets(radix: int, filters: int) -> int:
     """Boundaries of one walk over F filters: 2^F, at radix 3 (ternary) (3^F - 1) / 2.
 
-    An empty bucket's boundary is crossed, too; generated walks of codes leave out flips that cancel,
-    and so make fewer. Ternary patterns are taken modulo sign.
+    An empty bucket's boundary is crossed, too; generated walks of codes leave out flips that
+    cancel, and so make fewer. Ternary patterns are taken modulo sign.
     """
     return (3**filters - 1) // 2 if radix == 3 else 1 << filters
 

@@ -6,7 +6,6 @@ import contextlib
 import math
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
@@ -62,8 +61,6 @@ class Trainer:
         ]
         self._forward = machine.compiled(_parallel(model, machine, processes))
         self._pass: Any = self._forward_and_backward
-        self._norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-        self._asks_first = not machine.is_gpu and processes.count == 1
         self._distribution: DistributionLoss | None = None
         self._hooks = contextlib.ExitStack()
         self._steps = 0
@@ -120,23 +117,8 @@ class Trainer:
         with self._machine.autocast():
             logits = self._forward(batch.images).float()
             loss = self._loss(batch, logits)
-        # Max pooling on the CPU may lose a NaN, and in backward write outside its memory for it
-        # (torch 2.13, AVX2). Several processes must all go on, or the others wait for ever.
-        if self._asks_first and not self._is_sound(loss):
-            loss = torch.full_like(loss, math.nan)
-        else:
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return loss.detach(), count_right(logits.detach(), batch.labels)
-
-    def _is_sound(self, loss: Tensor) -> bool:
-        """Whether the loss is a number, and all that went through a batch norm were."""
-        statistics = [
-            statistic
-            for norm in self._norms
-            for statistic in (norm.running_mean, norm.running_var)
-            if statistic is not None
-        ]
-        return all(bool(torch.isfinite(value).all()) for value in (loss, *statistics))
 
     def _loss(self, batch: Batch, logits: Tensor) -> Tensor:
         smoothing = self._config.loss.label_smoothing

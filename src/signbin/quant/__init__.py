@@ -10,6 +10,7 @@ from signbin.quant.activations import (
     SignActivation,
     activation_quantizer_from_json,
 )
+from signbin.quant.backward import backward_backend
 from signbin.quant.config import QuantConfig
 from signbin.quant.distribution_loss import (
     DistributionLoss,
@@ -144,6 +145,7 @@ __all__ = [
     "XnorNetPlusPlus",
     "activation_quantizer_from_json",
     "after_step",
+    "backward_backend",
     "channel_distribution_loss",
     "estimator_from_json",
     "hash_weights_",

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from signbin.errors import SpecError
+from signbin.quant.backward import backward_backend
 from signbin.quant.latent import LatentWeights, describe_latent
 from signbin.quant.layers import QuantizedLayer
 from signbin.quant.prepare import quantized_layers
@@ -170,7 +171,8 @@ def _mismatches(
     wanted = [*(seen[name] for name in names), *(layers[name].weight for name in names)]
     if not names:
         return {}
-    gradients = torch.autograd.grad(loss, wanted, allow_unused=True)
+    with backward_backend(model):
+        gradients = torch.autograd.grad(loss, wanted, allow_unused=True)
     pairs = zip(names, gradients[: len(names)], gradients[len(names) :], strict=True)
     return {
         name: None if q is None or w is None else gradient_mismatch(q, w) for name, q, w in pairs

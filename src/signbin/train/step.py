@@ -14,6 +14,7 @@ from signbin.errors import SpecError
 from signbin.quant import (
     DistributionLoss,
     Quantizer,
+    backward_backend,
     progress_dial,
     quantized_layers,
     record_distribution_loss,
@@ -117,7 +118,8 @@ class Trainer:
         with self._machine.autocast():
             logits = self._forward(batch.images).float()
             loss = self._loss(batch, logits)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        with backward_backend(self.model):
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return loss.detach(), count_right(logits.detach(), batch.labels)
 
     def _loss(self, batch: Batch, logits: Tensor) -> Tensor:

@@ -178,11 +178,15 @@ def test_a_plan_decides_how_the_cpu_runs_each_layer():
     base = load_configuration(accelerator("cpu"))
     layer = conv(density=0.4, seed=1)
     dense = with_plan(base, planned(Strategy.DENSE, {}))
-    walked = with_plan(base, planned(Strategy.BUCKET, {"filters": 4, "vectors": 1, "chunk": 16}))
+    tile = {"filters": 4, "vectors": 1, "chunk": 16}
+    walked = with_plan(base, planned(Strategy.BUCKET, tile))
+    generated = with_plan(base, planned(Strategy.BUCKET, {**tile, "generated": 1}))
     counts = accelerator("cpu").count
     assert counts(layer, dense)[Action.VECTOR_MULTIPLY] == layer.macs / 8
     assert counts(layer, walked)[Action.VECTOR_MULTIPLY] == 0
     assert counts(layer, walked)[Action.VECTOR_ADD] != counts(layer, base)[Action.VECTOR_ADD]
+    assert counts(layer, walked)[Action.SCALAR] > counts(layer, generated)[Action.SCALAR] == 0
+    assert counts(layer, walked)[Action.LANE_ADD] == counts(layer, generated)[Action.LANE_ADD]
 
 
 def test_a_configuration_file_sets_fields(tmp_path: Path):

@@ -3,9 +3,10 @@
 A low-bit layer runs the bucket walk (see the plan room): per vector of output pixels, inputs of
 non-zero patterns are added to one running sum, a subtraction at every bucket boundary, the
 chunks' results merged; binary and centred weights share the sum of the window. Instructions per
-vector: one load-add per kept input, one offset read per ``vectors`` of them, one add per
-boundary, a load and a store per boundary where sums exceed the registers, one load, add and
-store per merge. A float layer runs dense: one load and multiply-add per weight and vector.
+vector: one load-add per kept input, one offset or count read per ``vectors`` of them and of the
+boundaries (none in generated code, which holds both), one add per boundary, a load and a store per
+boundary where sums exceed the registers, one load, add and store per merge. A float layer runs
+dense: one load and multiply-add per weight and vector.
 
 Lines: every vector load or store touches vector_bytes/64 of a line in L1. From L2, the inputs
 once per pass over them (one pass if a chunk's rows fit half the L1, else one per filter group)
@@ -69,11 +70,17 @@ class CpuConfiguration:
 def with_plan(configuration: CpuConfiguration, plan: Plan) -> CpuConfiguration:
     """The configuration with each layer's strategy and tile as planned."""
     tiles = {
-        layer.layer: Tile(**layer.parameters) if layer.strategy is Strategy.BUCKET else None
+        layer.layer: _tile(layer.parameters) if layer.strategy is Strategy.BUCKET else None
         for layer in plan.layers
     }
     name = f"{configuration.name} planned for {plan.target}"
     return dataclasses.replace(configuration, name=name, tiles=tiles)
+
+
+def _tile(parameters: Mapping[str, int]) -> Tile:
+    # How many walks a generated function interleaves does not change the counts: one, or none.
+    generated = parameters.get("generated", 0)
+    return Tile(parameters["filters"], parameters["vectors"], parameters["chunk"], generated)
 
 
 def count(layer: LayerWorkload, configuration: CpuConfiguration) -> Counts:
@@ -121,7 +128,7 @@ def _walk(
     stores = (walk.results + moved) * vectors
     additions = walk.additions * vectors
     entries = walk.load_adds + walk.boundaries
-    scalar = math.ceil(entries * vectors / tile.vectors)
+    scalar = 0 if tile.together else math.ceil(entries * vectors / tile.vectors)
     reach = chunk * layer.kernel[0] * layer.in_shape[1] * configuration.element_bytes
     passes = 1 if reach <= configuration.l1_bytes // 2 else stats.groups
     line = configuration.lanes * configuration.element_bytes / _LINE_BYTES

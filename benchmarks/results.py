@@ -25,8 +25,7 @@ RESULTS: Final = Path(__file__).parent / "results"
 def record(section: str, content: Mapping[str, Any], folder: Path = RESULTS) -> Path:
     """Put a section into today's file for this CPU; the file's path."""
     measured_on = environment({"signbin": version()})
-    machine = cpu()
-    path = folder / f"{measured_on['time_utc'][:10]}-{_slug(machine['name'])}-{machine['isa']}.json"
+    path = _path(measured_on, folder)
     document = read(path) if path.exists() else {"sections": {}}
     sections = {**document["sections"], section: {"environment": measured_on, **content}}
     folder.mkdir(parents=True, exist_ok=True)
@@ -34,6 +33,13 @@ def record(section: str, content: Mapping[str, Any], folder: Path = RESULTS) -> 
     text = json.dumps(whole, indent=1, allow_nan=False) + "\n"
     write_whole({path: text.encode()})
     return path
+
+
+def todays(section: str, folder: Path = RESULTS) -> dict[str, Any] | None:
+    """A section of today's file for this CPU, None where there is none yet."""
+    path = _path(environment({"signbin": version()}), folder)
+    found: dict[str, Any] | None = read(path)["sections"].get(section) if path.exists() else None
+    return found
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -57,6 +63,12 @@ def newest(section: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
             model = content["environment"]["cpu"]["model"]
             found[slug] = {"date": date, "cpu": model, **content}
     return [found[slug] for slug in sorted(found)]
+
+
+def _path(measured_on: Mapping[str, Any], folder: Path) -> Path:
+    machine = cpu()
+    day = measured_on["time_utc"][:10]
+    return folder / f"{day}-{_slug(machine['name'])}-{machine['isa']}.json"
 
 
 def _slug(name: str) -> str:

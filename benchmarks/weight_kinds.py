@@ -5,7 +5,8 @@
 One network per kind of weights, made with random weights (seed 0) by ``signbin new``, every layer
 with the tile its own kind is best served by. All kinds are timed by turns on one core: the sum of
 the low-bit layers' own times, epilogues and window sums included, and the whole network. Beside
-them stands what explains the times: vector operations counted from the weights, and the code.
+them stands what explains the times: vector operations counted from the weights, and the code. A
+run replaces the rows of its activations, and leaves others of the same day.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from networks import compile_run, run_signbin
-from results import RESULTS, record
+from results import RESULTS, record, todays
 from roofline import Peaks, measure_peaks
 from signbin import native
 from signbin.benchmark import random_images
@@ -181,6 +182,16 @@ def line(row: dict[str, Any]) -> str:
     )
 
 
+def other_rows(options: argparse.Namespace, asked: Sequence[str]) -> list[dict[str, Any]]:
+    """Today's rows of the network with other activations."""
+    before = todays("weight_kinds", options.results) or {"rows": []}
+    return [
+        row
+        for row in before["rows"]
+        if row["network"] == options.network and row["activations"] not in asked
+    ]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure every kind with every activations, print and record."""
     options = _options(arguments)
@@ -193,17 +204,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="signbin-kinds-") as folder:
         for way in ways:
             entries = tuple(make_entries(way, options, Path(folder)))
-            for row in measure_kinds(entries, Schedule(rounds=options.rounds), peaks, calm):
-                rows.append({"network": options.network, **dataclasses.asdict(way), **row})
+            found, turns = calm.calm, calm.asked
+            measured = measure_kinds(entries, Schedule(rounds=options.rounds), peaks, calm)
+            waits = {"calm_turns": calm.calm - found, "turns": calm.asked - turns}
+            for row in measured:
+                head = {"network": options.network, **dataclasses.asdict(way)}
+                rows.append({**head, **row, **waits})
                 sys.stderr.write(line(rows[-1]) + "\n")
     content = {
-        "rows": rows,
+        "rows": [*other_rows(options, asked), *rows],
         "isa": native.resolve_isa(options.isa),
         "autotuned": options.autotune,
         "peaks": dataclasses.asdict(peaks),
         "threads": 1,
-        "calm_turns": calm.calm,
-        "turns": calm.asked,
         "cores": list(cores),
     }
     sys.stdout.write(f"wrote {record('weight_kinds', content, options.results)}\n")

@@ -6,7 +6,7 @@ One network per kind of weights, made with random weights (seed 0) by ``signbin 
 with the tile its own kind is best served by. All kinds are timed by turns on one core: the sum of
 the low-bit layers' own times, epilogues and window sums included, and the whole network. Beside
 them stands what explains the times: vector operations counted from the weights, and the code. A
-run replaces the rows of its activations, and leaves others of the same day.
+run replaces the rows of its activations, and leaves others that were made in the same way that day.
 """
 
 from __future__ import annotations
@@ -182,14 +182,34 @@ def line(row: dict[str, Any]) -> str:
     )
 
 
+def made_with(options: argparse.Namespace) -> dict[str, Any]:
+    """What all rows of a record share."""
+    return {"isa": native.resolve_isa(options.isa), "autotuned": options.autotune}
+
+
 def other_rows(options: argparse.Namespace, asked: Sequence[str]) -> list[dict[str, Any]]:
-    """Today's rows of the network with other activations."""
-    before = todays("weight_kinds", options.results) or {"rows": []}
+    """Today's rows of the network with other activations, where they were made in the same way."""
+    before = todays("weight_kinds", options.results)
+    if before is None or any(before[name] != value for name, value in made_with(options).items()):
+        return []
     return [
         row
         for row in before["rows"]
         if row["network"] == options.network and row["activations"] not in asked
     ]
+
+
+def measure_way(
+    way: Way, options: argparse.Namespace, folder: Path, peaks: Peaks, calm: CalmCores
+) -> Iterator[dict[str, Any]]:
+    """The rows of one comparison, with the peaks and the waits they were made with."""
+    entries = tuple(make_entries(way, options, folder))
+    found, asked = calm.calm, calm.asked
+    measured = measure_kinds(entries, Schedule(rounds=options.rounds), peaks, calm)
+    head = {"network": options.network, **dataclasses.asdict(way)}
+    waits = {"calm_turns": calm.calm - found, "turns": calm.asked - asked}
+    for row in measured:
+        yield {**head, **row, "peaks": dataclasses.asdict(peaks), **waits}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -203,22 +223,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows, calm = [], CalmCores(cores, options.calm)
     with tempfile.TemporaryDirectory(prefix="signbin-kinds-") as folder:
         for way in ways:
-            entries = tuple(make_entries(way, options, Path(folder)))
-            found, turns = calm.calm, calm.asked
-            measured = measure_kinds(entries, Schedule(rounds=options.rounds), peaks, calm)
-            waits = {"calm_turns": calm.calm - found, "turns": calm.asked - turns}
-            for row in measured:
-                head = {"network": options.network, **dataclasses.asdict(way)}
-                rows.append({**head, **row, **waits})
-                sys.stderr.write(line(rows[-1]) + "\n")
-    content = {
-        "rows": [*other_rows(options, asked), *rows],
-        "isa": native.resolve_isa(options.isa),
-        "autotuned": options.autotune,
-        "peaks": dataclasses.asdict(peaks),
-        "threads": 1,
-        "cores": list(cores),
-    }
+            for row in measure_way(way, options, Path(folder), peaks, calm):
+                rows.append(row)
+                sys.stderr.write(line(row) + "\n")
+    rows = [*other_rows(options, asked), *rows]
+    content = {"rows": rows, **made_with(options), "threads": 1, "cores": list(cores)}
     sys.stdout.write(f"wrote {record('weight_kinds', content, options.results)}\n")
     return 0
 

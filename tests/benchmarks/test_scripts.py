@@ -246,12 +246,14 @@ def test_training_records_an_epoch_of_ours_and_of_plain_torch(
 
 def test_weight_kinds_leaves_todays_rows_of_other_activations(script, tmp_path: Path) -> None:
     kinds, results = script("weight_kinds"), script("results")
-    options = SimpleNamespace(network="resnet18", results=tmp_path)
+    options = SimpleNamespace(network="resnet18", results=tmp_path, isa="portable", autotune=False)
     assert kinds.other_rows(options, ["int8"]) == []
     rows = [
         {"network": network, "activations": activations}
         for network in ("resnet18", "resnet20")
         for activations in ("float", "int8", "int7")
     ]
-    results.record("weight_kinds", {"rows": rows}, tmp_path)
+    results.record("weight_kinds", {"rows": rows, **kinds.made_with(options)}, tmp_path)
     assert kinds.other_rows(options, ["int8", "int7"]) == rows[:1]
+    options.autotune = True
+    assert kinds.other_rows(options, ["int8", "int7"]) == []

@@ -20,7 +20,8 @@ def backward_backend(model: nn.Module) -> contextlib.AbstractContextManager[None
     oneDNN's weight gradient of a 1x1 convolution with a stride, over fewer than eight channels
     that lie channels last, spins for ever or writes past its workspace on AVX2 (torch 2.13;
     https://github.com/uxlfoundation/oneDNN/issues/6035). A network that has such a layer gets its
-    gradients from PyTorch's own kernels; networks this narrow lose little time by it.
+    gradients from PyTorch's own kernels, on every CPU; all others keep oneDNN. The switch is the
+    process's: other threads do without oneDNN meanwhile, too.
     """
     if any(_overruns(module) for module in model.modules()):
         return _without_onednn()

@@ -1,6 +1,8 @@
-"""The rooms and who may import whom; sizes; and that the light ones stay light."""
+"""The rooms and who may import whom; sizes; examples in docstrings that run."""
 
 import ast
+import doctest
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +12,13 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "signbin"
 NATIVE = Path(__file__).parents[1] / "native"
 
-VOCABULARY = {"errors", "files", "spec"}
+VOCABULARY = {"errors", "files", "spec", "version"}
 # room -> rooms it may import (itself and the vocabulary always)
 MAY_IMPORT = {
     "errors": set(),
     "files": set(),
     "spec": set(),
+    "version": set(),
     "native": set(),
     "quant": set(),
     "train": {"quant", "measure"},
@@ -115,6 +118,17 @@ def test_a_room_imports_only_the_packages_it_may(path: Path) -> None:
             continue
         assert top in THIRD_PARTY, f"{path}: {top} is not a dependency of signbin"
         assert room_of(path) in THIRD_PARTY[top], f"{path}: {room_of(path)} may not import {top}"
+
+
+EXAMPLES = [path for path in FILES if ">>> " in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_the_examples_in_docstrings_are_true(path: Path) -> None:
+    name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.attempted > 0, f"{path}: its examples stand in no docstring"
+    assert result.failed == 0
 
 
 def run_python(code: str) -> str:

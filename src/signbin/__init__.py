@@ -21,6 +21,7 @@ from signbin.errors import (
     SpecError,
     VerifyError,
 )
+from signbin.version import VERSION
 
 if TYPE_CHECKING:
     from signbin.calibrate import CalibrationMethod, QuantizedActivations
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from signbin.spec import LowBitWeight, Preprocessing, ValueSet
     from signbin.tune import Autotune
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "Autotune",

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-import signbin
 from signbin import native
 from signbin.artifact import Artifact
 from signbin.calibrate import CalibrationMethod, QuantizedActivations, calibrate
@@ -29,6 +28,7 @@ from signbin.runtime import Program, Samples, read_samples
 from signbin.spec import Preprocessing
 from signbin.tune import Autotune
 from signbin.tune import autotune as measured_plan
+from signbin.version import VERSION
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -149,7 +149,7 @@ def compile_graph(
     lowered = lower(graph)
     target = Target.from_cpu(native.cpu(), isa)
     plan = make_plan(lowered, native.kernels(), target, strategy, grouping=_GROUPING)
-    provenance = {"signbin": signbin.__version__, **card.provenance}
+    provenance = {"signbin": VERSION, **card.provenance}
     artifact = Artifact(lowered, plan, card.preprocessing, card.class_names, provenance)
     return Program(artifact, isa=isa, strategy=strategy)
 

@@ -8,8 +8,8 @@ from typing import Annotated, Final
 
 import typer
 
-import signbin
 from signbin.cli import experiments, figures, networks
+from signbin.version import VERSION
 
 __all__ = ["VERBS", "build_app"]
 
@@ -48,7 +48,7 @@ def build_app() -> typer.Typer:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"signbin {signbin.__version__}\n")
+        sys.stdout.write(f"signbin {VERSION}\n")
         raise typer.Exit
 
 

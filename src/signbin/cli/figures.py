@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-import signbin
 from signbin.cli.options import (
     Accelerator,
     Accelergy,
@@ -39,6 +38,7 @@ from signbin.cli.options import (
     Threads,
 )
 from signbin.cli.output import command_line, note, now, show
+from signbin.version import VERSION
 
 __all__ = ["analyze", "bench", "doctor", "energy", "profile", "report_runs"]
 
@@ -234,7 +234,7 @@ def report_runs(
         [report.read_training(folder) for folder in runs],
         described,
         report.read_comparison(comparison) if comparison else None,
-        report.Making(now(), signbin.__version__, command_line(context)),
+        report.Making(now(), VERSION, command_line(context)),
     )
     page, data = report.write_report(made, output, overwrite=force)
     show(report.to_json(made), kinds_table(made.kinds), as_json)

@@ -1,6 +1,7 @@
 """Every op computes what PyTorch computes, or its formula where PyTorch has no such op."""
 
 import inspect
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from signbin.spec import LowBitWeight
 
 torch = pytest.importorskip("torch", reason="the PyTorch oracle needs torch")
 torch.set_num_threads(1)
+METHOD = Path(__file__).parents[2] / "docs" / "method.md"
 RNG = np.random.default_rng(7)
 
 
@@ -218,6 +220,16 @@ def test_every_row_has_its_own_reference_and_documented_attributes():
         assert (op.integer_reference is None) == (op.types is TypeRule.REAL)
         for definition in filter(None, (op.reference, op.integer_reference)):
             assert inspect.getdoc(definition)
+
+
+def test_the_docs_say_of_codes_what_the_rows_say():
+    said: dict[str, list[str]] = {}
+    for op in OPS.values():
+        if op.on_codes:
+            said.setdefault(op.on_codes, []).append(op.name)
+    rows = [f"| {', '.join(names)} | {text} |" for text, names in said.items()]
+    table = "\n".join(["| operation | on codes |", "|---|---|", *rows])
+    assert table in METHOD.read_text(encoding="utf-8"), f"docs/method.md lacks\n{table}"
 
 
 def test_a_window_larger_than_the_padded_input_is_refused(graph_builder):

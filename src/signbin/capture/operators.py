@@ -161,8 +161,9 @@ def _given_or(call: Call, argument: str, default: float, channels: int) -> Const
     return call.constant(argument, np.full(channels, default, np.float32))
 
 
-def _relu(call: Call) -> Entry:
-    return call.emit("relu", (call.variable("self"),), {})
+def _unary(op: str) -> Builder:
+    """An elementwise operator of one value that takes nothing else, as the op of that name."""
+    return lambda call: call.emit(op, (call.variable("self"),), {})
 
 
 def _leaky_relu(call: Call) -> Entry:
@@ -375,7 +376,7 @@ _ROWS: Final[tuple[tuple[Builder, tuple[str, ...]], ...]] = (
             "_native_batch_norm_legit_no_training.default",
         ),
     ),
-    (_relu, ("relu.default",)),
+    (_unary("relu"), ("relu.default",)),
     (_leaky_relu, ("leaky_relu.default",)),
     (_prelu, ("prelu.default", "_prelu_kernel.default")),
     (_hardtanh, ("hardtanh.default",)),

@@ -39,8 +39,7 @@ def measure_exactness(graph: Graph, values: Mapping[str, NDArray[Any]]) -> Exact
     values: a program's trace, codes as uint8. Each node is judged on the operands the program had,
     so a float32 layer before it, which may round differently, is not held against it.
     """
-    types = {value.name: value.type for value in graph.inputs}
-    types.update({node.name: node.type for node in graph.nodes})
+    types = graph.types()
     found = None
     for node in graph.nodes:
         if all(types[name].dtype == "f32" for name in (node.name, *node.inputs)):

@@ -12,7 +12,7 @@ from signbin.ir.graph import (
     is_name,
 )
 from signbin.ir.interpret import interpret, interpret_node, real_values
-from signbin.ir.ops import OPS, resolve
+from signbin.ir.ops import OPS, arguments_of, resolve
 from signbin.ir.parse import parse_graph
 from signbin.ir.ranges import never_negative
 from signbin.ir.requantize import Requantization, requantization
@@ -30,6 +30,7 @@ __all__ = [
     "Requantization",
     "TensorType",
     "Value",
+    "arguments_of",
     "describe_constant",
     "interpret",
     "interpret_node",

@@ -134,6 +134,12 @@ class Graph:
                 return value.type
         return self.node(name).type
 
+    def types(self) -> dict[str, TensorType]:
+        """Types of all values by name: inputs, then nodes in execution order."""
+        types = {value.name: value.type for value in self.inputs}
+        types.update({node.name: node.type for node in self.nodes})
+        return types
+
     def node(self, name: str) -> Node:
         """The node that produces the value ``name``; KeyError where there is none."""
         for node in self.nodes:

@@ -48,8 +48,7 @@ def interpret_node(graph: Graph, node: Node, operands: tuple[Held, ...]) -> Held
 
 def real_values(graph: Graph, values: Mapping[str, Held]) -> dict[str, NDArray[np.float32]]:
     """The numbers that values of the graph stand for: u8 codes dequantised, f32 as they are."""
-    types = {value.name: value.type for value in graph.inputs}
-    types.update({node.name: node.type for node in graph.nodes})
+    types = graph.types()
     real = {}
     for name, held in values.items():
         spec = types[name].quantization

@@ -1,8 +1,8 @@
 """THE op table: every operation of the IR, one row each.
 
 A row states the attributes (type, default or required, bounds, shape of constants), how many
-values it reads, the shape rule and the numpy reference. The verifier, the text form and the
-interpreter read this table; a new op is one row and one test.
+values it reads, the shape rule, the numpy references and what is known of its numbers. The
+verifier, the text form, the interpreter and the passes read this table.
 
 Convolution and linear carry the epilogue that passes fuse into them:
 
@@ -18,12 +18,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from signbin.ir import integer, reference, shape_rules
-from signbin.ir.graph import AttributeValue, Node
-from signbin.ir.schema import MAX_WINDOW, Attribute, AttributeKind, Op, TypeRule
+from signbin.ir import integer, properties, reference, shape_rules
+from signbin.ir.graph import AttributeValue, Graph, Node, TensorType
+from signbin.ir.schema import MAX_WINDOW, Arguments, Attribute, AttributeKind, Op, TypeRule
 from signbin.spec import ActivationKind
 
-__all__ = ["OPS", "resolve"]
+__all__ = ["OPS", "arguments_of", "resolve"]
 
 
 def _pair(minimum: int, default: tuple[int, int] | None = None) -> Attribute:
@@ -54,6 +54,14 @@ _EPILOGUE: Final = {
     "post_bias": _FILTER_VECTOR,
 }
 
+_CHAIN: Final = (
+    "the same chain with A = q - z and m = s_in / s_out; the second operand of add is the residual"
+)
+_AVERAGE: Final = (
+    "the same chain with fl(sum of q - z) / fl(taps) in place of fl(A), m = s_in / s_out"
+)
+_MOVED: Final = "codes stay; added channels hold z"
+
 _ROWS: Final = (
     Op(
         "conv2d",
@@ -74,6 +82,8 @@ _ROWS: Final = (
         TypeRule.REQUANTIZED,
         integer.conv2d,
         most_inputs=2,
+        rectifies=properties.ends_rectified,
+        terms=properties.weights_of_filter,
     ),
     Op(
         "linear",
@@ -90,6 +100,8 @@ _ROWS: Final = (
         TypeRule.REQUANTIZED,
         integer.linear,
         most_inputs=2,
+        rectifies=properties.ends_rectified,
+        terms=properties.weights_of_filter,
     ),
     Op(
         "batch_norm",
@@ -112,6 +124,8 @@ _ROWS: Final = (
         reference.relu,
         TypeRule.REQUANTIZED,
         integer.elementwise,
+        on_codes=_CHAIN,
+        rectifies=properties.always,
     ),
     Op(
         "leaky_relu",
@@ -121,6 +135,8 @@ _ROWS: Final = (
         reference.leaky_relu,
         TypeRule.REQUANTIZED,
         integer.elementwise,
+        on_codes=_CHAIN,
+        identity=properties.slope_is_one,
     ),
     Op(
         "prelu",
@@ -130,6 +146,8 @@ _ROWS: Final = (
         reference.prelu,
         TypeRule.REQUANTIZED,
         integer.elementwise,
+        on_codes=_CHAIN,
+        identity=properties.slopes_are_one,
     ),
     Op(
         "clamp",
@@ -139,6 +157,9 @@ _ROWS: Final = (
         reference.clamp,
         TypeRule.REQUANTIZED,
         integer.elementwise,
+        on_codes=_CHAIN,
+        identity=properties.unbounded,
+        rectifies=properties.bounded_by_zero,
     ),
     Op(
         "add",
@@ -150,6 +171,8 @@ _ROWS: Final = (
         integer.elementwise,
         least_inputs=2,
         most_inputs=2,
+        on_codes=_CHAIN,
+        keeps_sign=True,
     ),
     Op(
         "channel_bias",
@@ -159,6 +182,8 @@ _ROWS: Final = (
         reference.channel_bias,
         TypeRule.REQUANTIZED,
         integer.elementwise,
+        on_codes=_CHAIN,
+        identity=properties.adds_nothing,
     ),
     Op(
         "max_pool2d",
@@ -168,6 +193,10 @@ _ROWS: Final = (
         reference.max_pool2d,
         TypeRule.KEPT,
         integer.max_pool2d,
+        on_codes="the largest code, padding counts as code 0; scale and zero point stay",
+        identity=properties.pools_single_pixels,
+        keeps_sign=True,
+        pads_with_least=True,
     ),
     Op(
         "avg_pool2d",
@@ -177,6 +206,10 @@ _ROWS: Final = (
         reference.avg_pool2d,
         TypeRule.REQUANTIZED,
         integer.avg_pool2d,
+        on_codes=_AVERAGE,
+        identity=properties.pools_single_pixels,
+        keeps_sign=True,
+        terms=properties.taps_of_window,
     ),
     Op(
         "global_avg_pool",
@@ -186,6 +219,9 @@ _ROWS: Final = (
         reference.global_avg_pool,
         TypeRule.REQUANTIZED,
         integer.global_avg_pool,
+        on_codes=_AVERAGE,
+        keeps_sign=True,
+        terms=properties.pixels_of_image,
     ),
     Op(
         "flatten",
@@ -195,6 +231,9 @@ _ROWS: Final = (
         reference.flatten,
         TypeRule.KEPT,
         integer.flatten,
+        on_codes=_MOVED,
+        identity=properties.keeps_shape,
+        keeps_sign=True,
     ),
     Op(
         "subsample_pad",
@@ -208,6 +247,9 @@ _ROWS: Final = (
         reference.subsample_pad,
         TypeRule.KEPT,
         integer.subsample_pad,
+        on_codes=_MOVED,
+        identity=properties.keeps_every_pixel,
+        keeps_sign=True,
     ),
     Op(
         "quantize",
@@ -217,6 +259,8 @@ _ROWS: Final = (
         None,
         TypeRule.QUANTIZED,
         integer.quantize,
+        on_codes="q = rint(min(max(x * inv, -z), top - z)) + z, inv = 1 / s",
+        keeps_sign=True,
     ),
     Op(
         "dequantize",
@@ -226,6 +270,8 @@ _ROWS: Final = (
         None,
         TypeRule.DEQUANTIZED,
         integer.dequantize,
+        on_codes="fl(q - z) * s",
+        keeps_sign=True,
     ),
 )
 
@@ -235,3 +281,14 @@ OPS: Final[Mapping[str, Op]] = MappingProxyType({row.name: row for row in _ROWS}
 def resolve(node: Node) -> dict[str, AttributeValue | None]:
     """A node's attributes with the table's defaults; None for an optional constant not stated."""
     return OPS[node.op].resolve(node)
+
+
+def arguments_of(
+    graph: Graph, node: Node, types: Mapping[str, TensorType] | None = None
+) -> Arguments:
+    """What rules, references and properties see of a node of the graph.
+
+    types: of the graph's values, for who asks about many nodes; else they are looked up.
+    """
+    inputs = tuple(graph.type_of(name) if types is None else types[name] for name in node.inputs)
+    return Arguments(node, inputs, resolve(node), graph.constants)

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
-
-from signbin.ir.graph import Graph, Node
-from signbin.ir.ops import resolve
+from signbin.ir.graph import Graph
+from signbin.ir.ops import OPS, arguments_of
+from signbin.ir.schema import Arguments
 
 __all__ = ["never_negative"]
-
-_FOLLOWS: Final = (
-    *("add", "max_pool2d", "avg_pool2d", "global_avg_pool", "flatten", "subsample_pad"),
-    *("quantize", "dequantize"),
-)
 
 
 def never_negative(graph: Graph) -> frozenset[str]:
@@ -22,18 +15,18 @@ def never_negative(graph: Graph) -> frozenset[str]:
     A relu, a clamp from zero up, a layer that ends in one and adds nothing after it; what pools,
     sums, flattens or subsamples such values; a u8 value without sign.
     """
+    types = graph.types()
     found: set[str] = set()
     for node in graph.nodes:
         spec = node.type.quantization
-        if (spec is not None and not spec.signed) or _is_never_negative(node, found):
+        unsigned = spec is not None and not spec.signed
+        if unsigned or _is_never_negative(arguments_of(graph, node, types), found):
             found.add(node.name)
     return frozenset(found)
 
 
-def _is_never_negative(node: Node, known: set[str]) -> bool:
-    if node.op in _FOLLOWS:
-        return known.issuperset(node.inputs)
-    attributes: Mapping[str, Any] = resolve(node)
-    ends_in = attributes.get("activation", node.op)
-    rectified = ends_in == "relu" or (ends_in == "clamp" and attributes["low"] >= 0)
-    return rectified and attributes.get("post_bias") is None
+def _is_never_negative(arguments: Arguments, known: set[str]) -> bool:
+    op = OPS[arguments.node.op]
+    if op.keeps_sign and known.issuperset(arguments.node.inputs):
+        return True
+    return op.rectifies is not None and op.rectifies(arguments)

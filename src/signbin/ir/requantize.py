@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbin.ir.graph import Graph, Node
-from signbin.ir.ops import OPS
+from signbin.ir.ops import OPS, arguments_of
 from signbin.ir.schema import Arguments, Held, TypeRule
 from signbin.spec import ActivationKind, ActivationSpec, IntegerWeight, LowBitWeight
 
@@ -104,8 +104,7 @@ def requantization(graph: Graph, node: Node) -> Requantization:
     VerifyError where one of them is beyond float32, or for a node that keeps codes as they are
     (max_pool2d, flatten, subsample_pad) or has no u8 value.
     """
-    types = tuple(graph.type_of(name) for name in node.inputs)
-    return requantization_of(Arguments(node, types, OPS[node.op].resolve(node), graph.constants))
+    return requantization_of(arguments_of(graph, node))
 
 
 def requantization_of(arguments: Arguments, channels: int | None = None) -> Requantization:

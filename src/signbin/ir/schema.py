@@ -98,12 +98,19 @@ IntegerReference: TypeAlias = "Callable[[Arguments, Requantization | None, tuple
 class Op:
     """One row of the op table.
 
-    formula: what it computes, for people. least_inputs, most_inputs: how many values it reads.
-    shape_rule: shape of the result; raises VerifyError where the inputs do not fit. types: which
-    types it reads and writes. reference: the numpy definition on f32; reads float32 inputs,
+    formula: what it computes, for people; on_codes: how, on codes q with zero point z, "" where
+    that has a table of its own or does not occur. least_inputs, most_inputs: how many values it
+    reads. shape_rule: shape of the result; raises VerifyError where the inputs do not fit. types:
+    which types it reads and writes. reference: the numpy definition on f32; reads float32 inputs,
     accumulates in float64, and its result is rounded to float32 once. integer_reference: the
-    definition where a u8 value is read or written; its result is final, uint8 or float32.
-    Each is None where ``types`` rules it out.
+    definition where a u8 value is read or written; its result is final, uint8 or float32. Each is
+    None where ``types`` rules it out.
+
+    What others want to know of its numbers, see properties.py. identity: whether a node returns
+    its input as it is; None: never. rectifies: whether nothing below zero comes out, whatever
+    goes in; None: never. keeps_sign: nothing below zero comes out where nothing below zero goes
+    in. terms: how many codes one sum adds, each as often as its weight says; None: one.
+    pads_with_least: padding of its windows counts as the least number or code, not as zero.
     """
 
     name: str
@@ -115,6 +122,12 @@ class Op:
     integer_reference: IntegerReference | None = None
     least_inputs: int = 1
     most_inputs: int = 1
+    on_codes: str = ""
+    identity: Callable[[Arguments], bool] | None = None
+    rectifies: Callable[[Arguments], bool] | None = None
+    keeps_sign: bool = False
+    terms: Callable[[Arguments], int] | None = None
+    pads_with_least: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))

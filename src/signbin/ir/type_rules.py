@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
-
-import numpy as np
 
 from signbin.ir.graph import TensorType
 from signbin.ir.requantize import requantization_of
@@ -37,7 +34,7 @@ def verify_types(arguments: Arguments, op: Op) -> None:
     if "weight" in arguments.attributes:
         _verify_weight(arguments)
     if arguments.quantized and op.types is not TypeRule.KEPT:
-        _verify_sums(arguments)
+        _verify_sums(arguments, op)
         requantization_of(arguments, channels=1)
 
 
@@ -64,23 +61,12 @@ def _verify_weight(arguments: Arguments) -> None:
     raise arguments.refusal("attribute weight", value=type(weight).__name__, allowed=allowed)
 
 
-def _verify_sums(arguments: Arguments) -> None:
+def _verify_sums(arguments: Arguments, op: Op) -> None:
     """Sums of codes, and of codes times weights, fit int32 in any order of addition."""
     spec = arguments.inputs[0].quantization
     if spec is None:
         return
-    terms = 1
-    if "weight" in arguments.attributes:
-        weight = arguments.constant("weight")
-        assert isinstance(weight, LowBitWeight | IntegerWeight)
-        magnitudes = np.abs(weight.codes).reshape(weight.shape[0], -1)
-        terms = int(magnitudes.sum(axis=1, dtype=np.int64).max())
-        if isinstance(weight, LowBitWeight) and weight.offset is not None:
-            terms = math.prod(weight.shape[1:])
-    elif "kernel" in arguments.attributes:
-        terms = math.prod(arguments.pair("kernel"))
-    elif arguments.node.op == "global_avg_pool":
-        terms = math.prod(arguments.inputs[0].shape[2:])
+    terms = 1 if op.terms is None else op.terms(arguments)
     if terms * spec.top > MAX_SUM:
         raise arguments.refusal(
             "largest sum of codes",

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from signbin.ir import Graph, Node, TensorType, never_negative, resolve
+from signbin.ir import OPS, Graph, Node, TensorType, never_negative, resolve
 from signbin.ir.graph import ConstRef
 from signbin.passes.memory import ELEMENT_BYTES
 from signbin.spec import IntegerWeight
@@ -131,8 +131,7 @@ def plan_lanes(graph: Graph, lanes: int, code_lanes: int | None = None) -> LaneP
     layers read, which turn them into an image of bytes in any case, are plain.
     """
     widths = {"f32": lanes, "u8": code_lanes or (2 * lanes if lanes > 1 else 1)}
-    types = {value.name: value.type for value in graph.inputs}
-    types.update({node.name: node.type for node in graph.nodes})
+    types = graph.types()
     plain = {value.name for value in graph.inputs} | set(graph.outputs)
     plain |= {node.name for node in graph.nodes if _becomes_bytes(graph, node)}
     layouts: dict[str, Layout | None] = {}
@@ -233,7 +232,7 @@ def _with_halo(
         if window is None or consumer.inputs[0] != name:
             continue
         if layout.serves(window, cuts[consumer.name]):
-            (maxima if consumer.op == "max_pool2d" else sums).append(window)
+            (maxima if OPS[consumer.op].pads_with_least else sums).append(window)
     filled_for_sums = fills.serve_both or any(max(window.padding) > 0 for window in sums)
     if filled_for_sums and not fills.serve_both:
         maxima = [window for window in maxima if max(window.padding) == 0]
@@ -247,12 +246,12 @@ def _with_halo(
 def _window(graph: Graph, node: Node) -> Window | None:
     """What the node reads of its first input under one output pixel; None for no window."""
     attributes: Mapping[str, Any] = resolve(node)
-    if node.op == "conv2d":
+    if "kernel" in attributes:
+        kernel = attributes["kernel"]
+    elif node.op == "conv2d":
         weight: ConstRef = attributes["weight"]
         height, width = graph.constants[weight.name].shape[2:]
         kernel = (int(height), int(width))
-    elif node.op in ("max_pool2d", "avg_pool2d"):
-        kernel = attributes["kernel"]
     else:
         return None
     dilation = attributes.get("dilation", (1, 1))

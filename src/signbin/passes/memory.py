@@ -109,8 +109,7 @@ def _lifetimes(graph: Graph, sizes: Mapping[str, int] | None) -> dict[str, Block
         last.update(dict.fromkeys(node.inputs, step))
     last.update(dict.fromkeys(graph.outputs, len(graph.nodes)))
     if sizes is None:
-        types = {value.name: value.type for value in graph.inputs}
-        types.update({node.name: node.type for node in graph.nodes})
+        types = graph.types()
         sizes = {name: plain_bytes(type_) for name, type_ in types.items()}
     return {name: Block(0, _aligned(size), first[name], last[name]) for name, size in sizes.items()}
 

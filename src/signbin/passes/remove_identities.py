@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
-
-from signbin.ir import Graph, Node, TensorType, resolve
+from signbin.ir import OPS, Graph, Node, arguments_of
 from signbin.passes.rewrite import count_uses, with_nodes
 
 __all__ = ["remove_identities"]
@@ -21,14 +19,14 @@ def remove_identities(graph: Graph) -> Graph:
     and stays otherwise: outputs keep their names.
     """
     uses = count_uses(graph)
-    types = {value.name: value.type for value in graph.inputs}
+    types = graph.types()
     nodes: dict[str, Node] = {}
     stands_for: dict[str, str] = {}
     for original in graph.nodes:
         inputs = tuple(stands_for.get(name, name) for name in original.inputs)
         node = dataclasses.replace(original, inputs=inputs)
-        types[node.name] = node.type
-        if _is_identity(graph, node, types[inputs[0]]):
+        identity = OPS[node.op].identity
+        if identity is not None and identity(arguments_of(graph, node, types)):
             if node.name not in graph.outputs:
                 stands_for[node.name] = inputs[0]
                 uses[inputs[0]] += uses[node.name] - 1
@@ -37,25 +35,3 @@ def remove_identities(graph: Graph) -> Graph:
                 node = dataclasses.replace(nodes.pop(inputs[0]), name=node.name, source=node.source)
         nodes[node.name] = node
     return with_nodes(graph, nodes.values(), graph.constants)
-
-
-def _is_identity(graph: Graph, node: Node, input_type: TensorType) -> bool:
-    stated = resolve(node)
-    match node.op:
-        case "channel_bias":
-            found = not np.any(graph.array(node.attributes["bias"]))
-        case "clamp":
-            found = (stated["low"], stated["high"]) == (-np.inf, np.inf)
-        case "leaky_relu":
-            found = stated["slope"] == 1.0
-        case "prelu":
-            found = bool(np.all(graph.array(node.attributes["slope"]) == 1.0))
-        case "flatten":
-            found = node.type == input_type
-        case "max_pool2d" | "avg_pool2d":
-            found = stated["kernel"] == stated["stride"] == (1, 1)
-        case "subsample_pad":
-            found = stated["stride"] == (1, 1) and node.type == input_type
-        case _:
-            found = False
-    return found

@@ -98,8 +98,8 @@ typedef struct sb_kernel_info {
 SB_API size_t sb_kernel_count(void);
 SB_API sb_status sb_kernel_get(size_t index, sb_kernel_info *info);
 
-/* Whether this process may run code that it has written: x86-64, and a system that makes a page
- * executable that was writable. Tries it with a page. */
+/* Whether this process may run machine code that it has written: x86-64, and a system that makes a
+ * page executable that was writable. Tries it with a page. */
 SB_API bool sb_cpu_generates(void);
 
 /* ---- building a program ------------------------------------------------------------------- */
@@ -114,7 +114,7 @@ enum {
     SB_MAX_FILTERS = 8,
     SB_MAX_VECTORS = 8,
     SB_MAX_THREADS = 64,
-    SB_MAX_CODE_BYTES = 1 << 28 /* generated for one program */
+    SB_MAX_MACHINE_CODE_BYTES = 1 << 28 /* generated for one program */
 };
 
 #define SB_NO_VALUE UINT32_MAX
@@ -222,7 +222,7 @@ typedef struct sb_order {
     size_t count;
 } sb_order;
 
-/* A program of shared sums in place of a bucket walk: nodes, each a signed sum of inputs and of
+/* A list of shared sums in place of a bucket walk: nodes, each a signed sum of inputs and of
  * nodes before it. Node n sums operands[starts[n] .. starts[n + 1]), at least one; an operand is
  * 2 * index + minus, indices below M = C/G * R * S being inputs of the filter's convolution group
  * in the order [C/G][R][S], the others M + node. roles[n]: the filter whose sum it is (a filter's
@@ -232,10 +232,10 @@ typedef struct sb_order {
  * all filters of a segment belong to one convolution group. What is summed are the digits that
  * sb_tile_spec.mode makes of the codes: of a filter of one sign 0 and 1; of one of -1 and +1
  * whether it is +1, or in two groups the code; of one that mixes -1, 0 and +1 the code. */
-typedef struct sb_graph_spec {
+typedef struct sb_sum_list {
     const int32_t *starts, *operands, *roles, *segments;
     size_t nodes, operand_count, segment_count;
-} sb_graph_spec;
+} sb_sum_list;
 
 /* Exactly one of values (dense, float32 input), codes (bucket walk; -1, 0, +1) and integers
  * (dense, input of codes; -63..63) is given; all are row-major [K][C/G][R][S]. With codes and
@@ -246,9 +246,9 @@ typedef struct sb_weight_spec {
     sb_floats scale;
     sb_floats offset;
     sb_tile_spec tile;
-    sb_order order;             /* absent: filters are walked in their own order */
-    const sb_graph_spec *graph; /* NULL: codes are walked in buckets */
-    bool bit_serial;            /* or, on inputs of codes, popcounts of bit planes */
+    sb_order order;          /* absent: filters are walked in their own order */
+    const sb_sum_list *sums; /* NULL: codes are walked in buckets */
+    bool bit_serial;         /* or, on inputs of codes, popcounts of bit planes */
 } sb_weight_spec;
 
 /* Integer weights of at most this size: two products with a code of 8 bits fit 16 bits. */
@@ -362,16 +362,15 @@ SB_API void sb_program_free(sb_program *program);
 
 SB_API size_t sb_program_step_count(const sb_program *program);
 
-/* Bytes of the offsets, counts, words and bitmaps that step reads beside values and factors: the
- * program of a walk or of shared sums, or bit-serial weights; 0 for other steps, and where there is
- * no such step. */
-SB_API size_t sb_program_step_program_bytes(const sb_program *program, size_t step);
+/* Bytes of packed low-bit weights that step reads beside values and factors: offsets and counts of
+ * a walk, words of shared sums, bitmaps; 0 for other steps, and where there is no such step. */
+SB_API size_t sb_program_step_packed_bytes(const sb_program *program, size_t step);
 
 /* Name of the kernel that step runs, as in kernels.def; NULL where there is no such step. */
 SB_API const char *sb_program_step_kernel(const sb_program *program, size_t step);
 
 /* Bytes of machine code that were made for the program; 0 where there are none. */
-SB_API size_t sb_program_code_bytes(const sb_program *program);
+SB_API size_t sb_program_machine_code_bytes(const sb_program *program);
 
 /* Elements per image of a value; SB_INVALID_ARGUMENT where there is no such value. */
 SB_API sb_status sb_program_value_elements(const sb_program *program, uint32_t value,

@@ -11,7 +11,7 @@
 
 void sb_contents_free(sb_contents *contents) {
     sb_memory_free(&contents->memory);
-    sb_code_memory_free(&contents->code);
+    sb_machine_memory_free(&contents->machine_memory);
     free(contents->values);
     free(contents->steps);
     memset(contents, 0, sizeof *contents);
@@ -269,7 +269,7 @@ sb_status sb_builder_finish(sb_builder *builder, sb_program **program) {
         return sb_complain(builder, SB_OUT_OF_MEMORY, "no memory for the program, or no threads");
     }
     if (builder->generates)
-        sb_generate_code(contents);
+        sb_generate_machine_code(contents);
     finished->team = team;
     finished->contents = *contents;
     finished->arenas = arenas;

@@ -26,16 +26,16 @@ const char *sb_program_step_kernel(const sb_program *program, size_t step) {
     return program->contents.steps[step].kernel->info.name;
 }
 
-size_t sb_program_step_program_bytes(const sb_program *program, size_t step) {
+size_t sb_program_step_packed_bytes(const sb_program *program, size_t step) {
     if (!program || step >= sb_program_step_count(program))
         return 0;
     const sb_layer *layer = &program->contents.steps[step].layer;
-    return layer->buckets.program_bytes + layer->graph.word_count * sizeof *layer->graph.words +
-           layer->bits.bytes;
+    return layer->buckets.packed_bytes +
+           layer->sum_list.word_count * sizeof *layer->sum_list.words + layer->bits.bytes;
 }
 
-size_t sb_program_code_bytes(const sb_program *program) {
-    return program ? program->contents.code_bytes : 0;
+size_t sb_program_machine_code_bytes(const sb_program *program) {
+    return program ? program->contents.machine_code_bytes : 0;
 }
 
 sb_status sb_program_value_elements(const sb_program *program, uint32_t value, size_t *elements) {

@@ -325,8 +325,8 @@ sb_status sb_pack_buckets(const sb_layer *layer, const int8_t *digits, const sb_
                                 .chunk = spec->chunk,
                                 .chunk_count = (channels + spec->chunk - 1) / spec->chunk,
                                 .radix = spec->radix,
-                                .program_bytes = (target.count_count + target.offset_count) *
-                                                 sizeof *target.offsets,
+                                .packed_bytes = (target.count_count + target.offset_count) *
+                                                sizeof *target.offsets,
                                 .zeros = spec->zeros,
                                 .regrouped = regroups(geometry, spec)};
     const sb_status status = order_all(geometry, &target, memory, &packed);

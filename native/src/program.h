@@ -3,7 +3,7 @@
 #ifndef SB_PROGRAM_H
 #define SB_PROGRAM_H
 
-#include "jit/code_memory.h"
+#include "jit/machine_memory.h"
 #include "kernels/kernel.h"
 #include "memory.h"
 #include "pack.h"
@@ -36,7 +36,8 @@ typedef struct sb_copy {
 /* What a step does, stage by stage: copies in, channel totals, its kernel, copy out or halo. */
 typedef struct sb_step {
     const sb_kernel_row *kernel;
-    const sb_kernel_row *generated; /* what runs instead where its code can be made; or NULL */
+    const sb_kernel_row
+        *generated; /* what runs instead where its machine code can be made; or NULL */
     sb_layer layer;
     uint32_t input, residual, output;
     sb_copy input_copy, residual_copy, output_copy;
@@ -64,8 +65,8 @@ typedef struct sb_contents {
     size_t batch_bytes;   /* per image of the batch */
     size_t scratch_bytes; /* of the hungriest step, all shares together */
     size_t threads;
-    sb_code_memory code;
-    size_t code_bytes; /* of it in use */
+    sb_machine_memory machine_memory;
+    size_t machine_code_bytes; /* of it in use */
     sb_stages stages[SB_TYPE_COUNT];
     const sb_kernel_row *dequantize;
     uint32_t input, output;
@@ -125,24 +126,24 @@ sb_status sb_place_layer(sb_builder *builder, const char *op, sb_step *step);
 sb_status sb_install_buckets(sb_builder *builder, const sb_weight_spec *spec, const char *op,
                              size_t count, sb_step *step);
 
-/* weights_graph.c: the same for a program of shared sums. */
-sb_status sb_install_graph(sb_builder *builder, const sb_weight_spec *spec, const char *op,
-                           size_t count, sb_step *step);
+/* weights_sums.c: the same for a list of shared sums. */
+sb_status sb_install_sums(sb_builder *builder, const sb_weight_spec *spec, const char *op,
+                          size_t count, sb_step *step);
 
 /* weights_bitserial.c: the same for bitmaps against bit planes. */
 sb_status sb_install_bits(sb_builder *builder, const sb_weight_spec *spec, const char *op,
                           size_t count, sb_step *step);
 
-/* weights_graph.c: as sb_set_factors, where every filter has the digits its own codes ask for
- * (sb_graph_spec). lift: what the parts of every filter add up to beside their sums. */
+/* weights_sums.c: as sb_set_factors, where every filter has the digits its own codes ask for
+ * (sb_sum_list). lift: what the parts of every filter add up to beside their sums. */
 sb_status sb_set_filter_factors(sb_builder *builder, const sb_code_spec *codes, sb_walk_mode mode,
                                 const int32_t *lift, sb_step *step);
 
-/* weights_graph.c: filter k alone, and 3 where its digits are its codes, else 2. */
+/* weights_sums.c: filter k alone, and 3 where its digits are its codes, else 2. */
 sb_code_spec sb_filter_of(const sb_code_spec *codes, int32_t k);
 int32_t sb_radix_of(const sb_code_spec *filter, sb_walk_mode mode);
 
-/* weights_graph.c: SB_INVALID_ARGUMENT for a walk mode that sums of digits do not have. */
+/* weights_sums.c: SB_INVALID_ARGUMENT for a walk mode that sums of digits do not have. */
 sb_status sb_check_mode(sb_builder *builder, sb_walk_mode mode);
 
 /* weights_bucket.c: bytes of a share's scratch: for a linear layer the images of a pass, turned,

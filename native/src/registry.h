@@ -17,7 +17,8 @@ typedef struct sb_kernel_query {
     sb_isa isa;
     sb_type type;
     int32_t filters, vectors;
-    bool generated; /* a kernel that runs code made with the program, or one that does not */
+    bool
+        generated; /* a kernel that runs machine code made with the program, or one that does not */
 } sb_kernel_query;
 
 /* The kernel of the last ISA up to query.isa that has one: it walks at least query.filters; of

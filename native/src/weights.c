@@ -187,10 +187,9 @@ static sb_status install(sb_builder *builder, const sb_weight_spec *spec, const 
     if (!!spec->values.data + !!spec->codes.data + !!spec->integers.data != 1)
         return sb_complain(builder, SB_INVALID_ARGUMENT,
                            "weights: exactly one of values, codes and integers must be given");
-    if ((spec->graph || spec->bit_serial) &&
-        (!spec->codes.data || (spec->graph && spec->bit_serial)))
+    if ((spec->sums || spec->bit_serial) && (!spec->codes.data || (spec->sums && spec->bit_serial)))
         return sb_complain(builder, SB_INVALID_ARGUMENT,
-                           "a program of sums comes with codes, and so do bit planes; one of them");
+                           "a list of sums comes with codes, and so do bit planes; one of them");
     if (spec->values.data && !reads_codes)
         return install_dense(builder, spec, op, count, step);
     if (spec->values.data || (spec->integers.data && !reads_codes))
@@ -210,8 +209,8 @@ static sb_status install(sb_builder *builder, const sb_weight_spec *spec, const 
         return install_integers(builder, spec, op, count, step);
     if (spec->bit_serial)
         return sb_install_bits(builder, spec, op, count, step);
-    if (spec->graph)
-        return sb_install_graph(builder, spec, op, count, step);
+    if (spec->sums)
+        return sb_install_sums(builder, spec, op, count, step);
     return spec->tile.mode == SB_WALK_TABLES ? sb_install_tables(builder, spec, op, count, step)
                                              : sb_install_buckets(builder, spec, op, count, step);
 }

@@ -1,5 +1,5 @@
 /* Runs one layer as it is described on standard input and prints how many vector additions its walk
- * or program of sums made. Built with SB_TALLIED against every source of the library.
+ * or list of sums made. Built with SB_TALLIED against every source of the library.
  *
  * Input: twenty int32, see `layer`; then the codes, and starts, operands, roles and segments of the
  * program where there are nodes. Inputs are zeros: what is added does not depend on them. */
@@ -16,7 +16,7 @@ typedef struct layer {
     int32_t codes, zero, top; /* whether the input is codes */
     int32_t tile_filters, chunk, mode;
     int32_t summed, nodes, operands,
-        segments; /* summed: 1: a program of sums, 2: bit-serial, no walk */
+        segments; /* summed: 1: a list of sums, 2: bit-serial, no walk */
 } layer;
 
 static void *read_numbers(size_t count, size_t size) {
@@ -92,13 +92,13 @@ int main(void) {
     const size_t count = taps * (size_t)one->filters;
     const int8_t *codes = read_numbers(count, 1);
     const size_t nodes = (size_t)one->nodes;
-    const sb_graph_spec graph = {.starts = read_numbers(nodes + 1, 4),
-                                 .operands = read_numbers((size_t)one->operands, 4),
-                                 .roles = read_numbers(nodes, 4),
-                                 .segments = read_numbers((size_t)one->segments + 1, 4),
-                                 .nodes = nodes,
-                                 .operand_count = (size_t)one->operands,
-                                 .segment_count = (size_t)one->segments};
+    const sb_sum_list list = {.starts = read_numbers(nodes + 1, 4),
+                              .operands = read_numbers((size_t)one->operands, 4),
+                              .roles = read_numbers(nodes, 4),
+                              .segments = read_numbers((size_t)one->segments + 1, 4),
+                              .nodes = nodes,
+                              .operand_count = (size_t)one->operands,
+                              .segment_count = (size_t)one->segments};
     float *scale = malloc((size_t)one->filters * sizeof *scale);
     for (int32_t k = 0; k < one->filters; ++k)
         scale[k] = 1.0f;
@@ -106,7 +106,7 @@ int main(void) {
         .codes = {codes, count},
         .scale = {scale, (size_t)one->filters},
         .tile = {one->tile_filters, 1, one->chunk, (sb_walk_mode)one->mode},
-        .graph = one->summed == 1 ? &graph : NULL,
+        .sums = one->summed == 1 ? &list : NULL,
         .bit_serial = one->summed == 2};
     sb_program *program = build(one, &weight);
     const size_t images = (size_t)one->images;

@@ -13,7 +13,7 @@ static const int32_t DISPLACEMENTS[] = {0,    1,    32,     127,     -128,      
                                         -129, 4096, -40000, 2097120, INT32_MAX, INT32_MIN};
 
 typedef struct operation {
-    sb_operation code;
+    sb_operation opcode;
     const char *name;
 } operation;
 
@@ -34,13 +34,13 @@ enum {
     ARITHMETIC_COUNT = sizeof ARITHMETIC / sizeof *ARITHMETIC
 };
 
-static uint8_t code[64];
-static sb_emitter emitter = {code, 0, sizeof code};
+static uint8_t machine_code[64];
+static sb_emitter emitter = {machine_code, 0, sizeof machine_code};
 
 /* The bytes since the last call; what they should mean follows on the line. */
 static void print_bytes(void) {
     for (size_t i = 0; i < emitter.size; ++i)
-        printf("%02x", code[i]);
+        printf("%02x", machine_code[i]);
     printf("\t");
     emitter.size = 0;
 }
@@ -49,7 +49,7 @@ static void list_registers(const operation *operation) {
     for (int t = 0; t < REGISTER_COUNT; ++t)
         for (int l = 0; l < REGISTER_COUNT; ++l)
             for (int r = 0; r < REGISTER_COUNT; ++r) {
-                sb_emit_registers(&emitter, operation->code, REGISTERS[t], REGISTERS[l],
+                sb_emit_registers(&emitter, operation->opcode, REGISTERS[t], REGISTERS[l],
                                   REGISTERS[r]);
                 print_bytes();
                 printf("%s ymm%d, ymm%d, ymm%d\n", operation->name, REGISTERS[t], REGISTERS[l],
@@ -62,11 +62,11 @@ static void list_memory(const operation *operation, int target, int left) {
         for (int d = 0; d < DISPLACEMENT_COUNT; ++d) {
             const long displacement = DISPLACEMENTS[d];
             const char *base = POINTERS[BASES[b]];
-            sb_emit_memory(&emitter, operation->code, target, left, BASES[b], DISPLACEMENTS[d]);
+            sb_emit_memory(&emitter, operation->opcode, target, left, BASES[b], DISPLACEMENTS[d]);
             print_bytes();
-            if (operation->code == SB_VMOVUPS_STORE)
+            if (operation->opcode == SB_VMOVUPS_STORE)
                 printf("vmovups [%s%+ld], ymm%d\n", base, displacement, target);
-            else if (operation->code == SB_VMOVUPS_LOAD)
+            else if (operation->opcode == SB_VMOVUPS_LOAD)
                 printf("vmovups ymm%d, [%s%+ld]\n", target, base, displacement);
             else
                 printf("%s ymm%d, ymm%d, [%s%+ld]\n", operation->name, target, left, base,

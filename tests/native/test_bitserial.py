@@ -92,15 +92,15 @@ def test_a_bit_serial_linear_layer_equals_the_integers(oracle, codes_oracle, row
             np.testing.assert_array_equal(layer.run(q), chain.finish(exact, total, output=given))
 
 
-def test_bit_planes_need_codes_and_are_no_program_of_sums():
+def test_bit_planes_need_codes_and_are_no_list_of_sums():
     codes = np.ones(4, np.int8)
     scale = np.ones(2, np.float32)
     arrays = ([0, 1, 2], [0, 2], [0, 1], [0, 2])
-    graph = _signbin.SumProgram(*(np.array(array, np.int32) for array in arrays))
+    sums = _signbin.SumList(*(np.array(array, np.int32) for array in arrays))
     builder = _signbin.Builder("scalar", 0)
     source = builder.add_value((2, 1, 1), _signbin.Place.INPUT)
     target = builder.add_value((2, 1, 1), _signbin.Place.OUTPUT)
-    both = _signbin.Weight(codes=codes, scale=scale, tile=(1, 1, 1), graph=graph, bit_serial=True)
+    both = _signbin.Weight(codes=codes, scale=scale, tile=(1, 1, 1), sums=sums, bit_serial=True)
     with pytest.raises(_signbin.StatusError, match="one of them"):
         builder.add_linear(source, target, both, _signbin.Epilogue())
     on_floats = _signbin.Weight(codes=codes, scale=scale, tile=(1, 1, 1), bit_serial=True)

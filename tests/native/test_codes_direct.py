@@ -28,7 +28,7 @@ def test_every_row_on_codes_is_of_a_kind_that_is_tested() -> None:
         ("dense", "linear"),
         ("bucket", "conv2d"),
         ("bucket", "linear"),
-        *(("graph", op) for op in ("conv2d", "linear")),
+        *(("sums", op) for op in ("conv2d", "linear")),
         *(("bitserial", op) for op in ("conv2d", "linear")),
         ("table", "linear"),
         *(("direct", op) for op in ("avg_pool2d", "elementwise", "max_pool2d", "subsample_pad")),

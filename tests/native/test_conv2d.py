@@ -12,7 +12,7 @@ ROWS = [
     row
     for row in native.kernels()
     if (row.op, row.activations, row.usable) == ("conv2d", "f32", True)
-    and row.strategy != "graph"
+    and row.strategy != "sums"
     and (not row.generated or _signbin.generates())
 ]
 BUCKET = [row for row in ROWS if row.strategy == "bucket"]

@@ -1,6 +1,6 @@
 """What a strategy says it adds is what its program adds: the C library, built to count, is run.
 
-Compiled here with SB_TALLIED: every vector addition of a walk or a program of sums counts one. A
+Compiled here with SB_TALLIED: every vector addition of a walk or a list of sums counts one. A
 layer of one output position on scalar kernels then makes exactly the counted additions.
 """
 

@@ -66,8 +66,10 @@ def check_same_bits(run, x):
     generated, compiled = run.build(generates=True), run.build(generates=False)
     assert generated.step_kernels()[-1] == run.row.name
     assert "_g8v" not in compiled.step_kernels()[-1]
-    assert compiled.code_bytes() == 0
-    assert (generated.code_bytes() > 0) == bool(run.weights.codes.any() or run.mode != DEFAULT)
+    assert compiled.machine_code_bytes() == 0
+    assert (generated.machine_code_bytes() > 0) == bool(
+        run.weights.codes.any() or run.mode != DEFAULT
+    )
     ours, theirs = run.output(generated, x), run.output(compiled, x)
     np.testing.assert_array_equal(ours.view(np.int32), theirs.view(np.int32))
 
@@ -181,7 +183,7 @@ def test_code_that_would_not_fit_is_not_made(oracle):
     row = next(row for row in GENERATED if (row.activations, row.vectors) == ("f32", 3))
     run = Run(row, conv, weights, (1, 3, 64))
     program = run.build(generates=True)
-    assert program.code_bytes() == 0
+    assert program.machine_code_bytes() == 0
     assert program.step_kernels()[-1] == run.build(generates=False).step_kernels()[-1]
     x = conv.input(rng, 1)
     assert np.isfinite(run.output(program, x)).all()
@@ -268,7 +270,7 @@ def test_no_page_of_a_program_is_writable_and_executable(oracle):
     run = Run(GENERATED[0], conv, oracle.low_bit(rng, conv.weight_shape, "binary"), (8, 1, 30))
     program = run.build(generates=True)
     pages = pages_of_this_process()
-    assert program.code_bytes() > 0
+    assert program.machine_code_bytes() > 0
     assert not [page for page in pages if page[1].startswith("rwx") and page[0] not in others]
     anonymous = [page for page in pages if page[1].startswith("r-x") and len(page) == 5]
     assert anonymous, "the code lies in anonymous memory"

@@ -9,7 +9,7 @@ from signbin.native import _signbin
 ROWS = [
     row
     for row in native.kernels()
-    if row.op == "linear" and row.usable and row.activations == "f32" and row.strategy != "graph"
+    if row.op == "linear" and row.usable and row.activations == "f32" and row.strategy != "sums"
 ]
 BUCKET = [row for row in ROWS if row.strategy == "bucket"]
 DENSE = [row for row in ROWS if row.strategy == "dense"]

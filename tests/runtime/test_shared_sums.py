@@ -47,7 +47,7 @@ def test_networks_on_codes_give_the_interpreters_values(
     for name, values in expected.items():
         if values.dtype == np.uint8:
             np.testing.assert_array_equal(traced[name], values, err_msg=name)
-    family = "bitserial" if strategy is Strategy.BITSERIAL else "graph"
+    family = "bitserial" if strategy is Strategy.BITSERIAL else "sums"
     for node in layers:
         if graph.type_of(node.inputs[0]).dtype == "u8":
             assert program.plan.for_layer(node.name).strategy is strategy
@@ -60,7 +60,7 @@ def test_a_network_on_floats_is_near_the_interpreter(artifact, graph, images, st
     expected = interpret(graph, {graph.inputs[0].name: images})
     for name, values in program.trace(images).items():
         np.testing.assert_allclose(values, expected[name], rtol=1e-4, atol=1e-4, err_msg=name)
-    assert any("_graph_" in kernel for kernel in program.kernels.values())
+    assert any("_sums_" in kernel for kernel in program.kernels.values())
 
 
 def test_a_plan_with_shared_sums_survives_the_file(tmp_path, artifact, images):

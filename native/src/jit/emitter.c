@@ -14,8 +14,8 @@ static void put(sb_instruction *instruction, unsigned byte) {
 
 static void append(sb_emitter *emitter, const sb_instruction *instruction) {
     const size_t end = emitter->size + instruction->size;
-    if (emitter->code && end <= emitter->capacity)
-        memcpy(emitter->code + emitter->size, instruction->bytes, instruction->size);
+    if (emitter->machine_code && end <= emitter->capacity)
+        memcpy(emitter->machine_code + emitter->size, instruction->bytes, instruction->size);
     emitter->size = end;
 }
 

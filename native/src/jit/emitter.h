@@ -10,9 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* code NULL: nothing is written, size counts. What does not fit capacity is counted only, too. */
+/* machine_code NULL: nothing is written, size counts. What does not fit capacity is counted only,
+ * too. */
 typedef struct sb_emitter {
-    uint8_t *code;
+    uint8_t *machine_code;
     size_t size, capacity;
 } sb_emitter;
 

@@ -1,13 +1,13 @@
 #include "generate.h"
 
-#include "walk_code.h"
+#include "machine_walks.h"
 
-enum { CODE_ALIGNMENT = 64 };
+enum { MACHINE_ALIGNMENT = 64 };
 
-/* What is left to write: functions of the layer at hand, and code. */
+/* What is left to write: functions of the layer at hand, and machine code. */
 typedef struct sb_generator {
     sb_emitter emitter;
-    sb_walk_code *functions; /* NULL, as starts, while sizes are measured */
+    sb_machine_walks *functions; /* NULL, as starts, while sizes are measured */
     size_t *starts;
     int32_t *filters; /* of the rows of all functions, one after the other */
     size_t function_count;
@@ -21,24 +21,24 @@ static sb_walk_form form_of(const sb_step *step) {
 }
 
 /* Adds the function at `at` to the list, and what its rows have in common. */
-static sb_walk_code *describe(sb_generator *generator, const sb_bucket_group *groups, size_t begin,
-                              size_t count, size_t at) {
-    sb_walk_code *code = generator->functions + generator->function_count;
-    *code = (sb_walk_code){0};
-    code->run = (sb_walk_function)(uintptr_t)(generator->emitter.code + at);
-    code->first = begin;
-    code->count = count;
-    code->filters = generator->filters;
-    code->opens = groups[begin].opens & 1;
-    code->closes = groups[begin].closes & 1;
-    code->uniform = true;
+static sb_machine_walks *describe(sb_generator *generator, const sb_bucket_group *groups,
+                                  size_t begin, size_t count, size_t at) {
+    sb_machine_walks *walks = generator->functions + generator->function_count;
+    *walks = (sb_machine_walks){0};
+    walks->run = (sb_walk_function)(uintptr_t)(generator->emitter.machine_code + at);
+    walks->first = begin;
+    walks->count = count;
+    walks->filters = generator->filters;
+    walks->opens = groups[begin].opens & 1;
+    walks->closes = groups[begin].closes & 1;
+    walks->uniform = true;
     for (size_t i = begin; i < begin + count; ++i)
-        for (int32_t f = 0; f < groups[i].filters; ++f, ++code->rows) {
+        for (int32_t f = 0; f < groups[i].filters; ++f, ++walks->rows) {
             *generator->filters++ = groups[i].filter[f];
-            code->uniform &= (groups[i].opens >> f & 1) == code->opens &&
-                             (groups[i].closes >> f & 1) == code->closes && !groups[i].lift[f];
+            walks->uniform &= (groups[i].opens >> f & 1) == walks->opens &&
+                              (groups[i].closes >> f & 1) == walks->closes && !groups[i].lift[f];
         }
-    return code;
+    return walks;
 }
 
 /* Walks [begin, end) of one chunk, in functions of at most as many as run together. */
@@ -51,7 +51,7 @@ static void emit_bundle(sb_generator *generator, const sb_step *step, size_t beg
         const size_t count = (end - begin) / pieces, at = generator->emitter.size;
         const int32_t lines = sb_emit_walks(&generator->emitter, weights, weights->groups + begin,
                                             (int32_t)count, &form);
-        sb_emit_align(&generator->emitter, CODE_ALIGNMENT);
+        sb_emit_align(&generator->emitter, MACHINE_ALIGNMENT);
         if (generator->functions)
             describe(generator, weights->groups, begin, count, at)->lines = lines;
         ++generator->function_count;
@@ -109,7 +109,7 @@ static void emit_step(sb_generator *generator, const sb_step *step) {
         *starts = generator->function_count;
 }
 
-/* Code and lists of functions of one step, in memory that has been measured. */
+/* Machine code and lists of functions of one step, in memory that has been measured. */
 static bool write_step(sb_contents *contents, sb_generator *generator, sb_step *step) {
     const size_t bundles = chunks_of(step) * bundles_of(step);
     generator->functions =
@@ -126,7 +126,7 @@ static bool write_step(sb_contents *contents, sb_generator *generator, sb_step *
     return true;
 }
 
-/* Bytes of code of the first steps that together stay below the limit; their number. */
+/* Bytes of machine code of the first steps that together stay below the limit; their number. */
 static size_t measure(const sb_contents *contents, size_t *bytes) {
     size_t steps = 0;
     sb_generator generator = {.emitter = {NULL, 0, 0}};
@@ -134,7 +134,7 @@ static size_t measure(const sb_contents *contents, size_t *bytes) {
     for (; steps < contents->step_count; ++steps) {
         if (contents->steps[steps].generated)
             emit_step(&generator, &contents->steps[steps]);
-        if (generator.emitter.size > SB_MAX_CODE_BYTES)
+        if (generator.emitter.size > SB_MAX_MACHINE_CODE_BYTES)
             break;
         *bytes = generator.emitter.size;
     }
@@ -142,31 +142,32 @@ static size_t measure(const sb_contents *contents, size_t *bytes) {
 }
 
 static bool write_steps(sb_contents *contents, size_t steps) {
-    sb_generator generator = {.emitter = {contents->code.data, 0, contents->code.bytes}};
+    sb_generator generator = {
+        .emitter = {contents->machine_memory.data, 0, contents->machine_memory.bytes}};
     for (size_t i = 0; i < steps; ++i)
         if (contents->steps[i].generated && !write_step(contents, &generator, &contents->steps[i]))
             return false;
-    return sb_code_memory_seal(&contents->code) == SB_OK;
+    return sb_machine_memory_seal(&contents->machine_memory) == SB_OK;
 }
 
-static bool wants_code(const sb_contents *contents) {
+static bool wants_machine_code(const sb_contents *contents) {
     for (size_t i = 0; i < contents->step_count; ++i)
         if (contents->steps[i].generated)
             return true;
     return false;
 }
 
-void sb_generate_code(sb_contents *contents) {
-    if (!wants_code(contents))
+void sb_generate_machine_code(sb_contents *contents) {
+    if (!wants_machine_code(contents))
         return;
     size_t bytes, steps = measure(contents, &bytes);
-    if (sb_code_memory_take(bytes, &contents->code) != SB_OK)
+    if (sb_machine_memory_take(bytes, &contents->machine_memory) != SB_OK)
         return;
     if (!write_steps(contents, steps)) {
-        sb_code_memory_free(&contents->code);
+        sb_machine_memory_free(&contents->machine_memory);
         return;
     }
-    contents->code_bytes = bytes;
+    contents->machine_code_bytes = bytes;
     for (size_t i = 0; i < steps; ++i)
         if (contents->steps[i].generated)
             contents->steps[i].kernel = contents->steps[i].generated;

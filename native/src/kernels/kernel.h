@@ -72,27 +72,27 @@ typedef struct sb_bucket_group {
 
 /* Walks as machine code, made when a program is built (jit/). A function does `count` consecutive
  * walks, from groups[first] on, over V windows: y[filter][v] = their sums, the filters of all walks
- * one after the other, at most SB_CODE_SUMS vectors. windows: first vectors of the chunk. ahead:
+ * one after the other, at most SB_MACHINE_SUMS vectors. windows: first vectors of the chunk. ahead:
  * the cache lines [ahead, ahead + lines) are fetched on the way, whatever lies there. */
-enum { SB_CODE_VECTORS = 3, SB_CODE_SUMS = 56, SB_LINE_BYTES = 64 };
+enum { SB_MACHINE_VECTORS = 3, SB_MACHINE_SUMS = 56, SB_LINE_BYTES = 64 };
 
 typedef void (*sb_walk_function)(const void *const *windows, void *y, const void *ahead);
 
 /* rows: of y; row r belongs to filter filters[r], counted within the convolution group. uniform:
  * all of them open, or none; all of them close, or none; and no sum is lifted. */
-typedef struct sb_walk_code {
+typedef struct sb_machine_walks {
     sb_walk_function run;
     size_t first, count;
     const int32_t *filters;
     int32_t rows, lines;
     bool uniform, opens, closes;
-} sb_walk_code;
+} sb_machine_walks;
 
 /* functions: those of bundle b in a chunk are functions[starts[j]] to functions[starts[j + 1]], j =
  * (conv group * chunk_count + chunk) * bundles + b. A bundle has the walks of a run of walk groups,
  * the same ones in every chunk. Functions lie in memory in the order in which they run. */
 typedef struct sb_generated_walks {
-    const sb_walk_code *functions;
+    const sb_machine_walks *functions;
     const size_t *starts;
     int32_t bundles;
 } sb_generated_walks;
@@ -112,32 +112,32 @@ typedef struct sb_bucket_weights {
     int32_t walk_groups;
     int32_t radix;              /* 2 or 3 */
     int32_t chunk, chunk_count; /* channels per chunk (the last may be shorter), chunks */
-    size_t program_bytes;       /* of counts and offsets */
+    size_t packed_bytes;        /* of counts and offsets */
     int32_t block;
     bool merges, zeros, regrouped;
     /* radix 3: which digit changes after step i of a walk over f+1 filters, | 0x80 if upwards */
     uint8_t flips[SB_TERNARY_FILTERS][SB_TERNARY_BUCKETS];
-    sb_generated_walks generated; /* for kernels that run generated code */
+    sb_generated_walks generated; /* for kernels that run machine code */
 } sb_bucket_weights;
 
-/* One segment of a program of shared sums: its words, and the vector of the window that the offsets
+/* One segment of a list of shared sums: its words, and the vector of the window that the offsets
  * of its inputs count from. */
-typedef struct sb_graph_segment {
+typedef struct sb_sums_segment {
     size_t words_begin, base;
-} sb_graph_segment;
+} sb_sums_segment;
 
-/* graph/program.h describes the words. starts, silent_starts: of each convolution group, one more
+/* sums/sum_list.h describes the words. starts, silent_starts: of each convolution group, one more
  * at the end; silent: filters without any node. slots_bytes: at the start of a share's scratch.
  * merges: whether any filter has parts in several segments. */
-typedef struct sb_graph_weights {
-    const sb_graph_segment *segments;
+typedef struct sb_sums_weights {
+    const sb_sums_segment *segments;
     const size_t *starts, *silent_starts;
     const int32_t *silent;
     const uint16_t *words;
     size_t word_count, slots_bytes;
     int32_t slots;
     bool merges;
-} sb_graph_weights;
+} sb_sums_weights;
 
 /* Bitmaps of every filter, [filter][tap][word of 64 channels], rows enough for whole groups of
  * filters; minus: NULL where no filter mixes signs. words: per tap. */
@@ -192,7 +192,7 @@ typedef struct sb_layer {
     sb_product_weights products;
     sb_table_weights tables;
     sb_bucket_weights buckets;
-    sb_graph_weights graph;
+    sb_sums_weights sum_list;
     sb_bit_weights bits;
     sb_integer_sums sums;
     bool count_include_pad;  /* avg_pool2d */

@@ -51,21 +51,21 @@ sb_isa resolve(const std::string &name) {
     return isa;
 }
 
-// starts, operands, roles, segments of sb_graph_spec.
-struct SumProgram {
+// starts, operands, roles, segments of sb_sum_list.
+struct SumList {
     Numbers starts, operands, roles, segments;
-    sb_graph_spec spec;
+    sb_sum_list list;
 
-    SumProgram(Numbers starts_, Numbers operands_, Numbers roles_, Numbers segments_)
+    SumList(Numbers starts_, Numbers operands_, Numbers roles_, Numbers segments_)
         : starts(std::move(starts_)), operands(std::move(operands_)), roles(std::move(roles_)),
           segments(std::move(segments_)),
-          spec{starts.data(), operands.data(), roles.data(),       segments.data(),
+          list{starts.data(), operands.data(), roles.data(),       segments.data(),
                roles.size(),  operands.size(), segments.size() - 1} {
         if (starts.size() != roles.size() + 1 || segments.size() == 0)
-            throw StatusError("SB_INVALID_ARGUMENT: a program of sums has one start more than "
+            throw StatusError("SB_INVALID_ARGUMENT: a list of sums has one start more than "
                               "roles, and a segment's end");
     }
-    SumProgram(const SumProgram &) = delete;
+    SumList(const SumList &) = delete;
 };
 
 struct Weight {
@@ -76,7 +76,7 @@ struct Weight {
     sb_walk_mode mode;
     bool generated;
     std::optional<Numbers> order;
-    const SumProgram *graph; // kept alive by Python
+    const SumList *sums; // kept alive by Python
     bool bit_serial;
 
     sb_weight_spec spec() const {
@@ -87,7 +87,7 @@ struct Weight {
                 view(offset),
                 {tile[0], tile[1], tile[2], mode, generated},
                 order ? sb_order{order->data(), order->size()} : sb_order{nullptr, 0},
-                graph ? &graph->spec : nullptr,
+                sums ? &sums->list : nullptr,
                 bit_serial};
     }
 };
@@ -137,8 +137,8 @@ class Program {
         return bytes;
     }
 
-    size_t code_bytes() const {
-        return sb_program_code_bytes(program_.get());
+    size_t machine_code_bytes() const {
+        return sb_program_machine_code_bytes(program_.get());
     }
 
     std::vector<std::string> step_kernels() const {
@@ -148,10 +148,10 @@ class Program {
         return names;
     }
 
-    std::vector<size_t> program_bytes() const {
+    std::vector<size_t> packed_bytes() const {
         std::vector<size_t> bytes;
         for (size_t i = 0; i < sb_program_step_count(program_.get()); ++i)
-            bytes.push_back(sb_program_step_program_bytes(program_.get(), i));
+            bytes.push_back(sb_program_step_packed_bytes(program_.get(), i));
         return bytes;
     }
 
@@ -350,7 +350,7 @@ NB_MODULE(_signbin, module) {
         .value("TABLES", SB_WALK_TABLES);
     nb::enum_<sb_pool>(module, "Pool").value("MAX", SB_POOL_MAX).value("AVERAGE", SB_POOL_AVERAGE);
 
-    nb::class_<SumProgram>(module, "SumProgram")
+    nb::class_<SumList>(module, "SumList")
         .def(nb::init<Numbers, Numbers, Numbers, Numbers>(), "starts"_a, "operands"_a, "roles"_a,
              "segments"_a);
     nb::class_<Weight>(module, "Weight")
@@ -359,8 +359,7 @@ NB_MODULE(_signbin, module) {
             [](Weight *self, std::optional<Floats> values, std::optional<Codes> codes,
                std::optional<Codes> integers, std::optional<Floats> scale,
                std::optional<Floats> offset, std::array<int32_t, 3> tile, sb_walk_mode mode,
-               const SumProgram *graph, bool bit_serial, std::optional<Numbers> order,
-               bool generated) {
+               const SumList *sums, bool bit_serial, std::optional<Numbers> order, bool generated) {
                 new (self) Weight{std::move(values),
                                   std::move(codes),
                                   std::move(integers),
@@ -370,12 +369,12 @@ NB_MODULE(_signbin, module) {
                                   mode,
                                   generated,
                                   std::move(order),
-                                  graph,
+                                  sums,
                                   bit_serial};
             },
             nb::kw_only(), "values"_a = nb::none(), "codes"_a = nb::none(),
             "integers"_a = nb::none(), "scale"_a = nb::none(), "offset"_a = nb::none(), "tile"_a,
-            "mode"_a = SB_WALK_DEFAULT, "graph"_a = nb::none(), "bit_serial"_a = false,
+            "mode"_a = SB_WALK_DEFAULT, "sums"_a = nb::none(), "bit_serial"_a = false,
             "order"_a = nb::none(), "generated"_a = false, nb::keep_alive<1, 9>());
     nb::class_<Epilogue>(module, "Epilogue")
         .def(
@@ -410,9 +409,9 @@ NB_MODULE(_signbin, module) {
 
     nb::class_<Program>(module, "Program")
         .def("arena_bytes", &Program::arena_bytes, "batch"_a)
-        .def("code_bytes", &Program::code_bytes)
+        .def("machine_code_bytes", &Program::machine_code_bytes)
         .def("step_kernels", &Program::step_kernels)
-        .def("program_bytes", &Program::program_bytes)
+        .def("packed_bytes", &Program::packed_bytes)
         .def("run", &Program::run, "input"_a, "output"_a.noconvert(), "batch"_a,
              "copies"_a = std::vector<std::optional<Output>>{},
              "step_ns"_a.noconvert() = nb::none());

@@ -33,7 +33,7 @@ class Pool(enum.Enum):
     MAX = 0
     AVERAGE = 1
 
-class SumProgram:
+class SumList:
     def __init__(
         self,
         starts: NDArray[np.int32],
@@ -53,7 +53,7 @@ class Weight:
         offset: NDArray[np.float32] | None = ...,
         tile: tuple[int, int, int],
         mode: WalkMode = ...,
-        graph: SumProgram | None = ...,
+        sums: SumList | None = ...,
         bit_serial: bool = ...,
         order: NDArray[np.int32] | None = ...,
         generated: bool = ...,
@@ -127,9 +127,9 @@ class Builder:
 
 class Program:
     def arena_bytes(self, batch: int) -> int: ...
-    def code_bytes(self) -> int: ...
+    def machine_code_bytes(self) -> int: ...
     def step_kernels(self) -> list[str]: ...
-    def program_bytes(self) -> list[int]: ...
+    def packed_bytes(self) -> list[int]: ...
     def run(
         self,
         input: NDArray[np.float32],

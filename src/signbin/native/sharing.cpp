@@ -1,4 +1,4 @@
-// signbin_sharing.h as Python sees it: bit rows in, a program of sums out.
+// signbin_sharing.h as Python sees it: bit rows in, a list of sums out.
 #include <signbin_sharing.h>
 
 #include <optional>

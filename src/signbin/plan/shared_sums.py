@@ -49,7 +49,7 @@ __all__ = [
     "sums_option",
 ]
 
-KERNELS: Final = "graph"
+KERNELS: Final = "sums"
 """Kernel.strategy of the kernels that run programs of shared sums."""
 
 # Cycles of our AVX2 kernels per vector, or per V of them: to start a node, and to keep a sum.

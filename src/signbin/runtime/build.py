@@ -195,7 +195,7 @@ class _Step:
         graph = program.graph
         form = program.form is BinaryForm.TWO_GROUPS
         return {
-            "graph": _signbin.SumProgram(graph.starts, graph.operands, graph.roles, graph.segments),
+            "sums": _signbin.SumList(graph.starts, graph.operands, graph.roles, graph.segments),
             "tile": (1, _parameter(layer, "vectors"), 1),
             "mode": _signbin.WalkMode.TWO_GROUPS if form else _signbin.WalkMode.DEFAULT,
         }

@@ -167,7 +167,7 @@ class Program:
     @property
     def code_bytes(self) -> int:
         """Machine code that was made for the program; it lives as long as the program."""
-        return self._native.code_bytes()
+        return self._native.machine_code_bytes()
 
     @property
     def kernels(self) -> Mapping[str, str]:
@@ -182,7 +182,7 @@ class Program:
         0 for nodes without low-bit weights, and for weights that are dense.
         """
         names = (node.name for node in self.graph.nodes)
-        return MappingProxyType(dict(zip(names, self._native.program_bytes(), strict=True)))
+        return MappingProxyType(dict(zip(names, self._native.packed_bytes(), strict=True)))
 
     @property
     def arena_bytes(self) -> int:

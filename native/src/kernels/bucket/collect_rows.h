@@ -18,10 +18,10 @@ SB_INLINE void sb_merge_row(const sb_vector *y, bool opens, const int32_t *kept,
 }
 
 /* kept: of filter 0. */
-SB_INLINE void sb_keep_rows(const sb_walk_code *code, int32_t *kept, bool opens,
+SB_INLINE void sb_keep_rows(const sb_machine_walks *walks, int32_t *kept, bool opens,
                             sb_vector (*y)[SB_VECTORS]) {
-    const int32_t *filters = code->filters;
-    for (int32_t r = 0, rows = code->rows; r < rows; ++r) {
+    const int32_t *filters = walks->filters;
+    for (int32_t r = 0, rows = walks->rows; r < rows; ++r) {
         int32_t *place = kept + (size_t)filters[r] * SB_VECTORS * SB_LANES;
         sb_sums sums[SB_VECTORS];
         sb_merge_row(y[r], opens, place, sums);
@@ -45,15 +45,15 @@ SB_INLINE bool sb_ends_simply(const sb_epilogue *epilogue) {
 
 /* sb_exact_sum and sb_finish_tile for rows that end simply. channel: of the layer, that of filter
  * 0; kept: likewise. */
-SB_INLINE void sb_finish_rows(const sb_layer *layer, const sb_walk_code *code, size_t channel,
+SB_INLINE void sb_finish_rows(const sb_layer *layer, const sb_machine_walks *walks, size_t channel,
                               const int32_t *kept, const sb_tile *tile, sb_vector (*y)[SB_VECTORS],
                               const sb_row_case known) {
     const sb_requantize requantize = layer->epilogue.requantize;
     const sb_integer_sums how = layer->sums;
     const float *scale = layer->epilogue.scale + channel, *bias = layer->epilogue.bias + channel;
-    const int32_t *filters = code->filters;
+    const int32_t *filters = walks->filters;
     const sb_tile place = *tile;
-    for (int32_t r = 0, rows = code->rows; r < rows; ++r) {
+    for (int32_t r = 0, rows = walks->rows; r < rows; ++r) {
         const size_t filter = (size_t)filters[r], step = filter * SB_LANES;
         sb_sums sums[SB_VECTORS];
         sb_vector codes[SB_VECTORS];
@@ -76,32 +76,32 @@ SB_INLINE void sb_finish_rows(const sb_layer *layer, const sb_walk_code *code, s
 }
 
 /* Any ending. */
-static void sb_finish_rows_slowly(const sb_layer *layer, const sb_walk_code *code,
+static void sb_finish_rows_slowly(const sb_layer *layer, const sb_machine_walks *walks,
                                   const sb_collector *collector, const int32_t *kept,
                                   const sb_tile *tile, sb_vector (*y)[SB_VECTORS]) {
-    for (int32_t r = 0; r < code->rows; ++r) {
-        const size_t filter = (size_t)code->filters[r];
+    for (int32_t r = 0; r < walks->rows; ++r) {
+        const size_t filter = (size_t)walks->filters[r];
         sb_sums sums[SB_VECTORS];
-        sb_merge_row(y[r], code->opens, kept + filter * SB_VECTORS * SB_LANES, sums);
+        sb_merge_row(y[r], walks->opens, kept + filter * SB_VECTORS * SB_LANES, sums);
         sb_finish_sums(layer, collector, filter, tile, sums);
     }
 }
 
-SB_INLINE void sb_collect_rows(const sb_layer *layer, const sb_walk_code *code,
+SB_INLINE void sb_collect_rows(const sb_layer *layer, const sb_machine_walks *walks,
                                const sb_collector *collector, const sb_tile *tile,
                                sb_vector (*y)[SB_VECTORS]) {
     const size_t channel = collector->first_filter;
     int32_t *kept =
         collector->scratch + collector->tile * collector->filters * SB_VECTORS * SB_LANES;
-    const bool opens = code->opens, shortcut = tile->residual[0], plain = layer->sums.plain;
+    const bool opens = walks->opens, shortcut = tile->residual[0], plain = layer->sums.plain;
 #define SB_ROWS(...)                                                                               \
-    sb_finish_rows(layer, code, channel, kept, tile, y, (const sb_row_case){__VA_ARGS__})
-    if (!code->closes && opens)
-        sb_keep_rows(code, kept, true, y);
-    else if (!code->closes)
-        sb_keep_rows(code, kept, false, y);
+    sb_finish_rows(layer, walks, channel, kept, tile, y, (const sb_row_case){__VA_ARGS__})
+    if (!walks->closes && opens)
+        sb_keep_rows(walks, kept, true, y);
+    else if (!walks->closes)
+        sb_keep_rows(walks, kept, false, y);
     else if (!sb_ends_simply(&layer->epilogue))
-        sb_finish_rows_slowly(layer, code, collector, kept, tile, y);
+        sb_finish_rows_slowly(layer, walks, collector, kept, tile, y);
     else if (plain && opens && shortcut)
         SB_ROWS(true, true, true);
     else if (plain && opens)
@@ -119,15 +119,15 @@ SB_INLINE void sb_collect_rows(const sb_layer *layer, const sb_walk_code *code,
 
 #else
 
-SB_INLINE void sb_collect_rows(const sb_layer *layer, const sb_walk_code *code,
+SB_INLINE void sb_collect_rows(const sb_layer *layer, const sb_machine_walks *walks,
                                const sb_collector *collector, const sb_tile *tile,
                                sb_vector (*y)[SB_VECTORS]) {
     const sb_layer local = *layer;
     const sb_collector own = *collector;
     const sb_tile place = *tile;
-    const int32_t *filters = code->filters;
-    const bool opens = code->opens, closes = code->closes;
-    for (int32_t r = 0, rows = code->rows; r < rows; ++r) {
+    const int32_t *filters = walks->filters;
+    const bool opens = walks->opens, closes = walks->closes;
+    for (int32_t r = 0, rows = walks->rows; r < rows; ++r) {
         const size_t index = (size_t)filters[r];
         if (!opens) {
             SB_UNROLL

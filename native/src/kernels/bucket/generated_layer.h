@@ -1,33 +1,34 @@
-/* The bucket family with walks that are machine code, see jit/walk_code.c. SB_LANES, SB_FILTERS and
- * SB_VECTORS are set by the kernel's file.
+/* The bucket family with walks that are machine code, see jit/machine_walks.c. SB_LANES, SB_FILTERS
+ * and SB_VECTORS are set by the kernel's file.
  *
- * A function serves a whole block of tiles, and while it does, it fetches the code that runs AHEAD
- * bytes later, see jit/walk_code.c; a tile its share of it. */
+ * A function serves a whole block of tiles, and while it does, it fetches the machine code that
+ * runs AHEAD bytes later, see jit/machine_walks.c; a tile its share of it. */
 #ifndef SB_KERNELS_GENERATED_LAYER_H
 #define SB_KERNELS_GENERATED_LAYER_H
 
 #include "bucket_layer.h"
 #include "collect_rows.h"
 
-enum { SB_CODE_AHEAD = 32 << 10 }; /* bytes between the code that runs and the code fetched */
+enum { SB_MACHINE_AHEAD = 32 << 10 }; /* bytes between what runs and what is fetched */
 
 /* The walks of one function over one tile. */
-SB_INLINE void sb_generated_walk(const sb_layer *layer, const sb_walk_code *code,
+SB_INLINE void sb_generated_walk(const sb_layer *layer, const sb_machine_walks *walks,
                                  size_t chunk_begin, const sb_collector *collector,
                                  const sb_tile *tile) {
-    const sb_bucket_group *groups = layer->buckets.groups + code->first;
-    const size_t fetched = SB_CODE_AHEAD + collector->tile * (size_t)code->lines * SB_LINE_BYTES;
-    sb_vector sums[SB_CODE_SUMS / SB_VECTORS][SB_VECTORS], (*y)[SB_VECTORS] = sums;
+    const sb_bucket_group *groups = layer->buckets.groups + walks->first;
+    const size_t fetched =
+        SB_MACHINE_AHEAD + collector->tile * (size_t)walks->lines * SB_LINE_BYTES;
+    sb_vector sums[SB_MACHINE_SUMS / SB_VECTORS][SB_VECTORS], (*y)[SB_VECTORS] = sums;
     const void *windows[SB_VECTORS];
     SB_UNROLL
     for (int v = 0; v < SB_VECTORS; ++v)
         windows[v] = tile->window[v] + chunk_begin;
-    code->run(windows, sums, (const void *)((uintptr_t)code->run + fetched));
-    if (code->uniform) {
-        sb_collect_rows(layer, code, collector, tile, y);
+    walks->run(windows, sums, (const void *)((uintptr_t)walks->run + fetched));
+    if (walks->uniform) {
+        sb_collect_rows(layer, walks, collector, tile, y);
         return;
     }
-    for (size_t i = 0; i < code->count; y += groups[i++].filters)
+    for (size_t i = 0; i < walks->count; y += groups[i++].filters)
         for (int32_t f = 0; f < groups[i].filters; ++f)
             sb_collect(layer, collector, groups + i, f, y[f], tile);
 }
@@ -39,10 +40,10 @@ static inline void sb_generated_chunk(const sb_layer *layer, const size_t *start
                                       size_t tile_count) {
     const sb_generated_walks *generated = &layer->buckets.generated;
     for (size_t i = starts[split->first_filters]; i < starts[split->end_filters]; ++i) {
-        const sb_walk_code *code = generated->functions + i;
+        const sb_machine_walks *walks = generated->functions + i;
         for (size_t t = 0; t < tile_count; ++t) {
             collector.tile = t;
-            sb_generated_walk(layer, code, chunk_begin, &collector, tiles + t);
+            sb_generated_walk(layer, walks, chunk_begin, &collector, tiles + t);
         }
     }
 }

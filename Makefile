@@ -9,7 +9,7 @@ BUILD_FILES := pyproject.toml constraints.txt CMakeLists.txt $(C_FILES)
 DEMO   ?= demo
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 
-.PHONY: help install demo test check lint types format bench tables docs ci-tools clean
+.PHONY: help install demo test check lint types format bench pages docs ci-tools clean
 
 help:
 	@echo "make install   make $(VENV) with signbin (editable) and everything it is developed with"
@@ -17,8 +17,8 @@ help:
 	@echo "make test      run the test suite"
 	@echo "make check     lint, types, C formatting and tests: what must pass before a change lands"
 	@echo "make docs      build the documentation into docs/_build"
-	@echo "make bench     time the kernels on this machine"
-	@echo "make tables    write the tables of the documentation from benchmarks/results"
+	@echo "make bench     time every layer on this machine, into benchmarks/results, and make pages"
+	@echo "make pages     write every generated page from the committed results"
 	@echo "make ci-tools  apt packages a bare Debian lacks (needs root)"
 
 install: $(STAMP)
@@ -57,12 +57,12 @@ docs: install
 	$(BIN)/python -m sphinx -q -W -b html docs docs/_build
 
 bench: install
-	$(BIN)/python benchmarks/kernels.py
-	$(BIN)/python benchmarks/int8_layers.py
-	$(BIN)/python benchmarks/tables.py
+	$(BIN)/python -m benchmarks.kernels
+	$(BIN)/python -m benchmarks.int8_layers
+	$(BIN)/python pages.py
 
-tables: install
-	$(BIN)/python benchmarks/tables.py
+pages: install
+	$(BIN)/python pages.py
 
 ci-tools:
 	apt-get update -qq

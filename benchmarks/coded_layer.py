@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layers import LAYER, Shape, bias_of, images_for, one_layer, random_weight
+from benchmarks.layers import LAYER, Shape, bias_of, images_for, one_layer, random_weight
 from signbin.ir import Graph, interpret
 from signbin.measure import Agreement, agreement
 from signbin.passes import quantize_activations

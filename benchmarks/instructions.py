@@ -1,6 +1,6 @@
 """How many instructions does each kernel execute? Counted by valgrind's callgrind.
 
-    python benchmarks/instructions.py [--shapes resnet18] [--weights signed_binary,float]
+    python -m benchmarks.instructions [--shapes resnet18] [--weights signed_binary,float]
 
 Counts do not depend on load or clock, so they show what a change of a kernel really did. Each
 row is one call of a program of a single layer, the conversions of its input and output and the
@@ -25,8 +25,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from layers import KINDS, LAYER, Shape, images_for, one_layer, random_weight, read_shapes
-from results import RESULTS, record
+from benchmarks.layers import KINDS, LAYER, Shape, images_for, one_layer, random_weight, read_shapes
+from benchmarks.results import RESULTS, record
 from signbin.artifact import Artifact
 from signbin.errors import ExecutionError
 from signbin.plan import Strategy
@@ -61,9 +61,15 @@ def count_instructions(arguments: Sequence[str], layers: int) -> list[int]:
     with tempfile.TemporaryDirectory() as folder:
         counter = [valgrind, "--tool=callgrind", f"--dump-before={_MARK}"]
         counter += [f"--callgrind-out-file={folder}/count"]
-        command = [*counter, sys.executable, __file__, *arguments, "--call"]
-        settings = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
-        done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
+        command = [*counter, sys.executable, "-m", "benchmarks.instructions", *arguments, "--call"]
+        done = subprocess.run(
+            command,
+            cwd=Path(__file__).parents[1],
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         # count.1 ends at the first mark, count.2 at the second: between them is the first layer.
         dumps = [Path(folder) / f"count.{2 * index + 2}" for index in range(layers)]
         found = [_COUNT.search(dump.read_text()) for dump in dumps if dump.exists()]

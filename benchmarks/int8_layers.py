@@ -1,6 +1,6 @@
 """How fast is each layer of 8-bit codes, against the fastest int8 layer of other engines?
 
-    python benchmarks/int8_layers.py [--shapes resnet18] [--weights signed_binary]
+    python -m benchmarks.int8_layers [--shapes resnet18] [--weights signed_binary]
 
 From codes to codes, ReLU and requantisation included, in the layout an engine has inside a
 network, one thread. Ours is the program's own record of the layer. Outputs are compared with the
@@ -21,12 +21,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-import onednn_int8
-import onnxruntime_int8
-from coded_layer import CodedCall, CodedLayer, coded_layer
-from kernels import LIMITS, LayerOfProgram, limit_onednn
-from layers import KINDS, LAYER, read_shapes
-from results import RESULTS, record
+from benchmarks import onednn_int8, onnxruntime_int8
+from benchmarks.coded_layer import CodedCall, CodedLayer, coded_layer
+from benchmarks.kernels import LIMITS, LayerOfProgram, limit_onednn
+from benchmarks.layers import KINDS, LAYER, read_shapes
+from benchmarks.results import RESULTS, record
 from signbin import native
 from signbin.artifact import Artifact
 from signbin.measure import (

@@ -5,7 +5,7 @@ with oneDNN's first, then both timed by turns on one core. Ours is the program's
 that layer, epilogue included, in the layout it has inside a network; theirs has its weights
 reordered beforehand and ReLU fused.
 
-    python benchmarks/kernels.py [--shapes resnet18,resnet18-float] [--weights signed_binary,float]
+    python -m benchmarks.kernels [--shapes resnet18,resnet18-float] [--weights signed_binary,float]
 
 Best against best, unless --both limits our kernels and oneDNN's (ONEDNN_MAX_CPU_ISA) to one
 instruction set; such results are a section of their own.
@@ -24,9 +24,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from layers import KINDS, LAYER, Shape, images_for, one_layer, random_weight, read_shapes
-from results import RESULTS, record
-from roofline import Peaks, dense_floor_ms, measure_peaks, planned_floor_ms
+from benchmarks.layers import KINDS, LAYER, Shape, images_for, one_layer, random_weight, read_shapes
+from benchmarks.results import RESULTS, record
+from benchmarks.roofline import Peaks, dense_floor_ms, measure_peaks, planned_floor_ms
 from signbin import native
 from signbin.artifact import Artifact
 from signbin.errors import ExecutionError
@@ -83,7 +83,7 @@ class Job:
 
 def measure_layer(job: Job, peaks: Peaks) -> dict[str, Any]:
     """One row: correctness, paired times, rates and floors."""
-    from onednn import fastest_convolution  # noqa: PLC0415 - PyTorch is slow to load
+    from benchmarks.onednn import fastest_convolution  # noqa: PLC0415 - PyTorch is slow to load
 
     graph = one_layer(job.shape, random_weight(job.shape, job.weights, job.density))
     strategy = Strategy.DENSE if job.weights == "float" else None
@@ -156,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)
     peaks = measure_peaks(cores[0])
     schedule = Schedule(rounds=options.rounds)
-    from onednn import call_ms  # noqa: PLC0415
+    from benchmarks.onednn import call_ms  # noqa: PLC0415
 
     rows = []
     for name in options.shapes.split(","):

@@ -1,6 +1,6 @@
 """How fast are whole networks, against other engines on the same network?
 
-    python benchmarks/networks.py resnet18 resnet20 model.sbn [--against onnxruntime,mnn]
+    python -m benchmarks.networks resnet18 resnet20 model.sbn [--against onnxruntime,mnn]
 
 A name that is no file is an architecture of ``signbin new``: the network is made with random
 weights (seed 0) and compiled first, and that is measured, too. Each is then timed by
@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from results import RESULTS, record
+from benchmarks.results import RESULTS, record
 from signbin import artifact
 from signbin.benchmark import BenchRequest, bench, parse_peer_python
 from signbin.errors import ExecutionError

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from layers import Shape, bias_of
+from benchmarks.layers import Shape, bias_of
 
 _TRIALS: Final = 5
 

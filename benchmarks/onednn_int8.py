@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from coded_layer import CodedCall, CodedLayer
+from benchmarks.coded_layer import CodedCall, CodedLayer
 
 _LARGEST_CODE: Final = 63  # as ours: 8 bits of weight would saturate sums of two without VNNI
 _TRIALS: Final = 20

@@ -14,8 +14,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from coded_layer import CodedCall, CodedLayer
-from layers import Shape
+from benchmarks.coded_layer import CodedCall, CodedLayer
+from benchmarks.layers import Shape
 
 _LARGEST_CODE = 63  # 8 bits of weight would saturate sums of two products without VNNI
 _OPSET, _IR_VERSION = 17, 8

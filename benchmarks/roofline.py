@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from layers import Shape
+from benchmarks.layers import Shape
 from signbin.errors import ExecutionError
 from signbin.ir import Graph
 from signbin.plan import LayerPlan, Strategy

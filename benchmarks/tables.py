@@ -1,37 +1,19 @@
-"""Write the tables of the documentation from the committed results.
-
-    python benchmarks/tables.py [--check]
-
-A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->``. --check changes
-nothing and exits 1 where a file says something else than the results do.
-"""
+"""The tables of the documentation, made from the committed results by ``make pages``."""
 
 from __future__ import annotations
 
-import argparse
-import re
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from results import RESULTS, newest
+from benchmarks.results import RESULTS, newest
 from signbin.errors import FormatError
-from signbin.files import write_whole
-from signbin.report import words
-
-ROOT: Final = Path(__file__).parents[1]
-FILES: Final = (
-    ROOT / "README.md",
-    ROOT / "docs" / "benchmarks.md",
-    ROOT / "docs" / "weight-kinds.md",
-)
-_TABLE: Final = re.compile(r"<!-- table: (\w+) -->\n.*?<!-- end of table -->", re.DOTALL)
+from signbin.report import markdown, words
 
 Row = Mapping[str, Any]
 
 
-def networks_table(section: Row) -> list[str]:
+def networks_table(section: Row) -> str:
     """One line per engine of every race: what it ran with, time, ratio, agreement and memory."""
     head = ["network", "weights", "threads", "batch", "engine", "ran with"]
     head += ["ms", "theirs / ours", "least ms", "theirs / ours"]
@@ -42,20 +24,20 @@ def networks_table(section: Row) -> list[str]:
         lines.append([*what, _our_name(row), *_engine_cells(row, row)])
         for name in sorted(row["peers"], key=lambda name: row["peers"][name]["ratio"]):
             lines.append([*[""] * len(what), name, *_engine_cells(row["peers"][name], row)])
-    return _table(head, lines, numbers_from=6)
+    return markdown.table(head, lines, numbers_from=6)
 
 
-def kernels_table(section: Row) -> list[str]:
+def kernels_table(section: Row) -> str:
     """One line per layer: our time and oneDNN's, each with its floor, and the ratio."""
     head = ["layer", "weights", "strategy", "ms", "floor", "GMAC/s"]
     head += ["oneDNN fp32, ms", "floor", "ratio"]
-    lines = _table(head, [_kernel_cells(row) for row in section["rows"]], numbers_from=3)
+    layers = markdown.table(head, map(_kernel_cells, section["rows"]), numbers_from=3)
     overhead = words.milliseconds(section["onednn_call_ms"])
     note = f"A call through PyTorch with nothing to compute takes {overhead} ms; oneDNN's times"
-    return [*lines, "", f"{note} contain it."]
+    return f"{layers}\n\n{note} contain it."
 
 
-def int8_layers_table(section: Row) -> list[str]:
+def int8_layers_table(section: Row) -> str:
     """One line per layer of 8-bit codes: our time, every engine's, and fastest / ours."""
     engines = sorted({name for row in section["rows"] for name in row["engines"]})
     head = ["layer", "weights", "strategy", "ms", "GMAC/s"]
@@ -69,10 +51,10 @@ def int8_layers_table(section: Row) -> list[str]:
         ]
         for row in section["rows"]
     ]
-    return _table(head, rows, numbers_from=3)
+    return markdown.table(head, rows, numbers_from=3)
 
 
-def threads_table(section: Row) -> list[str]:
+def threads_table(section: Row) -> str:
     """One line per network: images per second by threads and by processes."""
     head = ["network", "threads", "images/s", "images/s of as many processes", "share"]
     rows = [
@@ -85,10 +67,10 @@ def threads_table(section: Row) -> list[str]:
         ]
         for row in section["rows"]
     ]
-    return _table(head, rows, numbers_from=1)
+    return markdown.table(head, rows, numbers_from=1)
 
 
-def training_table(section: Row) -> list[str]:
+def training_table(section: Row) -> str:
     """One line per setting: a step and an epoch of ours and of plain PyTorch, and their ratio."""
     head = ["weights", "setting", "threads", "device", "step, ms", "plain step, ms"]
     head += ["epoch, s", "plain epoch, s", "ours / plain"]
@@ -101,10 +83,10 @@ def training_table(section: Row) -> list[str]:
         ]
         for row in section["rows"]
     ]
-    return _table(head, rows, numbers_from=4)
+    return markdown.table(head, rows, numbers_from=4)
 
 
-def instructions_table(section: Row) -> list[str]:
+def instructions_table(section: Row) -> str:
     """One line per layer: kernel, instructions of one call, and per dense MAC."""
     head = ["layer", "weights", "kernel", "instructions", "per MAC"]
     rows = [
@@ -117,10 +99,10 @@ def instructions_table(section: Row) -> list[str]:
         ]
         for row in section["rows"]
     ]
-    return _table(head, rows, numbers_from=3)
+    return markdown.table(head, rows, numbers_from=3)
 
 
-def weight_kinds_table(section: Row) -> list[str]:
+def weight_kinds_table(section: Row) -> str:
     """One line per kind of weights and activations: times, ratios to the first kind, counts."""
     head = [
         "activations",
@@ -151,7 +133,7 @@ def weight_kinds_table(section: Row) -> list[str]:
         ]
         for row in section["rows"]
     ]
-    return _table(head, rows, numbers_from=3)
+    return markdown.table(head, rows, numbers_from=3)
 
 
 def _least(row: Row, first: Row) -> list[str]:
@@ -160,7 +142,7 @@ def _least(row: Row, first: Row) -> list[str]:
     return [words.milliseconds(own), f"{own / base:.2f}"]
 
 
-TABLES: Final[Mapping[str, Callable[[Row], list[str]]]] = {
+TABLES: Final[Mapping[str, Callable[[Row], str]]] = {
     "training": training_table,
     "training_compiled": training_table,
     "networks": networks_table,
@@ -175,36 +157,12 @@ TABLES: Final[Mapping[str, Callable[[Row], list[str]]]] = {
 }
 
 
-def generated(name: str, results: Path = RESULTS) -> str:
-    """A table with its markers: the newest results of every CPU, one table each."""
+def of_every_cpu(name: str, results: Path = RESULTS) -> str:
+    """A table of the newest results of every CPU, one below the other, each with its caption."""
     if name not in TABLES:
         raise FormatError("table", value=name, allowed=", ".join(TABLES))
-    lines: list[str] = []
-    for section in newest(name, results):
-        lines += [_caption(section), "", *TABLES[name](section), ""]
-    if not lines:
-        lines = ["No results yet.", ""]
-    return "\n".join([f"<!-- table: {name} -->", *lines[:-1], "<!-- end of table -->"])
-
-
-def rewritten(text: str, results: Path = RESULTS) -> str:
-    """A document with all its tables made anew."""
-    return _TABLE.sub(lambda match: generated(match[1], results), text)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Rewrite the files, or with --check name those that differ."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--check", action="store_true")
-    options = parser.parse_args(arguments)
-    texts = {path: path.read_text(encoding="utf-8") for path in FILES}
-    changed = {path: new for path, old in texts.items() if (new := rewritten(old)) != old}
-    if options.check:
-        for path in changed:
-            sys.stderr.write(f"{path.relative_to(ROOT)} is not what the results say\n")
-        return 1 if changed else 0
-    write_whole({path: text.encode() for path, text in changed.items()})
-    return 0
+    found = [f"{_caption(section)}\n\n{TABLES[name](section)}" for section in newest(name, results)]
+    return "\n\n".join(found) or "No results yet."
 
 
 def _caption(section: Row) -> str:
@@ -260,16 +218,3 @@ def _kernel_cells(row: Row) -> list[str]:
         *(_time(row), words.milliseconds(row["floor_ms"]), f"{row['gmacs_per_s']:.0f}"),
         *(_time(theirs), words.milliseconds(theirs["floor_ms"]), f"{row['ratio']:.2f}"),
     ]
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers_from: int) -> list[str]:
-    rule = ["---:" if index >= numbers_from else "---" for index in range(len(head))]
-    return [_line(head), _line(rule), *map(_line, rows)]
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

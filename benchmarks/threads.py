@@ -1,6 +1,6 @@
 """Do the threads of one program deliver what as many independent processes do?
 
-    python benchmarks/threads.py MODEL.sbn [--threads 2]
+    python -m benchmarks.threads MODEL.sbn [--threads 2]
 
 By turns: one process with T threads on T cores, and T processes with one thread each, one per
 core, at the same time. Throughput is images per second; the share is threads / processes.
@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from results import RESULTS, record
+from benchmarks.results import RESULTS, record
 from signbin import artifact
 from signbin.benchmark import random_images
 from signbin.measure import OURS, Assignment, Engine, WorkerProcess, agreement, choose_cores

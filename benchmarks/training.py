@@ -1,6 +1,6 @@
 """How fast is training, against a plain float32 PyTorch loop of the same network?
 
-    python benchmarks/training.py [--settings plain fastest ...] [--threads 2] [--blocks paper]
+    python -m benchmarks.training [--settings plain fastest ...] [--threads 2] [--blocks paper]
 
 Both sides train ResNet-20 with batches of 128 images of 32x32 pixels from memory, shifted and
 mirrored, with SGD and cross-entropy. The plain side is nothing but torch: float weights, float32,
@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from results import RESULTS, record
+from benchmarks.results import RESULTS, record
 from signbin.measure import InProcess, Schedule, paired_ratio, take_turns
 from signbin.quant import probe, snapshot, training_health
 from signbin.spec import Preprocessing

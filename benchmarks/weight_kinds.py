@@ -1,6 +1,6 @@
 """How fast is a network with signed-binary, binary or ternary weights, and why?
 
-    python benchmarks/weight_kinds.py [resnet18] [--activations float,int8,int7] [--autotune]
+    python -m benchmarks.weight_kinds [resnet18] [--activations float,int8,int7] [--autotune]
 
 One network per kind of weights, made with random weights (seed 0) by ``signbin new``, every layer
 with the tile its own kind is best served by. All kinds are timed by turns on one core: the sum of
@@ -23,9 +23,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from networks import compile_run, run_signbin
-from results import RESULTS, record, todays
-from roofline import Peaks, measure_peaks
+from benchmarks.networks import compile_run, run_signbin
+from benchmarks.results import RESULTS, record, todays
+from benchmarks.roofline import Peaks, measure_peaks
 from signbin import native
 from signbin.benchmark import random_images
 from signbin.measure import (

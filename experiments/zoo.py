@@ -1,7 +1,6 @@
-"""Fill zoo/ with the best ResNet-20 of each kind of low-bit weights, and write its table.
+"""Fill zoo/ with the best ResNet-20 of each kind of low-bit weights, with its card.
 
-    python experiments/zoo.py RUNS [RUNS ...]   # folders of signbin experiment, or single runs
-    python experiments/zoo.py                   # the table again, from the files
+    python -m experiments.zoo RUNS [RUNS ...]   # folders of signbin experiment, or single runs
 
 Of every kind the network with the longest schedule is kept, and of several the one with the highest
 held-out accuracy; its card says so. Float networks do not fit the size a zoo file may have.
@@ -16,13 +15,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments import ROOT
 from signbin import report
 from signbin.errors import SpecError
-from signbin.files import write_text, write_whole
+from signbin.files import write_whole
+from signbin.report import markdown
 from signbin.train import Run, describe_packed, load_packed, load_run, pack
 from signbin.train.documents import read_yaml
 
-ROOT = Path(__file__).parents[1]
 ZOO = ROOT / "zoo"
 NETWORK = "resnet20"
 KINDS = ("signed_binary", "binary", "ternary")
@@ -65,8 +65,14 @@ def keep(run: Run, zoo: Path = ZOO) -> Path:
     return path
 
 
+def pages() -> dict[Path, str]:
+    """The table of the files that are there."""
+    return {ZOO / "README.md": table()}
+
+
 def table(zoo: Path = ZOO) -> str:
     """zoo/README.md, from the files that are there."""
+    rows = [_row(path) for path in sorted(zoo.glob("*.safetensors"))]
     lines = [
         "# Trained networks",
         "",
@@ -78,38 +84,37 @@ def table(zoo: Path = ZOO) -> str:
         "signbin compile zoo/NAME.safetensors -o model.sbn",
         "```",
         "",
-        "| network | size | epochs | seed | held-out accuracy |",
-        "|---|---|---|---|---|",
-    ]
-    for path in sorted(zoo.glob("*.safetensors")):
-        said = load_packed(path).provenance
-        accuracy = next(float(text) for key, text in said.items() if key.endswith("_accuracy"))
-        lines.append(
-            f"| [{path.stem}]({path.stem}.md) | {report.words.size(path.stat().st_size)} "
-            f"| {said['epochs']} | {said['seed']} | {100 * accuracy:.2f} % |"
-        )
-    lines += [
+        markdown.table(("network", "size", "epochs", "seed", "held-out accuracy"), rows),
         "",
         "Short schedules: see the epochs. They show that the networks run, not how accurate they",
         "can be; [the experiments](../docs/results/training.md) say how they were trained. Of each",
-        "kind the longest schedule is kept, of several seeds the best on the held-out part. Made",
-        f"by `python experiments/zoo.py RUNS`. A float {NETWORK} takes more than a megabyte and is",
-        "not here.",
+        "kind the longest schedule is kept, of several seeds the best on the held-out part, by",
+        f"`python -m experiments.zoo RUNS`. A float {NETWORK} takes more than a megabyte and is",
+        "not here. Made by `make pages` from the files.",
         "",
     ]
     return "\n".join(lines)
 
 
+def _row(path: Path) -> list[str]:
+    said = load_packed(path).provenance
+    accuracy = next(float(text) for key, text in said.items() if key.endswith("_accuracy"))
+    return [
+        f"[{path.stem}]({path.stem}.md)",
+        report.words.size(path.stat().st_size),
+        *(said["epochs"], said["seed"], f"{100 * accuracy:.2f} %"),
+    ]
+
+
 def main(given: Sequence[str] | None = None) -> int:
-    """Keep the best of the folders, and write the table."""
+    """Keep the best of the folders."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("runs", nargs="*", type=Path, metavar="RUNS")
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUNS")
     options = parser.parse_args(given)
     for path in best_runs(finished_runs(options.runs)).values():
-        print(keep(load_run(path)).relative_to(ROOT))
-    write_text(ZOO / "README.md", table())
+        sys.stdout.write(f"wrote {keep(load_run(path))}; make pages\n")
     return 0
 
 

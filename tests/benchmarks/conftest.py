@@ -1,23 +1,13 @@
-"""The scripts of benchmarks/ as modules."""
+"""The modules of benchmarks/, loaded when a test asks for them: some load PyTorch."""
 
 import importlib
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from types import ModuleType
 
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 
-
-@pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
-    """A script by name; it finds its neighbours as it does when it is run."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    before = set(sys.modules)
-    yield importlib.import_module
-    for name in set(sys.modules) - before:
-        file = getattr(sys.modules[name], "__file__", None)
-        if file is not None and Path(file).parent == FOLDER:
-            del sys.modules[name]
+@pytest.fixture(scope="session")
+def script() -> Callable[[str], ModuleType]:
+    """A module of benchmarks/ by name."""
+    return lambda name: importlib.import_module(f"benchmarks.{name}")

@@ -42,7 +42,7 @@ def test_networks_records_a_race_with_what_the_network_is(script, model, tmp_pat
     assert row["density"] == pytest.approx(0.4, abs=0.1)
     assert row["peers"]["onnxruntime"]["max_relative_error"] <= 1e-4
     assert row["file_bytes"] == model.stat().st_size
-    table = script("tables").generated("networks", results)
+    table = script("tables").of_every_cpu("networks", results)
     assert "| tiny | signed_binary" in table
     assert "onnxruntime" in capsys.readouterr().err
 
@@ -60,7 +60,7 @@ def test_networks_with_8_bit_activations_come_with_their_float_network(
     assert row["against_float"]["snr_db"] > 15
     assert row["peers"]["onnxruntime-int8"]["snr_db"] > 15
     assert row["samples"]["calibration"] == "32 images of generated noise"
-    table = script("tables").generated("networks", tmp_path)
+    table = script("tables").of_every_cpu("networks", tmp_path)
     assert "| signbin, u8 |" in table
 
 
@@ -238,7 +238,7 @@ def test_training_records_an_epoch_of_ours_and_of_plain_torch(
         steps = training.STEPS * row[step]["median_ms"] / 1e3
         assert row["epoch_s"][side] == pytest.approx(steps + row["end_of_epoch_s"][side])
     assert row["epoch_ratio"] == pytest.approx(row["epoch_s"]["signbin"] / row["epoch_s"]["plain"])
-    assert "| binary | channels_last | 1 | cpu |" in script("tables").generated(
+    assert "| binary | channels_last | 1 | cpu |" in script("tables").of_every_cpu(
         "training", tmp_path
     )
     assert "ratio" in capsys.readouterr().err

@@ -8,16 +8,12 @@ from types import ModuleType
 import pytest
 import torch
 
+from experiments import zoo
 from signbin.errors import SpecError
 from signbin.train import load_packed, load_recipe, load_run, train
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "zoo").glob("*.safetensors"))
-
-
-@pytest.fixture(scope="module")
-def zoo(load_script) -> ModuleType:
-    return load_script("zoo")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +35,7 @@ def runs(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def small_zoo(zoo, monkeypatch) -> ModuleType:
+def small_zoo(monkeypatch) -> ModuleType:
     monkeypatch.setattr(zoo, "NETWORK", "digits_resnet")
     return zoo
 
@@ -69,7 +65,7 @@ def test_what_is_too_large_is_refused(small_zoo, runs, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_network_of_the_zoo_is_small_runs_and_is_the_one_on_its_card(zoo, path):
+def test_a_network_of_the_zoo_is_small_runs_and_is_the_one_on_its_card(path):
     content = path.read_bytes()
     assert len(content) < zoo.LARGEST_BYTES
     card = path.with_suffix(".md").read_text(encoding="utf-8")
@@ -81,7 +77,3 @@ def test_a_network_of_the_zoo_is_small_runs_and_is_the_one_on_its_card(zoo, path
         scores = packed.model(torch.randn(2, 3, 32, 32, generator=torch.manual_seed(0)))
     assert torch.isfinite(scores).all()
     assert scores[0].argmax() != scores[0].argmin()
-
-
-def test_the_table_of_the_zoo_is_made_from_its_files(zoo):
-    assert (ROOT / "zoo" / "README.md").read_text(encoding="utf-8") == zoo.table()

@@ -9,7 +9,7 @@ from signbin.errors import SpecError
 from signbin.train import conduct, load_experiment, loop
 from signbin.train.progress import Silent
 
-FILES = sorted((Path(__file__).parents[2] / "experiments").glob("*.yaml"))
+FILES = sorted((Path(__file__).parents[2] / "experiments" / "training").glob("*.yaml"))
 SMALL = """
 title: Small
 question: Which one?

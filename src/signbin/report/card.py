@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from signbin.report import words
+from signbin.report import markdown, words
 
 __all__ = ["network_card"]
 
@@ -21,9 +21,7 @@ def network_card(name: str, described: Mapping[str, Any]) -> str:
         f"in {words.size(described['bytes'])}. Classifier, first layer and 1x1 convolutions of "
         "shortcuts are float32.",
         "",
-        "| | |",
-        "|---|---|",
-        *(f"| {key} | {value} |" for key, value in _facts(described).items()),
+        markdown.table(("", ""), list(_facts(described).items())),
         "",
         f"Accuracy was measured in PyTorch on the {config['data']['holdout']} part. A network "
         "chosen among several by that accuracy looks a little better than it is.",
@@ -34,12 +32,7 @@ def network_card(name: str, described: Mapping[str, Any]) -> str:
         "",
         "## Density",
         "",
-        "| layer | weights | non-zero |",
-        "|---|---|---|",
-        *(
-            f"| {layer['name']} | {layer['weights']} | {layer['density']:.3f} |"
-            for layer in described["layers"]
-        ),
+        _layers(described["layers"]),
         "",
         "## Configuration",
         "",
@@ -52,6 +45,11 @@ def network_card(name: str, described: Mapping[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _layers(layers: Sequence[Mapping[str, Any]]) -> str:
+    rows = [(layer["name"], str(layer["weights"]), f"{layer['density']:.3f}") for layer in layers]
+    return markdown.table(("layer", "weights", "non-zero"), rows)
 
 
 def _facts(described: Mapping[str, Any]) -> dict[str, str]:

@@ -10,7 +10,7 @@ Rows = Sequence[Mapping[str, Any]]
 SB, SHARED, GROUPS = "signed-binary 0.357", "binary, shared total", "binary, two groups"
 TERNARY, TERNARY_SPARSE = "ternary 0.71", "ternary 0.357"
 
-PAGE: Final = (Path(__file__).parent / "tradeoff_page.md").read_text(encoding="utf-8")
+PAGE: Final = (Path(__file__).parent / "page.md").read_text(encoding="utf-8")
 """With a place for every table and figure."""
 
 

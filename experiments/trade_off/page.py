@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
-from tradeoff_words import (
+from experiments import ROOT
+from experiments.trade_off import COUNTS, TIMES, read
+from experiments.trade_off.words import (
     GROUPS,
     PAGE,
     SB,
@@ -14,7 +17,7 @@ from tradeoff_words import (
     TERNARY_SPARSE,
     figures,
 )
-
+from signbin.report import markdown
 from signbin.report.charts import Line, line_chart
 
 Rows = Sequence[Mapping[str, Any]]
@@ -30,16 +33,17 @@ _STYLE: Final = (
 )
 
 
-def pages(found: Mapping[str, Any], times: Mapping[str, Any]) -> dict[str, str]:
-    """File name -> text, of the page and its pictures."""
+def pages() -> dict[Path, str]:
+    """The page and its pictures."""
+    found, docs = read(COUNTS), ROOT / "docs"
     return {
-        "tradeoff.md": _page(found, times),
-        "tradeoff-density.svg": _picture(
+        docs / "tradeoff.md": _page(found, read(TIMES)),
+        docs / "tradeoff-density.svg": _picture(
             "Additions per weight, bucket walk, 64 filters of 576 inputs",
             "additions per weight",
             _density_lines(found["density"]),
         ),
-        "tradeoff-engines.svg": _picture(
+        docs / "tradeoff-engines.svg": _picture(
             "Additions per weight, signed-binary, by engine",
             "additions per weight",
             _engine_lines(found["density"]),
@@ -96,9 +100,8 @@ def _points(rows: Rows, kind: str, engine: str) -> tuple[tuple[float, float], ..
 # ---- tables ---------------------------------------------------------------------------------
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(header)} |", f"|---{'|---:' * (len(header) - 1)}|"]
-    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return markdown.table(head, rows, numbers_from=1)
 
 
 def _count(value: float) -> str:
@@ -317,7 +320,7 @@ def times_table(times: Mapping[str, Any]) -> str:
     """ResNet-18's quantised layers: additions, bytes and milliseconds of every engine."""
     sums = totals(times)
     if not sums:
-        return "Not timed yet: `python experiments/tradeoff.py --measure`."
+        return "Not timed yet: `python -m experiments.trade_off --measure`."
     header = ["weights", "engine"]
     for name in TYPES.values():
         header += [f"{name}: adds, M", "/ limit", "MB", "ms (least)", "/ walk"]

@@ -1,40 +1,28 @@
-"""The committed counts are what the engines give, and the page what the results give."""
+"""The committed counts are what the engines give."""
 
 import json
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from experiments.trade_off import COUNTS, TIMES, counts, read
 
 
 @pytest.fixture(scope="module")
-def experiment(load_script) -> ModuleType:
-    return load_script("tradeoff")
+def results() -> dict:
+    return read(COUNTS)
 
 
 @pytest.fixture(scope="module")
-def results(experiment) -> dict:
-    return experiment.read(experiment.RESULTS)
+def times() -> dict:
+    return read(TIMES)
 
 
-@pytest.fixture(scope="module")
-def times(experiment) -> dict:
-    return experiment.read(experiment.TIMES)
-
-
-def test_the_page_and_its_pictures_are_made_from_the_results(experiment, results, times) -> None:
-    for path, text in experiment.pages(results, times).items():
-        assert path.read_text(encoding="utf-8") == text, f"run experiments/tradeoff.py: {path}"
-
-
-def test_the_counts_are_what_the_engines_give(experiment, results) -> None:
-    again = {name: experiment.SECTIONS[name]() for name in ("aligned", "extremes")}
+def test_the_counts_are_what_the_engines_give(results) -> None:
+    again = {name: counts.SECTIONS[name]() for name in ("aligned", "extremes")}
     assert json.loads(json.dumps(again)) == {name: results[name] for name in again}
 
 
-def test_every_layer_is_timed_with_every_kind_and_type(experiment, times) -> None:
+def test_every_layer_is_timed_with_every_kind_and_type(times) -> None:
     timed = {(row["layer"], row["kind"], row["type"]) for row in times["rows"].values()}
     assert len(timed) == len(times["rows"]) == times["layers"] * 4 * 2
 

@@ -23,9 +23,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
-
-from layers import LAYER, SHAPES, Shape, images_for, one_layer, random_weight, read_shapes
+from benchmarks.layers import (
+    LAYER,
+    SHAPES,
+    Shape,
+    images_for,
+    one_layer,
+    random_weight,
+    read_shapes,
+)
 from signbin import native
 from signbin.artifact import Artifact
 from signbin.errors import SignbinError

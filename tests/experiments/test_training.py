@@ -1,16 +1,18 @@
-"""The committed pages are made from the committed results, and say what those hold."""
+"""What is kept of trained experiments, and what the pages say of it."""
 
 import json
 import math
 from pathlib import Path
-from types import ModuleType
 from xml.etree import ElementTree
 
 import pytest
 
+from experiments import training
+from experiments.training import overview, page
+from experiments.training.__main__ import collect
+from signbin.report.experiment_chart import experiment_svg
 from signbin.train import conduct, load_experiment, load_recipe
 
-ROOT = Path(__file__).parents[2]
 SMALL = """
 title: Small networks
 question: Which one?
@@ -29,11 +31,6 @@ compare:
 
 
 @pytest.fixture(scope="module")
-def generator(load_script) -> ModuleType:
-    return load_script("training")
-
-
-@pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> Path:
     """Folders of two trained experiments; of the second one network has failed."""
     root = tmp_path_factory.mktemp("experiments")
@@ -47,22 +44,20 @@ def runs(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def kept(generator, runs, tmp_path, monkeypatch) -> Path:
-    monkeypatch.setattr(generator, "EXPERIMENTS", runs)
+def kept(runs, tmp_path, monkeypatch) -> Path:
+    monkeypatch.setattr(training, "FOLDER", runs)
     for name in ("small", "failing"):
-        generator.collect(name, runs / "runs" / name, tmp_path / "kept")
+        collect(name, runs / "runs" / name, tmp_path / "kept")
     return tmp_path / "kept"
 
 
-def test_the_committed_pages_are_made_from_the_committed_results(generator) -> None:
-    for name, text in generator.pages(generator.kept_results()).items():
-        path = generator.PAGES / name
-        assert path.read_text(encoding="utf-8") == text, f"run experiments/training.py: {path}"
+def written(kept: Path) -> dict[str, str]:
+    return {path.name: text for path, text in page.pages(kept).items()}
 
 
-def test_every_committed_result_has_its_logs_and_its_data_and_no_folder_of_a_machine(generator):
-    for results in generator.kept_results():
-        folder = generator.RESULTS / f"{results['experiment']}-{results['scale']}"
+def test_every_committed_result_has_its_logs_and_its_data_and_no_folder_of_a_machine():
+    for results in training.kept_results():
+        folder = training.RESULTS / f"{results['experiment']}-{results['scale']}"
         for run in results["runs"]:
             logs = folder / f"{run['run']}-seed-{run['seed']}"
             config = (logs / "config.yaml").read_text(encoding="utf-8")
@@ -86,61 +81,59 @@ def test_what_is_kept_is_what_was_trained_without_this_machine_s_folders(kept, r
     assert len(rows) == 3
 
 
-def test_a_page_shows_the_numbers_beside_their_schedule(generator, kept):
-    written = generator.pages(generator.kept_results(kept))
-    page, results = written["small.md"], generator.kept_results(kept)[1]
+def test_a_page_shows_the_numbers_beside_their_schedule(kept):
+    pages = written(kept)
+    small, results = pages["small.md"], training.kept_results(kept)[1]
     assert results["experiment"] == "small"
-    assert "2 epochs, seeds 0, 1" in page
+    assert "2 epochs, seeds 0, 1" in small
     ours = [run["accuracy"] for run in results["runs"] if run["run"] == "ours"]
-    assert f"| {50 * sum(ours):.2f} ± " in page
-    assert results["runs"][0]["data"]["sha256"] in page
-    assert "| ours - theirs | 2 | " in page
-    overview = written["training.md"]
-    assert "| Small networks | smoke | 4 | 4 | " in overview
-    assert "| Small networks | cpu | 3 | 0 | " in overview
+    assert f"| {50 * sum(ours):.2f} ± " in small
+    assert results["runs"][0]["data"]["sha256"] in small
+    assert "| ours - theirs | 2 | " in small
+    assert "| Small networks | smoke | 4 | 4 | " in pages["training.md"]
+    assert "| Small networks | cpu | 3 | 0 | " in pages["training.md"]
 
 
-def test_a_failure_is_shown_and_what_is_missing_is_named(generator, kept):
-    page = generator.pages(generator.kept_results(kept))["failing.md"]
-    assert "DivergenceError" in page
-    results = generator.kept_results(kept)[0]
+def test_a_failure_is_shown_and_what_is_missing_is_named(kept):
+    assert "DivergenceError" in written(kept)["failing.md"]
+    results = training.kept_results(kept)[0]
     results["missing"] = ["ours-seed-7"]
-    assert "Not trained yet: ours-seed-7." in "\n".join(generator._section(results, set()))
+    assert "Not trained yet: ours-seed-7." in "\n".join(page._section(results, set()))
 
 
 @pytest.mark.parametrize("chart", ["accuracy", "effectual", "density", "nested"])
-def test_every_chart_is_a_picture_of_its_own(generator, kept, chart):
-    results = {**generator.kept_results(kept)[1], "chart": chart}
-    picture = ElementTree.fromstring(generator.experiment_svg(results))
+def test_every_chart_is_a_picture_of_its_own(kept, chart):
+    results = {**training.kept_results(kept)[1], "chart": chart}
+    picture = ElementTree.fromstring(experiment_svg(results))
     assert picture.tag == "{http://www.w3.org/2000/svg}svg"
     assert picture.findtext("{http://www.w3.org/2000/svg}title").startswith("Small networks, 2 ep")
-    assert not generator.experiment_svg({**results, "runs": []})
+    assert not experiment_svg({**results, "runs": []})
 
 
-def test_the_families_of_all_and_of_effectual_weights_stand_side_by_side(generator, kept):
-    results = {**generator.kept_results(kept)[1], "chart": "nested"}
-    page = "\n".join(generator._section(results, set()))
+def test_the_families_of_all_and_of_effectual_weights_stand_side_by_side(kept):
+    results = {**training.kept_results(kept)[1], "chart": "nested"}
+    section = "\n".join(page._section(results, set()))
     for layer in results["runs"][0]["latent"]:
         counts = [sum(layer[name]["histogram"]) for name in ("all", "effectual")]
         families = [layer[name]["family"] for name in ("all", "effectual")]
-        assert f"| {counts[0]:,} | {families[0]} | {counts[1]:,} | {families[1]} | " in page
+        assert f"| {counts[0]:,} | {families[0]} | {counts[1]:,} | {families[1]} | " in section
 
 
-def test_the_interval_is_students(generator):
+def test_the_interval_is_students():
     # Differences 1, 2, 3: mean 2, standard deviation 1, t(2) = 4.303.
     half = 4.303 / math.sqrt(3)
     pairs = [(0.51, 0.50), (0.52, 0.50), (0.53, 0.50)]
-    assert generator.difference(pairs) == f"+2.00 ({2 - half:+.2f} to {2 + half:+.2f})"
-    assert generator.difference([(0.4, 0.5)]) == "-10.00"
+    assert page.difference(pairs) == f"+2.00 ({2 - half:+.2f} to {2 + half:+.2f})"
+    assert page.difference([(0.4, 0.5)]) == "-10.00"
 
 
-def test_work_is_counted_in_multiply_adds(generator):
+def test_work_is_counted_in_multiply_adds():
     def config(**model):
         changes = {"model": {"name": "resnet20", **model}}
         return load_recipe("cifar10-resnet20", changes).model
 
     # 40.6 million for ResNet-20 with option-A shortcuts; 1x1 convolutions add a little.
-    plain = generator.multiply_adds(config(block_style="plain"))
+    plain = overview.multiply_adds(config(block_style="plain"))
     assert (
         plain
         == 3 * 16 * 9 * 1024
@@ -148,18 +141,18 @@ def test_work_is_counted_in_multiply_adds(generator):
         + 9 * (2048 * 64 + 5 * 4096 * 64)
         + 640
     )
-    assert generator.relative_work(config()) == 1
-    assert 3.5 < generator.relative_work(config(width=32)) < 4
-    assert 2.9 < generator.relative_work(config(name="resnet56")) < 3.2
+    assert overview.relative_work(config()) == 1
+    assert 3.5 < overview.relative_work(config(width=32)) < 4
+    assert 2.9 < overview.relative_work(config(name="resnet56")) < 3.2
 
 
-def test_estimates_come_from_the_fastest_epoch_that_was_measured(generator, kept):
-    kept_results = generator.kept_results(kept)
-    assert generator.measured_epoch(kept_results) is None, "digits are not CIFAR-10"
+def test_estimates_come_from_the_fastest_epoch_that_was_measured(kept):
+    kept_results = training.kept_results(kept)
+    assert overview.measured_epoch(kept_results) is None, "digits are not CIFAR-10"
     run = {**kept_results[1]["runs"][0], "changes": {}, "fastest_epoch_seconds": 50.0}
     run["data"] = {**run["data"], "train_images": 50_000}
     slower = {**run, "fastest_epoch_seconds": 60.0}
     wide = {**run, "fastest_epoch_seconds": 1.0, "changes": {"model.width": 8}}
     found = {**kept_results[1], "recipe": "cifar10-resnet20", "runs": [slower, run, wide]}
-    assert generator.measured_epoch([found]) == 50.0
-    assert "not known" in generator.pages(kept_results)["training.md"]
+    assert overview.measured_epoch([found]) == 50.0
+    assert "not known" in written(kept)["training.md"]

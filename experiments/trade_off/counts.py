@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments import ROOT
 from signbin.analysis import repetition
 from signbin.analyze import read_layers
 from signbin.plan import GroupSearch, Strategy
@@ -441,7 +442,7 @@ def _fewest_on_codes(layer: Layer, options: Mapping[str, int]) -> int:
 
 def _resnet18_layers() -> list[tuple[tuple[int, ...], tuple[int, int], int, int]]:
     """(K, C, R, S), outputs, how often, stride of every distinct 3x3 convolution."""
-    path = Path(__file__).parents[1] / "benchmarks" / "shapes" / "resnet18.txt"
+    path = ROOT / "benchmarks" / "shapes" / "resnet18.txt"
     lines = (line.partition("#")[0].split() for line in path.read_text().splitlines())
     found: dict[tuple[int, ...], int] = {}
     for line in lines:
@@ -456,3 +457,18 @@ def _resnet18_layers() -> list[tuple[tuple[int, ...], tuple[int, int], int, int]
         )
         layers.append(((k, c, r, s), outputs, times, stride))
     return layers
+
+
+SECTIONS: Final[Mapping[str, Callable[[], Any]]] = {
+    "density": density_sweep,
+    "tiles": tile_sweep,
+    "support": sparsity_support,
+    "sub_blocks": sub_blocks,
+    "regions": regions,
+    "aligned": aligned,
+    "extremes": extremes,
+    "linear": linear,
+    "resnet18": resnet18,
+    "grouping_of_random": grouping_of_random,
+}
+"""What is counted, in the order of the results."""

@@ -1,0 +1,58 @@
+"""Keep the results of a trained experiment: ``python -m experiments.training NAME RUNS``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments import training
+from signbin.files import write_text
+from signbin.train import load_experiment, results_of
+from signbin.train.documents import read_yaml, write_yaml
+
+
+def collect(name: str, runs: Path, kept: Path = training.RESULTS) -> list[Path]:
+    """Keep what is finished in a folder of ``signbin experiment``; the folders written."""
+    experiment, written = load_experiment(training.FOLDER / f"{name}.yaml"), []
+    for scale in experiment.scales:
+        if not (runs / scale).is_dir():
+            continue
+        results = results_of(experiment, scale, runs / scale, experiment.trainings(scale))
+        if not results["runs"]:
+            continue
+        folder = kept / f"{name}-{scale}"
+        for run in results["runs"]:
+            _keep_logs(runs / scale / f"{run['run']}-seed-{run['seed']}", folder)
+        write_text(folder / "results.json", json.dumps(results, indent=1) + "\n")
+        written.append(folder)
+    return written
+
+
+def _keep_logs(run: Path, folder: Path) -> None:
+    """The configuration, without this machine's folders, and the metrics of every epoch."""
+    target = folder / run.name
+    target.mkdir(parents=True, exist_ok=True)
+    config: Any = read_yaml((run / "config.yaml").read_text(encoding="utf-8"), str(run))
+    config["data"] |= {"folder": None, "cache": None}
+    write_text(target / "config.yaml", write_yaml(config))
+    for table in run.glob("seed-*/metrics.csv"):  # none where the first epoch failed
+        write_text(target / "metrics.csv", table.read_text(encoding="utf-8"))
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Collect."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("name", metavar="NAME", help="of a file NAME.yaml in this folder")
+    parser.add_argument("runs", metavar="RUNS", type=Path, help="the folder it was trained into")
+    options = parser.parse_args(given)
+    for path in collect(options.name, options.runs):
+        sys.stdout.write(f"wrote {path}; make pages\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

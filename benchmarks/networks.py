@@ -26,10 +26,10 @@ from typing import Any
 
 from benchmarks.results import RESULTS, record
 from signbin import artifact
-from signbin.benchmark import BenchRequest, bench, parse_peer_python
 from signbin.errors import ExecutionError
 from signbin.measure import PEERS, Schedule
 from signbin.spec import LowBitWeight
+from signbin.verbs.bench import BenchRequest, bench, parse_peer_python
 
 
 @dataclasses.dataclass(frozen=True)

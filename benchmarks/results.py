@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from signbin.environment import environment
 from signbin.errors import FormatError
 from signbin.files import write_whole
-from signbin.measure import environment
 from signbin.native import cpu, version
 
 RESULTS: Final = Path(__file__).parent / "results"

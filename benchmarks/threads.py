@@ -21,8 +21,8 @@ import numpy as np
 
 from benchmarks.results import RESULTS, record
 from signbin import artifact
-from signbin.benchmark import random_images
 from signbin.measure import OURS, Assignment, Engine, WorkerProcess, agreement, choose_cores
+from signbin.verbs.bench import random_images
 
 _TURN_S: Final = 0.2
 _TOLERANCE: Final = 1e-6  # the same kernels in the same order of sums

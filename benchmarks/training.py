@@ -33,9 +33,9 @@ from signbin.train.batch_norm import reestimate_batch_norm
 from signbin.train.data import Batch, Dataset, HeldOut, Images, SamplerOptions, make_sampler
 from signbin.train.data.cifar10 import CLASSES
 from signbin.train.distributed import ALONE
-from signbin.train.loop import make_model
 from signbin.train.metrics import evaluate
 from signbin.train.models import MODELS
+from signbin.train.network import make_model
 from signbin.train.placement import Machine, prepare_machine
 from signbin.train.schedules import RunLength
 from signbin.train.step import Trainer

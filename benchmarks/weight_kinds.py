@@ -27,7 +27,6 @@ from benchmarks.networks import compile_run, run_signbin
 from benchmarks.results import RESULTS, record, todays
 from benchmarks.roofline import Peaks, measure_peaks
 from signbin import native
-from signbin.benchmark import random_images
 from signbin.measure import (
     CalmCores,
     InProcess,
@@ -42,6 +41,7 @@ from signbin.plan.layer import Layer, weighted_layers
 from signbin.plan.stats import pattern_stats
 from signbin.runtime import Program
 from signbin.spec import LowBitWeight
+from signbin.verbs.bench import random_images
 
 # The first one is what the others are compared with. Binary weights have no zeros.
 KINDS: Final = (

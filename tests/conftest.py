@@ -12,6 +12,10 @@ import hypothesis
 import pytest
 
 _NOBODY = 65534
+_DOUBLE = """
+def open_model(request):
+    return (lambda images: 2 * images), {"version": "1", "options": request["options"]}
+"""
 
 # The same examples in every run, so that a change is judged by what it changed;
 # --hypothesis-profile=explore draws new ones.
@@ -99,3 +103,39 @@ def read_only_folder() -> Iterator[Path]:
     finally:
         folder.chmod(0o755)
         shutil.rmtree(folder)
+
+
+@pytest.fixture
+def engine(tmp_path: Path):
+    """A row of the list of engines from the source text of its worker.
+
+    Unless said otherwise it doubles its input and demands a Tolerance of 1e-4.
+    """
+    from signbin.measure import Engine, Tolerance
+
+    def make(source: str = _DOUBLE, name: str = "double", **row) -> Engine:
+        file = tmp_path / f"{name}_engine.py"
+        file.write_text(source)
+        described = {"demand": Tolerance(1e-4), "description": f"the engine {name}", **row}
+        return Engine(name, _some_family(), file, **described)
+
+    return make
+
+
+@pytest.fixture
+def preparation(tmp_path: Path):
+    """A preparation from its source text."""
+    from signbin.measure import Preparation
+
+    def make(source: str, name: str) -> Preparation:
+        file = tmp_path / f"{name}_preparation.py"
+        file.write_text(source)
+        return Preparation(name, _some_family(), file, ".txt", f"the preparation {name}")
+
+    return make
+
+
+def _some_family():
+    from signbin.measure import Family
+
+    return Family("some", "some-extra", ("some-package",))

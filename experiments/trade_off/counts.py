@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from experiments import ROOT
 from signbin.analysis import repetition
-from signbin.analyze import read_layers
 from signbin.plan import GroupSearch, Strategy
 from signbin.plan.grouping import regroup
 from signbin.plan.layer import Layer
@@ -29,8 +28,9 @@ from signbin.plan.stats import (
     largest_group,
 )
 from signbin.plan.strategies import STRATEGIES
-from signbin.sharing import PairMerging, Saturation, additions_bound
 from signbin.spec import LowBitWeight
+from signbin.sums import PairMerging, Saturation, additions_bound
+from signbin.verbs.analyze import read_layers
 
 DENSITIES: Final = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.357, 0.4, 0.5, 0.6, 0.71, 0.8, 0.9, 1.0)
 SEEDS: Final = (0, 1, 2)

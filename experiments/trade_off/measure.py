@@ -34,10 +34,11 @@ from benchmarks.layers import (
 )
 from signbin import native
 from signbin.artifact import Artifact
+from signbin.environment import environment
 from signbin.errors import SignbinError
 from signbin.files import write_whole
 from signbin.ir import Constant, Graph
-from signbin.measure import Schedule, choose_cores, environment, take_turns
+from signbin.measure import Schedule, choose_cores, take_turns
 from signbin.passes import quantize_activations
 from signbin.plan import (
     CodeGeneration,
@@ -62,8 +63,8 @@ from signbin.plan.stats import (
 )
 from signbin.plan.strategies import STRATEGIES
 from signbin.runtime import Program
-from signbin.sharing import additions_bound
 from signbin.spec import ActivationSpec, Kernel, LowBitWeight
+from signbin.sums import additions_bound
 
 KINDS: Final = {"signed_binary": 0.357, "ternary": 0.71, "binary": 1.0, "aligned": 0.357}
 """Of independent weights, by density; aligned: see :func:`aligned_weight`."""

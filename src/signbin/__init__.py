@@ -25,10 +25,11 @@ from signbin.version import VERSION
 
 if TYPE_CHECKING:
     from signbin.calibrate import CalibrationMethod, QuantizedActivations
-    from signbin.compiler import ModelCard, compile
     from signbin.runtime import Program
     from signbin.spec import LowBitWeight, Preprocessing, ValueSet
     from signbin.tune import Autotune
+    from signbin.verbs.compile import compile
+    from signbin.verbs.source import ModelCard
 
 __version__ = VERSION
 
@@ -56,12 +57,12 @@ _HOMES: Final = {
     "Autotune": "signbin.tune",
     "CalibrationMethod": "signbin.calibrate",
     "LowBitWeight": "signbin.spec",
-    "ModelCard": "signbin.compiler",
+    "ModelCard": "signbin.verbs.source",
     "Preprocessing": "signbin.spec",
     "Program": "signbin.runtime",
     "QuantizedActivations": "signbin.calibrate",
     "ValueSet": "signbin.spec",
-    "compile": "signbin.compiler",
+    "compile": "signbin.verbs.compile",
 }
 
 

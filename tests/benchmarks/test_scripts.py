@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from signbin.artifact import Artifact, write
+from signbin.environment import cpu_flags
 from signbin.errors import ExecutionError
-from signbin.measure import Engine, Family, Schedule, Tolerance, cpu_flags
+from signbin.measure import Engine, Family, Schedule, Tolerance
 
 
 @pytest.fixture

@@ -31,11 +31,11 @@ def test_bench_prints_a_table_and_keeps_the_record(signbin, compiled: Path, tmp_
 def test_bench_never_overwrites_a_record_and_says_so_before_it_starts(
     signbin, compiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from signbin import benchmark
+    from signbin.verbs import bench
 
     record = tmp_path / "bench.json"
     record.write_text("mine")
-    monkeypatch.setattr(benchmark, "bench", lambda _: pytest.fail("started"))
+    monkeypatch.setattr(bench, "bench", lambda _: pytest.fail("started"))
     result = signbin("bench", compiled, "-o", record)
     assert result.code == 1
     assert "--force" in result.err

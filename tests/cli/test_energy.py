@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from signbin import artifact
-from signbin.energy import measure_model
 from signbin.runtime import Program
+from signbin.verbs.energy import measure_model
 
 SHAPES = "small 8 4 6 6 3 3 1 1 1\nlarge 16 8 6 6 3 3 2 1 1\n"
 

@@ -83,14 +83,16 @@ def test_no_value_on_codes_differs_in_calibrated_networks_with_float_layers(
 @pytest.fixture(scope="module", params=["plain", "paper"])
 def resnet20(request, tmp_path_factory):
     """(ResNet-20 with 8-bit activations as bytes of a .sbn file, its test images)."""
-    from signbin import compiler, train
+    from signbin import train
+    from signbin.verbs.compile import CalibrationRequest, compile, quantize_source
+    from signbin.verbs.source import load_source
 
     folder = tmp_path_factory.mktemp(request.param) / "run"
     style = train.BlockStyle(request.param)
     train.new_network(train.BenchmarkNetwork("resnet20", block_style=style), folder)
-    source = compiler.load_source(str(folder))
-    program = compiler.compile(source.model, source.example_inputs)
-    made, _ = compiler.quantize_source(source, program, compiler.CalibrationRequest(bits=8))
+    source = load_source(str(folder))
+    program = compile(source.model, source.example_inputs)
+    made, _ = quantize_source(source, program, CalibrationRequest(bits=8))
     return encode(made.artifact), source.samples
 
 

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from signbin import benchmark, measure
+from signbin import measure
 from signbin.artifact import Artifact, write
+from signbin.environment import cpu_flags
 from signbin.ir import BATCH, ConstRef, Graph, Node, TensorType, Value
 from signbin.measure.peers import SERVE
 from signbin.spec import LowBitWeight
+from signbin.verbs import bench
 
 QUICK = measure.Schedule(rounds=3, warm_up_s=0.01, turn_s=0.005)
 MODULES = {"onnxruntime": ("onnxruntime", "onnx"), "openvino": ("openvino", "nncf")}
@@ -83,8 +85,8 @@ def raced(model: Path):
 
     def race(name: str, limit: str = "auto") -> dict:
         if (name, limit) not in records:
-            request = benchmark.BenchRequest(model, (name,), peer_isa=limit, schedule=QUICK)
-            found = json.loads(json.dumps(benchmark.bench(request).to_json(), allow_nan=False))
+            request = bench.BenchRequest(model, (name,), peer_isa=limit, schedule=QUICK)
+            found = json.loads(json.dumps(bench.bench(request).to_json(), allow_nan=False))
             records[name, limit] = found["peers"][name]
         return records[name, limit]
 
@@ -113,7 +115,7 @@ def test_openvino_races_both_ways_of_quantising_and_names_the_faster(raced) -> N
 
 
 @needs("openvino")
-@pytest.mark.skipif("avx2" not in measure.cpu_flags(), reason="needs a CPU with AVX2")
+@pytest.mark.skipif("avx2" not in cpu_flags(), reason="needs a CPU with AVX2")
 def test_openvino_can_be_limited_to_avx2_and_then_runs_it(raced) -> None:
     found = raced("openvino", "avx2")
     assert found["isa"] == found["isa_limit"] == "avx2"
@@ -206,7 +208,7 @@ def prepare(name: str, model: Path, folder: Path, guard: Path | None = None) -> 
     )
     opened = artifact.read(model)
     interop.write_onnx(opened.graph, folder / "network.onnx")
-    np.save(folder / "calibration.npy", benchmark.gather_samples(opened, 1).calibration)
+    np.save(folder / "calibration.npy", bench.gather_samples(opened, 1).calibration)
     output = folder / f"prepared{preparation.suffix}"
     request = {
         "do": "prepare",

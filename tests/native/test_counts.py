@@ -17,8 +17,8 @@ from signbin.plan import SHARED_SUMS, Strategy, program_of
 from signbin.plan.layer import Layer
 from signbin.plan.operations import window_total
 from signbin.plan.strategies import STRATEGIES
-from signbin.sharing import BinaryForm
 from signbin.spec import LowBitWeight
+from signbin.sums import BinaryForm
 
 NATIVE = Path(__file__).parents[2] / "native"
 COMPILER = shutil.which(os.environ.get("CC", "cc"))

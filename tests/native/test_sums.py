@@ -7,14 +7,14 @@ import pytest
 
 from signbin import native
 from signbin.native import _signbin
-from signbin.sharing import (
+from signbin.spec import LowBitWeight
+from signbin.sums import (
     ActivationGroups,
     BinaryForm,
     PairMerging,
     Sparse,
     layer_program,
 )
-from signbin.spec import LowBitWeight
 
 ROWS = [row for row in native.kernels() if row.strategy == "sums" and row.usable]
 FLOATS = [row for row in ROWS if row.activations == "f32"]

@@ -22,7 +22,7 @@ SCRIPT = """
     import torch
     from torch import distributed
     from signbin.train import load_recipe, run, train
-    from signbin.train.loop import SeedTraining
+    from signbin.train.seed import SeedTraining
     from signbin.train.progress import Silent
 
     output, resume, stop = Path(sys.argv[1]), sys.argv[2] == "resume", int(sys.argv[3])

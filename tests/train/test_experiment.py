@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from signbin.errors import SpecError
-from signbin.train import conduct, load_experiment, loop
+from signbin.train import conduct, load_experiment, seed
 from signbin.train.progress import Silent
 
 FILES = sorted((Path(__file__).parents[2] / "experiments" / "training").glob("*.yaml"))
@@ -138,7 +138,7 @@ def test_an_experiment_that_is_killed_goes_on_where_it_stopped(small, tmp_path, 
 
 def test_what_is_finished_is_not_trained_again(small, tmp_path, monkeypatch):
     first = trained(small(), tmp_path)
-    monkeypatch.setattr(loop.SeedTraining, "run", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(seed.SeedTraining, "run", lambda *_: pytest.fail("trained again"))
     assert trained(small(), tmp_path) == first
 
 

@@ -8,7 +8,8 @@ import torch
 from signbin.errors import FormatError, SignbinError
 from signbin.quant import LayerHealth, ModelHealth, quantized_layers
 from signbin.quant.latent import describe_latent
-from signbin.train import CollapseError, DivergenceError, load_run, loop, train
+from signbin.train import CollapseError, DivergenceError, load_run, train
+from signbin.train import seed as training
 from signbin.train.failures import check_collapse, check_growth
 
 LATENT = describe_latent(torch.ones(2))
@@ -51,7 +52,7 @@ def test_failures_are_errors_of_signbin():
 
 
 def test_a_dead_network_stops_the_run_and_keeps_the_checkpoint(tmp_path, tiny, monkeypatch):
-    plain = loop.SeedTraining._train_one_epoch
+    plain = training.SeedTraining._train_one_epoch
 
     def kill_in_the_second_epoch(self, progress):
         rate = plain(self, progress)
@@ -60,7 +61,7 @@ def test_a_dead_network_stops_the_run_and_keeps_the_checkpoint(tmp_path, tiny, m
             layer.weight.data.zero_()
         return rate
 
-    monkeypatch.setattr(loop.SeedTraining, "_train_one_epoch", kill_in_the_second_epoch)
+    monkeypatch.setattr(training.SeedTraining, "_train_one_epoch", kill_in_the_second_epoch)
     with pytest.raises(CollapseError, match="epoch 2: every weight of stages"):
         train(tiny(), tmp_path, progress=False)
     monkeypatch.undo()
@@ -70,7 +71,7 @@ def test_a_dead_network_stops_the_run_and_keeps_the_checkpoint(tmp_path, tiny, m
 
 
 def test_a_nan_in_the_images_is_named_with_its_step(tmp_path, tiny, monkeypatch):
-    plain = loop.make_sampler
+    plain = training.make_sampler
 
     def broken(*arguments):
         sampler = plain(*arguments)
@@ -85,7 +86,7 @@ def test_a_nan_in_the_images_is_named_with_its_step(tmp_path, tiny, monkeypatch)
         sampler.remaining_batches = remaining
         return sampler
 
-    monkeypatch.setattr(loop, "make_sampler", broken)
+    monkeypatch.setattr(training, "make_sampler", broken)
     with pytest.raises(DivergenceError, match=r"seed 0: training loss, epoch 1, step 3: got nan"):
         train(tiny(), tmp_path, progress=False)
     assert not (tmp_path / "seed-0" / "checkpoint.pt").exists()

@@ -14,7 +14,6 @@ from signbin.train import (
     build_network,
     load_recipe,
 )
-from signbin.train.loop import make_model
 from signbin.train.models import (
     BLOCKS,
     ChannelBias,
@@ -24,6 +23,7 @@ from signbin.train.models import (
     ResidualSpec,
     pooled_shortcut,
 )
+from signbin.train.network import make_model
 from signbin.train.summary import seed_summary
 
 # What the later rooms know how to compile.

@@ -24,7 +24,7 @@ from signbin.train import (
 from signbin.train.average import WeightAverage
 from signbin.train.data import Batch, Sampler, SamplerOptions
 from signbin.train.distributed import ALONE, Processes
-from signbin.train.loop import make_model
+from signbin.train.network import make_model
 from signbin.train.placement import prepare_machine
 from signbin.train.schedules import RunLength
 from signbin.train.step import Trainer

@@ -32,8 +32,8 @@ from signbin.plan.stats import (
     largest_group,
 )
 from signbin.plan.strategies import STRATEGIES
-from signbin.sharing import PairMerging, Saturation, additions_bound, wanted_sums
 from signbin.spec import LowBitWeight
+from signbin.sums import PairMerging, Saturation, additions_bound, wanted_sums
 
 __all__ = ["LayerTradeOff", "TradeOff", "analyze_layer", "analyze_layers", "random_curves"]
 

@@ -11,10 +11,10 @@ from signbin.errors import SpecError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from signbin.compiler import CalibrationRequest
     from signbin.plan import Strategy
     from signbin.runtime import Program
     from signbin.tune import Autotune
+    from signbin.verbs.compile import CalibrationRequest
 
 __all__ = [
     "compiled_seed",
@@ -62,7 +62,7 @@ def parse_activations(
     name: str, data: Path | None, method: str | None, samples: int | None, float_layers: str | None
 ) -> CalibrationRequest | None:
     """What to calibrate, and how; None for float activations, which take no further option."""
-    from signbin.compiler import CalibrationRequest
+    from signbin.verbs.compile import CalibrationRequest
 
     bits = {"float": None, "int8": 8, "int7": 7}
     if name not in bits:

@@ -66,8 +66,8 @@ def energy(
     as_json: AsJson = False,
 ) -> None:
     """Estimate cycles and energy on an accelerator; every figure says how it was made."""
-    from signbin import energy as rooms
     from signbin import report
+    from signbin.verbs import energy as rooms
 
     paths, planned = tuple(samples or ()), accelerator == "cpu"
     asked = rooms.Asked(source, gemm, density, pattern, seed, paths, all_layers, planned, measure)
@@ -102,7 +102,7 @@ def analyze(
 ) -> None:
     """Say what repetition and zeros a model offers, and what every engine would make of them."""
     from signbin import report
-    from signbin.analyze import analyze_json
+    from signbin.verbs.analyze import analyze_json
 
     if output is not None:
         report.require_free([output], overwrite=force)
@@ -143,10 +143,11 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Time a compiled model, paired with other engines on the same network."""
-    from signbin import benchmark, measure, report
+    from signbin import measure, report
     from signbin.report.console import bench_table
+    from signbin.verbs import bench as race
 
-    request = benchmark.BenchRequest(
+    request = race.BenchRequest(
         model=model,
         against=tuple(against.split(",")) if against is not None else (),
         threads=threads,
@@ -157,11 +158,11 @@ def bench(
         calibration=calibrate,
         float_model=float_model,
         peer_isa=peer_isa,
-        peer_python=dict(map(benchmark.parse_peer_python, peer_python or ())),
+        peer_python=dict(map(race.parse_peer_python, peer_python or ())),
     )
     if output is not None:
         report.require_free([output], overwrite=force)
-    found = benchmark.bench(request).to_json()
+    found = race.bench(request).to_json()
     if output is not None:
         report.write_json(output, found, overwrite=force)
     show(found, bench_table(found), as_json)
@@ -178,11 +179,12 @@ def profile(
     as_json: AsJson = False,
 ) -> None:
     """Time every layer of a compiled model, beside its strategy and the reason for it."""
-    from signbin import benchmark, runtime
+    from signbin import runtime
     from signbin.report.console import profile_table
+    from signbin.verbs.profile import profile as measure_profile
 
     program = runtime.Program.load(model, isa=isa, threads=threads, jit=not no_jit)
-    found = benchmark.profile(program, batch=batch, repeats=repeats).to_json()
+    found = measure_profile(program, batch=batch, repeats=repeats).to_json()
     document = {
         "model": program.graph.name,
         "isa": program.isa,

@@ -127,26 +127,28 @@ def compile_model(
     as_json: AsJson = False,
 ) -> None:
     """Compile a trained network for this CPU; says per layer how it will run and why."""
-    from signbin import artifact, compiler, report
+    from signbin import artifact, report
     from signbin.report.console import compiled_view
+    from signbin.verbs import compile as compiling
+    from signbin.verbs.source import load_source
 
     measuring = parse_autotune(autotune, autotune_cache, autotune_seconds)
     asked = parse_activations(
         activations, calibrate, calibration_method, calibration_samples, float_layers
     )
-    found = compiler.load_source(source, seed)
+    found = load_source(source, seed)
     card = dataclasses.replace(
         found.card, provenance={**found.card.provenance, "command": command_line(context)}
     )
     forced, cost = parse_strategy(strategy), None
-    program = compiler.compile(
+    program = compiling.compile(
         found.model, found.example_inputs, card=card, isa=isa, strategy=forced
     )
     if asked is not None:
-        program, cost = compiler.quantize_source(found, program, asked, strategy=forced)
+        program, cost = compiling.quantize_source(found, program, asked, strategy=forced)
     if measuring is not None:
         with measuring_progress(measuring) as watched:
-            program = compiler.tune_program(program, watched, strategy=forced)
+            program = compiling.tune_program(program, watched, strategy=forced)
     program.save(output, overwrite=force)
     opened = artifact.read(output)
     model = report.describe_model(
@@ -210,12 +212,14 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """PyTorch, interpreter and compiled model side by side; exits 1 where they disagree."""
-    from signbin import compiler, report, runtime
+    from signbin import report, runtime
     from signbin.report.console import comparison_table
+    from signbin.verbs.compare import compare_source
+    from signbin.verbs.source import load_source
 
     program = runtime.Program.load(model, isa=isa, jit=not no_jit)
-    opened = compiler.load_source(source, compiled_seed(program) if seed is None else seed)
-    found = compiler.compare_source(opened, program, samples=samples, tolerance=tolerance)
+    opened = load_source(source, compiled_seed(program) if seed is None else seed)
+    found = compare_source(opened, program, samples=samples, tolerance=tolerance)
     comparison = report.from_json(report.Comparison, found.to_json(), "comparison")
     show(found.to_json(), comparison_table(comparison), as_json)
     report.gate(comparison, min_agreement)

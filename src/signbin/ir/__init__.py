@@ -15,7 +15,8 @@ from signbin.ir.interpret import interpret, interpret_node, real_values
 from signbin.ir.ops import OPS, arguments_of, resolve
 from signbin.ir.parse import parse_graph
 from signbin.ir.ranges import never_negative
-from signbin.ir.requantize import Requantization, requantization
+from signbin.ir.requantization import Requantization
+from signbin.ir.requantize import requantization
 from signbin.ir.text import describe_constant, print_graph
 from signbin.ir.verify import verify
 

@@ -7,17 +7,15 @@ the bound on sums have been verified before any of these runs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from signbin.ir import windows
-from signbin.ir.schema import Arguments, Held
+from signbin.ir.requantization import Held, Requantization
+from signbin.ir.schema import Arguments
 from signbin.spec import ActivationSpec, IntegerWeight, LowBitWeight
-
-if TYPE_CHECKING:
-    from signbin.ir.requantize import Requantization
 
 __all__ = [
     "avg_pool2d",
@@ -35,7 +33,7 @@ __all__ = [
 _EXACT_IN_FLOAT32: Final = 2**24
 
 Inputs: TypeAlias = tuple[Held, ...]
-Constants: TypeAlias = "Requantization | None"
+Constants: TypeAlias = Requantization | None
 Codes: TypeAlias = NDArray[np.uint8]
 Steps: TypeAlias = NDArray[np.float32]
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from signbin.errors import ExecutionError
 from signbin.ir.graph import BATCH, Constant, Graph, Node, TensorType
 from signbin.ir.ops import OPS
+from signbin.ir.requantization import Held
 from signbin.ir.requantize import requantization_of
-from signbin.ir.schema import Arguments, Held, Op, TypeRule
+from signbin.ir.schema import Arguments, Op, TypeRule
 from signbin.ir.verify import verify
 
 __all__ = ["interpret", "interpret_node", "real_values"]

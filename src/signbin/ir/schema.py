@@ -6,16 +6,14 @@ import dataclasses
 import enum
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from signbin.errors import VerifyError
 from signbin.ir.graph import AttributeValue, Constant, ConstRef, Node, TensorType
-
-if TYPE_CHECKING:
-    from signbin.ir.requantize import Requantization
+from signbin.ir.requantization import Held, Requantization
 
 __all__ = [
     "MAX_ELEMENTS",
@@ -24,7 +22,6 @@ __all__ = [
     "Array",
     "Attribute",
     "AttributeKind",
-    "Held",
     "IntegerReference",
     "Op",
     "Shape",
@@ -88,8 +85,6 @@ class Attribute:
         return self.default is None and not self.optional
 
 
-Held: TypeAlias = NDArray[np.float32 | np.uint8]
-"""What a value of a graph holds: float32 numbers, or the uint8 codes of a u8 value."""
 IntegerReference: TypeAlias = "Callable[[Arguments, Requantization | None, tuple[Held, ...]], Held]"
 """(arguments, the node's constants unless it keeps codes as they are, operands) -> result."""
 

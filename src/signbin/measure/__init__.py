@@ -3,8 +3,6 @@
 from signbin.measure.agreement import Agreement, Demand, Floor, Tolerance, agreement
 from signbin.measure.calm import CalmCores
 from signbin.measure.cores import choose_cores
-from signbin.measure.environment import cpu_flags, environment
-from signbin.measure.images import noise_images
 from signbin.measure.peers import (
     FAMILIES,
     LIMITS,
@@ -68,13 +66,10 @@ __all__ = [
     "WorkerProcess",
     "agreement",
     "choose_cores",
-    "cpu_flags",
-    "environment",
     "find_family",
     "find_peer",
     "instruction_set",
     "measure_profile",
-    "noise_images",
     "paired_ratio",
     "prepare_model",
     "take_turns",

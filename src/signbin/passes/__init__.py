@@ -5,20 +5,12 @@
 """
 
 from signbin.passes.dequantize_activations import dequantize_activations
-from signbin.passes.lanes import LanePlan, Layout, plan_lanes
-from signbin.passes.memory import MemoryPlan, plain_bytes, plan_memory
 from signbin.passes.pipeline import PASSES, lower
 from signbin.passes.quantize_activations import quantize_activations
 
 __all__ = [
     "PASSES",
-    "LanePlan",
-    "Layout",
-    "MemoryPlan",
     "dequantize_activations",
     "lower",
-    "plain_bytes",
-    "plan_lanes",
-    "plan_memory",
     "quantize_activations",
 ]

@@ -27,7 +27,8 @@ from signbin.plan.operations import Operations, largest_sum, window_total
 from signbin.plan.option import Option, in_units_of
 from signbin.plan.plan import Strategy
 from signbin.plan.target import Target
-from signbin.sharing import (
+from signbin.spec import Kernel, LowBitWeight
+from signbin.sums import (
     NO_BUDGET,
     ActivationGroups,
     Algorithm,
@@ -38,7 +39,6 @@ from signbin.sharing import (
     Sparse,
     layer_program,
 )
-from signbin.spec import Kernel, LowBitWeight
 
 __all__ = [
     "KERNELS",

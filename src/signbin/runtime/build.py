@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from signbin.errors import ExecutionError
 from signbin.ir import Graph, Node, Requantization, TensorType, requantization, resolve
 from signbin.ir.graph import Constant, ConstRef
+from signbin.layout import LanePlan, plain_bytes, plan_lanes, plan_memory
 from signbin.native import _signbin
-from signbin.passes import LanePlan, plain_bytes, plan_lanes, plan_memory
 from signbin.plan import SHARED_SUMS, LayerPlan, Plan, Strategy, order_of_chunks, program_of
-from signbin.sharing import BinaryForm
 from signbin.spec import ActivationKind, ActivationSpec, IntegerWeight, LowBitWeight
+from signbin.sums import BinaryForm
 
 __all__ = ["build_program"]
 
@@ -39,7 +39,7 @@ def build_program(
     """The native program, and the number of every value in it by name.
 
     graph: verified, with one input and one output that a node computes. Values lie as
-    passes.plan_lanes says, where passes.plan_memory says. jit: machine code is made for the layers
+    layout.plan_lanes says, where layout.plan_memory says. jit: machine code is made for the layers
     whose plan says so. ExecutionError names the node that the native library refuses.
     """
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:

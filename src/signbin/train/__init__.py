@@ -1,6 +1,5 @@
 """Training: data, networks, recipes, the loop, and the run folders it leaves behind."""
 
-from signbin.train.benchmark_network import BenchmarkNetwork, new_network
 from signbin.train.conduct import conduct, results_of
 from signbin.train.config import (
     BlockStyle,
@@ -28,6 +27,7 @@ from signbin.train.models import MODELS, Architecture, ImageTask, build_model, b
 from signbin.train.packed import PackedNetwork, describe_packed, load_packed, pack
 from signbin.train.recipe import load_recipe, parse_override, recipe_names
 from signbin.train.run import RunResult, train
+from signbin.train.untrained import BenchmarkNetwork, new_network
 
 __all__ = [
     "DATASETS",

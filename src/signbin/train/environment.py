@@ -7,7 +7,7 @@ from typing import Final
 
 import torch
 
-from signbin.measure import environment
+from signbin.environment import environment
 
 __all__ = ["describe_environment"]
 

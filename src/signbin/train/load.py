@@ -19,7 +19,7 @@ from signbin.spec import Preprocessing
 from signbin.train.config import TrainConfig
 from signbin.train.data import Dataset, HeldOut, ImageFiles, Images, load_dataset, normalize
 from signbin.train.folder import RunFolder, SeedFolder
-from signbin.train.loop import make_model
+from signbin.train.network import make_model
 from signbin.train.run import read_json, torch_settings
 
 __all__ = ["Run", "load_run", "read_metrics"]

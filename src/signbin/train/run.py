@@ -20,9 +20,10 @@ from signbin.train.data import Dataset, load_dataset
 from signbin.train.distributed import Processes, training_processes
 from signbin.train.environment import describe_environment
 from signbin.train.folder import RunFolder, SeedFolder
-from signbin.train.loop import SeedTraining, Setting, make_model
+from signbin.train.network import make_model
 from signbin.train.placement import Machine, prepare_machine
 from signbin.train.progress import ProgressListener, Silent, console_progress
+from signbin.train.seed import SeedTraining, Setting
 from signbin.train.strict import to_document
 from signbin.train.summary import run_summary, seed_summary
 

@@ -21,9 +21,9 @@ from signbin.quant import (
 )
 from signbin.train.average import WeightAverage
 from signbin.train.config import TrainConfig
+from signbin.train.cuda_graphs import GraphedPass
 from signbin.train.data import Batch
 from signbin.train.distributed import Processes
-from signbin.train.graphs import GraphedPass
 from signbin.train.metrics import Score, Tally, count_right
 from signbin.train.placement import Machine
 from signbin.train.schedules import RunLength, learning_rate, make_optimizer

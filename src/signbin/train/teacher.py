@@ -18,6 +18,7 @@ from signbin.train.config import TeacherConfig, TeacherMode, TrainConfig
 from signbin.train.data import Dataset
 from signbin.train.folder import RunFolder
 from signbin.train.models import build_model
+from signbin.train.network import make_model
 
 __all__ = ["Teacher", "load_teacher", "load_weights", "read_weights"]
 
@@ -58,8 +59,6 @@ def load_teacher(config: TeacherConfig, dataset: Dataset) -> Teacher:
         model = build_model(config.model, dataset)
         load_weights(model, read_weights(Path(config.checkpoint)), config.checkpoint)
         return Teacher(model, config)
-    from signbin.train.loop import make_model  # noqa: PLC0415 - the loop uses teachers
-
     run = RunFolder(Path(config.run))
     trained = run.read_config()
     if trained.data.name != dataset.name:

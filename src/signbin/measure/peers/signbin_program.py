@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from signbin import Program, __version__
+from signbin.runtime import Program
+from signbin.version import VERSION
 
 
 def open_model(request: Mapping[str, Any]) -> tuple[Callable[[Any], Any], dict[str, Any]]:
@@ -15,7 +16,7 @@ def open_model(request: Mapping[str, Any]) -> tuple[Callable[[Any], Any], dict[s
         request["model"], isa=options["isa"], threads=threads, jit=options["jit"]
     )
     facts = {
-        "version": __version__,
+        "version": VERSION,
         "isa": program.isa,
         "arena_bytes": program.arena_bytes,
         "code_bytes": program.code_bytes,

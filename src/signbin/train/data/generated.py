@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from signbin.measure.images import noise_images
+from signbin.noise_images import noise_images
 from signbin.spec import Preprocessing
 from signbin.train.data.dataset import Dataset, Images
 
@@ -19,7 +19,7 @@ _STD: Final = 0.25
 
 
 def generated(shape: tuple[int, ...], classes: int) -> Dataset:
-    """32 + 16 images (channels, height, width), as :func:`signbin.measure.images.noise_images`.
+    """32 + 16 images (channels, height, width), as :func:`signbin.noise_images.noise_images`.
 
     Labels take turns and mean nothing.
     """

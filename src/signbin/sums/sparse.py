@@ -1,0 +1,39 @@
+"""No sharing at all: every filter adds the inputs whose weights are not zero."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbin.sums.graph import AddGraph
+from signbin.sums.segments import TileProgram, assemble, cut
+
+__all__ = ["Sparse"]
+
+_FILTERS: Final = 64  # of a segment: nothing depends on it but how a kernel walks
+
+
+@dataclasses.dataclass(frozen=True)
+class Sparse:
+    """Skips zeros, filter by filter, ``inputs`` inputs at a time."""
+
+    inputs: int
+
+    def build(self, digits: NDArray[np.int8]) -> AddGraph:
+        """The program of a layer's digits (K, M): non-zeros - filters additions."""
+        shape = (len(digits), digits.shape[1])
+        tiles = cut(shape, _FILTERS, self.inputs)
+        return assemble(shape, ((tile, _listed(tile.of(digits))) for tile in tiles))
+
+
+def _listed(digits: NDArray[np.int8]) -> TileProgram:
+    rows, inputs = np.nonzero(digits)
+    minus = digits[rows, inputs] < 0
+    order = np.lexsort((minus, rows))
+    starts = np.concatenate([[0], np.cumsum(np.count_nonzero(digits, axis=1))])
+    operands = (2 * inputs + minus)[order]
+    filters = np.arange(len(digits), dtype=np.int32)
+    return TileProgram(starts.astype(np.int32), operands.astype(np.int32), filters)

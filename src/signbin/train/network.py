@@ -1,0 +1,34 @@
+"""The network that a configuration describes, before any training."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from signbin.errors import SpecError
+from signbin.quant import quantize_
+from signbin.train.config import TrainConfig
+from signbin.train.data import Dataset
+from signbin.train.models import build_model, is_larger_convolution
+from signbin.train.strict import to_document
+
+__all__ = ["make_model"]
+
+
+def make_model(config: TrainConfig, dataset: Dataset) -> nn.Module:
+    """The network of a configuration, quantised, with fresh weights.
+
+    SpecError where it does not fit into memory.
+    """
+    try:
+        model = build_model(config.model, dataset)
+    except (MemoryError, RuntimeError) as error:  # torch's allocator has no error of its own
+        raise SpecError(
+            "model that cannot be built",
+            value=to_document(config.model),
+            reason=str(error)[:300],
+            remedy="make it smaller",
+        ) from error
+    quantizer = config.quantizers.of(config.weights)
+    if quantizer is not None:
+        quantize_(model, quantizer, filter_fn=is_larger_convolution)
+    return model

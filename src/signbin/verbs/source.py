@@ -1,0 +1,148 @@
+"""Where a model to compile comes from: a run folder, a packed file, or a function of one's own.
+
+torch is imported only by the calls that read such a source.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbin.artifact import Artifact
+from signbin.errors import SpecError
+from signbin.runtime import Samples, read_samples
+from signbin.spec import Preprocessing
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["MOST_SAMPLES", "ModelCard", "Source", "load_source", "read_calibration"]
+
+MOST_SAMPLES: Final = 256
+"""Of a data set, evenly spaced, that calibration looks at where nothing else is said."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelCard:
+    """What travels with a model: how to prepare its input and how to name its outputs."""
+
+    preprocessing: Preprocessing | None = None
+    class_names: tuple[str, ...] = ()
+    provenance: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Source:
+    """A model to compile, with the inputs to capture it by and (for runs) its samples.
+
+    samples: of the test part, float32 (N, C, H, W); labels: their classes, int64 (N,), None for
+    networks that were not trained; training: up to so many samples of the training part. None
+    where the source brings none.
+    """
+
+    name: str
+    model: nn.Module
+    example_inputs: tuple[Tensor, ...]
+    card: ModelCard
+    samples: NDArray[np.float32] | None = None
+    labels: NDArray[np.int64] | None = None
+    training: Callable[[int], NDArray[np.float32]] | None = None
+
+
+def load_source(source: str, seed: int | None = None) -> Source:
+    """What ``signbin compile`` and ``compare`` accept: a run folder, a file or ``module:factory``.
+
+    A file is a packed network as ``signbin pack`` writes it. A factory (``package.module:name`` or
+    ``file.py:name``) takes no arguments and returns (model, example_inputs). seed picks one of a
+    run's seeds; None takes its first.
+    """
+    if ":" in source and not Path(source).exists():
+        return _source_from_factory(source)
+    if Path(source).suffix == ".safetensors":
+        return _source_from_packed(Path(source))
+    from signbin.train import load_run  # noqa: PLC0415 - needs torch, which running does not
+
+    run = load_run(Path(source), seed)
+    import torch  # noqa: PLC0415
+
+    card = ModelCard(run.preprocessing, run.class_names, run.provenance)
+    example = torch.from_numpy(run.test_images[:2].copy())
+    labels = run.test_labels if run.trained else None
+    name, images = Path(source).name, run.test_images
+    return Source(name, run.model, (example,), card, images, labels, run.training_images)
+
+
+def _source_from_packed(path: Path) -> Source:
+    from signbin.train import load_packed  # noqa: PLC0415 - needs torch, which running does not
+
+    packed = load_packed(path)
+    card = ModelCard(packed.preprocessing, packed.class_names, packed.provenance)
+    return Source(path.stem, packed.model, (packed.example,), card)
+
+
+def _source_from_factory(source: str) -> Source:
+    module_name, _, factory_name = source.rpartition(":")
+    factory = _factory(module_name, factory_name, source)
+    made = factory()
+    import torch  # noqa: PLC0415
+
+    if (
+        not isinstance(made, tuple)
+        or len(made) != 2
+        or not isinstance(made[0], torch.nn.Module)
+        or not isinstance(made[1], tuple)
+    ):
+        raise SpecError(
+            f"what {source} returns",
+            value=type(made).__name__,
+            allowed="(torch.nn.Module, tuple of example tensors)",
+            remedy="return model, (torch.zeros(1, 3, 224, 224),)",
+        )
+    card = ModelCard(provenance={"source": source})
+    return Source(factory_name, made[0], made[1], card)
+
+
+def _factory(module_name: str, factory_name: str, source: str) -> Callable[[], object]:
+    remedy = "write package.module:factory or path/to/file.py:factory"
+    try:
+        if module_name.endswith(".py"):
+            spec = importlib.util.spec_from_file_location(Path(module_name).stem, module_name)
+            if spec is None or spec.loader is None:
+                raise ImportError(f"not a Python file: {module_name}")
+            module = importlib.util.module_from_spec(spec)
+            sys.modules.setdefault(spec.name, module)
+            spec.loader.exec_module(module)
+        else:
+            module = importlib.import_module(module_name)
+    except (ImportError, OSError, SyntaxError) as error:
+        raise SpecError("model source", value=source, reason=str(error), remedy=remedy) from error
+    factory = getattr(module, factory_name, None)
+    if not callable(factory):
+        raise SpecError(
+            f"model source: {module_name} has no function {factory_name!r}",
+            value=source,
+            remedy=remedy,
+        )
+    return factory  # type: ignore[no-any-return]  # callable() is all that can be known here
+
+
+def read_calibration(data: Path, described: Artifact, most: int = MOST_SAMPLES) -> Samples:
+    """Up to ``most`` samples, evenly spaced, as the described network wants them.
+
+    data: a run folder, whose training images they are; a folder of images; a .npy or .npz file.
+    FormatError or ExecutionError naming the file.
+    """
+    if (data / "summary.json").is_file():
+        from signbin.train import load_run  # noqa: PLC0415 - needs torch, which running does not
+
+        return Samples(load_run(data).training_images(most))
+    expected, names = described.graph.inputs[0], described.class_names
+    return read_samples(data, expected, described.preprocessing, names, most)

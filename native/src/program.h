@@ -1,16 +1,16 @@
-/* What a program is made of. Built by builder.c, connect.c, steps.c and weights.c, run by
- * executor.c. */
+/* What a program is made of: build/ and weights/ make it, jit/ makes machine code for it, run/ runs
+ * it. */
 #ifndef SB_PROGRAM_H
 #define SB_PROGRAM_H
 
-#include "jit/machine_memory.h"
 #include "kernels/kernel.h"
+#include "machine_memory.h"
 #include "memory.h"
-#include "pack.h"
+#include "operands/view_plan.h"
 #include "registry.h"
+#include "run/threads.h"
 #include "signbin.h"
-#include "threads.h"
-#include "view_plan.h"
+#include "weights/pack.h"
 
 typedef struct sb_value {
     sb_extent extent;
@@ -98,83 +98,83 @@ sb_status sb_complain(sb_builder *builder, sb_status status, const char *format,
 /* Appends a step whose kernel, layer and values are complete. */
 sb_status sb_append_step(sb_builder *builder, sb_step *step);
 
-/* operands.c: decides which operands the step's kernel uses in place and which as private copies,
- * and reserves scratch; kernel and geometry of step->layer are set. fill: what positions outside
- * the image must hold. bytes: the input is always a private image of bytes. */
+/* operands/operands.c: decides which operands the step's kernel uses in place and which as private
+ * copies, and reserves scratch; kernel and geometry of step->layer are set. fill: what positions
+ * outside the image must hold. bytes: the input is always a private image of bytes. */
 sb_status sb_place_windows(sb_builder *builder, float fill, sb_step *step);
 sb_status sb_place_bytes(sb_builder *builder, float fill, sb_step *step);
 sb_status sb_place_whole_image(sb_builder *builder, sb_step *step);
 sb_status sb_place_batch(sb_builder *builder, sb_step *step);
 void sb_place_relay(sb_builder *builder, sb_step *step);
 
-/* operands.c: scratch of every share for a quantization into lanes; false where it does not fit
- * memory. */
+/* operands/operands.c: scratch of every share for a quantization into lanes; false where it does
+ * not fit memory. */
 bool sb_reserve_quantize(const sb_layer *layer, sb_step *step);
 
-/* operands.c: bytes more of the step's scratch, 64-byte aligned. */
+/* operands/operands.c: bytes more of the step's scratch, 64-byte aligned. */
 sb_status sb_reserve(sb_builder *builder, sb_step *step, size_t bytes, size_t *offset);
 
-/* weights.c: finds the step's kernel, packs its weights and epilogue factors, and places its
- * operands. op is "conv2d" or "linear"; geometry and epilogue of step->layer are set. */
+/* weights/weights.c: finds the step's kernel, packs its weights and epilogue factors, and places
+ * its operands. op is "conv2d" or "linear"; geometry and epilogue of step->layer are set. */
 sb_status sb_install_weights(sb_builder *builder, const sb_weight_spec *spec, const char *op,
                              sb_step *step);
 
-/* weights.c: where the operands of a layer with weights lie; its kernel is found. */
+/* weights/weights.c: where the operands of a layer with weights lie; its kernel is found. */
 sb_status sb_place_layer(sb_builder *builder, const char *op, sb_step *step);
 
-/* weights_bucket.c: kernel, operands and packed codes of a bucket walk; count: of the codes. */
+/* weights/bucket.c: kernel, operands and packed codes of a bucket walk; count: of the codes. */
 sb_status sb_install_buckets(sb_builder *builder, const sb_weight_spec *spec, const char *op,
                              size_t count, sb_step *step);
 
-/* weights_sums.c: the same for a list of shared sums. */
+/* weights/sums.c: the same for a list of shared sums. */
 sb_status sb_install_sums(sb_builder *builder, const sb_weight_spec *spec, const char *op,
                           size_t count, sb_step *step);
 
-/* weights_bitserial.c: the same for bitmaps against bit planes. */
+/* weights/bitserial.c: the same for bitmaps against bit planes. */
 sb_status sb_install_bits(sb_builder *builder, const sb_weight_spec *spec, const char *op,
                           size_t count, sb_step *step);
 
-/* weights_sums.c: as sb_set_factors, where every filter has the digits its own codes ask for
+/* weights/sums.c: as sb_set_factors, where every filter has the digits its own codes ask for
  * (sb_sum_list). lift: what the parts of every filter add up to beside their sums. */
 sb_status sb_set_filter_factors(sb_builder *builder, const sb_code_spec *codes, sb_walk_mode mode,
                                 const int32_t *lift, sb_step *step);
 
-/* weights_sums.c: filter k alone, and 3 where its digits are its codes, else 2. */
+/* weights/sums.c: filter k alone, and 3 where its digits are its codes, else 2. */
 sb_code_spec sb_filter_of(const sb_code_spec *codes, int32_t k);
 int32_t sb_radix_of(const sb_code_spec *filter, sb_walk_mode mode);
 
-/* weights_sums.c: SB_INVALID_ARGUMENT for a walk mode that sums of digits do not have. */
+/* weights/sums.c: SB_INVALID_ARGUMENT for a walk mode that sums of digits do not have. */
 sb_status sb_check_mode(sb_builder *builder, sb_walk_mode mode);
 
-/* weights_bucket.c: bytes of a share's scratch: for a linear layer the images of a pass, turned,
+/* weights/bucket.c: bytes of a share's scratch: for a linear layer the images of a pass, turned,
  * and the sums of all filters for them; for a convolution on codes, the sums of all filters of
  * blocks of so many positions, 0 where none wait. */
 size_t sb_sums_scratch(const sb_step *step, size_t positions);
 
-/* weights_products.c: operands and packed weights of a dense layer on codes, for a kernel that
+/* weights/products.c: operands and packed weights of a dense layer on codes, for a kernel that
  * works by products.h or tables; integers have been checked. */
 sb_status sb_install_products(sb_builder *builder, const sb_codes *integers, const char *op,
                               sb_step *step);
 
-/* weights_tables.c: kernel, operands and packed codes of a linear layer by tables. */
+/* weights/tables.c: kernel, operands and packed codes of a linear layer by tables. */
 sb_status sb_install_tables(sb_builder *builder, const sb_weight_spec *spec, const char *op,
                             size_t count, sb_step *step);
 
-/* weights_bucket.c: the codes of a layer's weights, as many as there must be and -1, 0 or +1 each,
+/* weights/bucket.c: the codes of a layer's weights, as many as there must be and -1, 0 or +1 each,
  * and copies of their scales and offsets. */
 sb_status sb_read_codes(sb_builder *builder, const sb_weight_spec *spec, size_t count,
                         const sb_step *step, sb_code_spec *codes);
 
-/* weights_bucket.c: what turns a kernel's sums into the layer's: factors of float32, or integers
+/* weights/bucket.c: what turns a kernel's sums into the layer's: factors of float32, or integers
  * and factors. */
 sb_status sb_set_factors(sb_builder *builder, const sb_code_spec *codes, int32_t radix,
                          sb_step *step);
 
-/* weights_bucket.c: scratch for the sums of all inputs of every window; linear layers make their
+/* weights/bucket.c: scratch for the sums of all inputs of every window; linear layers make their
  * own. */
 sb_status sb_reserve_totals(sb_builder *builder, const char *op, sb_step *step);
 
-/* weights.c: the registry's kernel for a query, or SB_UNSUPPORTED. */
+/* weights/weights.c: the registry's kernel for a query, or SB_UNSUPPORTED. */
 sb_status sb_find_kernel(sb_builder *builder, const sb_kernel_query *query, sb_step *step);
 
 /* Bytes of an element: a float, or a code in 16 bits. */
@@ -182,14 +182,14 @@ static inline size_t sb_type_bytes(sb_type type) {
     return type == SB_TYPE_U8 ? sizeof(uint16_t) : sizeof(float);
 }
 
-/* weights.c: `count` times the same number, owned by the builder; NULL without memory. */
+/* weights/weights.c: `count` times the same number, owned by the builder; NULL without memory. */
 float *sb_repeat(sb_builder *builder, size_t count, float value);
 
-/* weights.c: scale and bias of the epilogue where the caller gave none: 1 and 0. */
+/* weights/weights.c: scale and bias of the epilogue where the caller gave none: 1 and 0. */
 sb_status sb_complete_epilogue(sb_builder *builder, size_t channels, sb_epilogue *epilogue);
 
-/* weights.c: a copy owned by the builder. *copy stays NULL where floats is absent. `what` names
- * the array in messages; count is what it must hold; NaN and infinity are refused. */
+/* weights/weights.c: a copy owned by the builder. *copy stays NULL where floats is absent. `what`
+ * names the array in messages; count is what it must hold; NaN and infinity are refused. */
 sb_status sb_copy_floats(sb_builder *builder, const sb_floats *floats, size_t count,
                          const char *what, const float **copy);
 

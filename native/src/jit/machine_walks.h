@@ -2,8 +2,8 @@
 #ifndef SB_JIT_MACHINE_WALKS_H
 #define SB_JIT_MACHINE_WALKS_H
 
-#include "../kernels/kernel.h"
 #include "emitter.h"
+#include "kernels/kernel.h"
 
 /* vectors V: output pixels walked at once, 1 to SB_MACHINE_VECTORS. codes: lanes are uint16_t,
  * summed modulo 2^16, else float. tiles: how many times in a row a function runs. */

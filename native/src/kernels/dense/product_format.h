@@ -1,5 +1,5 @@
-/* Packed products, as multiply_<isa>.h reads them and pack_products.c writes them, and the scratch
- * that their kernels work in. */
+/* Packed products, as multiply_<isa>.h reads them and weights/pack_products.c writes them, and the
+ * scratch that their kernels work in. */
 #ifndef SB_KERNELS_PRODUCT_FORMAT_H
 #define SB_KERNELS_PRODUCT_FORMAT_H
 

@@ -1,8 +1,8 @@
 /* Memory that machine code is written to and then run from, never both at once: the pages are
  * writable until they are sealed, executable and read-only afterwards. Systems that forbid this
  * (and all that are not x86-64 with mmap) are refused here, and nothing else needs to know them. */
-#ifndef SB_JIT_MACHINE_MEMORY_H
-#define SB_JIT_MACHINE_MEMORY_H
+#ifndef SB_MACHINE_MEMORY_H
+#define SB_MACHINE_MEMORY_H
 
 #include "signbin.h"
 

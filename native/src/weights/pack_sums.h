@@ -15,7 +15,8 @@ typedef struct sb_sums_pack_spec {
     int32_t *lift;
 } sb_sums_pack_spec;
 
-/* check_sums.c: whether the list obeys the rules of sb_sum_list; else *reason says which not. */
+/* weights/check_sums.c: whether the list obeys the rules of sb_sum_list; else *reason says which
+ * not. */
 sb_status sb_check_sum_list(const sb_geometry *geometry, const sb_sum_list *list,
                             sb_memory *temporary, const char **reason);
 

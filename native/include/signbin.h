@@ -277,44 +277,27 @@ typedef struct sb_linear_spec {
     sb_epilogue_spec epilogue;
 } sb_linear_spec;
 
-typedef enum sb_pool { SB_POOL_MAX = 0, SB_POOL_AVERAGE = 1 } sb_pool;
+typedef struct sb_numbers {
+    const int32_t *data; /* NULL with count 0: absent */
+    size_t count;
+} sb_numbers;
 
-/* Maximum: padding counts as -infinity (code 0); input and output hold the same type, zero and
- * top. Average: dilation must be 1; divided by R*S, or by the pixels inside the image where
- * count_include_pad is false. Padding is less than the kernel. Averages of codes:
- * f = (sum (q - zero) / taps) * scale, then as in sb_epilogue_spec; scale is ignored elsewhere. */
-typedef struct sb_pool_spec {
+/* A step without weights. op: one of sb_direct_name(); what each computes, and the whole and real
+ * numbers it takes, stands beside its row in src/build/direct_ops.c. window: ignored where it has
+ * none. scale: per channel of the output, absent: 1; epilogue: NULL: none; refused where it takes
+ * none. Steps that only move elements keep type, zero and top. */
+typedef struct sb_direct_spec {
+    const char *op;
     uint32_t input, output;
-    sb_pool kind;
     sb_window_spec window;
-    bool count_include_pad;
-    float scale;
-} sb_pool_spec;
-
-/* y = act(scale[c] * x + bias[c] [+ residual]) + post_bias[c]: batch norm, shortcuts, activations
- * and channel bias; on codes A = q - zero. Input and output have as many elements; with per-channel
- * arrays or a residual their shapes must be equal (without, the step copies: flatten). */
-typedef struct sb_elementwise_spec {
-    uint32_t input, output;
     sb_floats scale;
-    sb_epilogue_spec epilogue;
-} sb_elementwise_spec;
+    const sb_epilogue_spec *epilogue;
+    sb_numbers whole;
+    sb_floats real;
+} sb_direct_spec;
 
-/* y[:, before:before+C] = x[:, :, ::stride_height, ::stride_width], other channels zero (their
- * code is the output's zero). Input and output hold the same type, zero and top. */
-typedef struct sb_subsample_spec {
-    uint32_t input, output;
-    int32_t stride_height, stride_width;
-    int32_t channels_before;
-} sb_subsample_spec;
-
-/* Float32 to codes: q = rint(min(max(x * factor, -zero), top - zero)) + zero, as in
- * sb_epilogue_spec; factor = 1 / scale. Codes to float32: y = (q - zero) * factor; factor = scale.
- * Same shapes; factor > 0 and finite. */
-typedef struct sb_convert_spec {
-    uint32_t input, output;
-    float factor;
-} sb_convert_spec;
+/* Names of the operations, from 0; NULL where there are no more. */
+SB_API const char *sb_direct_name(size_t index);
 
 /* Lanes of the vectors of an instruction set's kernels for a type; 0 for a number that is none. */
 SB_API int32_t sb_isa_lanes(sb_isa isa, sb_type type);
@@ -346,12 +329,7 @@ SB_API sb_status sb_builder_add_value(sb_builder *builder, const sb_value_spec *
  * are copied or packed: the caller keeps his. */
 SB_API sb_status sb_builder_add_conv2d(sb_builder *builder, const sb_conv2d_spec *spec);
 SB_API sb_status sb_builder_add_linear(sb_builder *builder, const sb_linear_spec *spec);
-SB_API sb_status sb_builder_add_pool2d(sb_builder *builder, const sb_pool_spec *spec);
-SB_API sb_status sb_builder_add_elementwise(sb_builder *builder, const sb_elementwise_spec *spec);
-SB_API sb_status sb_builder_add_subsample_pad(sb_builder *builder, const sb_subsample_spec *spec);
-
-/* Quantizes where the input is float32 and the output codes, dequantizes the other way round. */
-SB_API sb_status sb_builder_add_convert(sb_builder *builder, const sb_convert_spec *spec);
+SB_API sb_status sb_builder_add_direct(sb_builder *builder, const sb_direct_spec *spec);
 
 /* Seals the program. On success the builder is empty and only good for sb_builder_free. */
 SB_API sb_status sb_builder_finish(sb_builder *builder, sb_program **program);

@@ -73,8 +73,10 @@ static sb_program *build(const layer *one, const sb_weight_spec *weight) {
         input = add_value(builder,
                           (sb_value_spec){one->channels, one->height, one->width, place,
                                           .type = SB_TYPE_U8, .zero = one->zero, .top = one->top});
-        const sb_convert_spec convert = {plain, input, 1.0f};
-        require(sb_builder_add_convert(builder, &convert), builder);
+        const float factor = 1.0f;
+        const sb_direct_spec quantize = {
+            .op = "quantize", .input = plain, .output = input, .real = {&factor, 1}};
+        require(sb_builder_add_direct(builder, &quantize), builder);
     }
     const uint32_t output =
         add_value(builder, (sb_value_spec){one->filters, output_size(one, one->height),

@@ -166,20 +166,68 @@ static sb_status add_layer(sb_maker *maker, uint32_t input, int32_t *shape, sb_t
     return sb_builder_add_conv2d(maker->builder, &spec);
 }
 
+/* A pool, with a scale where it must not have one and without where it may, at times. */
 static sb_status add_pool(sb_maker *maker, uint32_t input, int32_t *shape, sb_type made,
                           uint32_t *output) {
     const sb_window_spec window = window_for(maker, shape);
+    const bool average = any(0, 1) != 0;
+    int32_t include = any(0, 1);
     *output = add_value(maker, shape, made, SB_PLACE_ARENA);
-    const sb_pool_spec spec = {input,  *output,        (sb_pool)any(0, 1),
-                               window, any(0, 1) != 0, spoilt_float(1, maker->odds)};
-    return sb_builder_add_pool2d(maker->builder, &spec);
+    spoil(&include, maker->odds);
+    sb_direct_spec spec = {.op = average ? "avg_pool2d" : "max_pool2d",
+                           .input = input,
+                           .output = *output,
+                           .window = window,
+                           .whole = {&include, average ? 1 : 0}};
+    if (average && any(0, 1))
+        spec.scale = (sb_floats){numbers, (size_t)shape[0]};
+    return sb_builder_add_direct(maker->builder, &spec);
+}
+
+static sb_status convert(sb_maker *maker, uint32_t input, uint32_t output, sb_type made,
+                         float factor) {
+    const sb_direct_spec spec = {.op = made == SB_TYPE_U8 ? "quantize" : "dequantize",
+                                 .input = input,
+                                 .output = output,
+                                 .real = {&factor, 1}};
+    return sb_builder_add_direct(maker->builder, &spec);
+}
+
+static sb_status add_elementwise(sb_maker *maker, uint32_t input, const int32_t *shape,
+                                 uint32_t output) {
+    const int32_t channels = shape[0];
+    const sb_epilogue_spec epilogue =
+        epilogue_for(maker, channels, any(0, 1) ? input : SB_NO_VALUE);
+    const sb_direct_spec spec = {.op = "elementwise",
+                                 .input = input,
+                                 .output = output,
+                                 .scale = {numbers, (size_t)channels},
+                                 .epilogue = any(0, 3) ? &epilogue : NULL};
+    return sb_builder_add_direct(maker->builder, &spec);
+}
+
+static sb_status add_subsample(sb_maker *maker, uint32_t input, int32_t *shape, sb_type made,
+                               uint32_t *output) {
+    const int32_t stride = any(1, 2);
+    int32_t around[] = {any(0, 2), any(0, 2)};
+    shape[0] += around[0] + around[1];
+    shape[1] = extent(shape[1], 1, stride, 0);
+    shape[2] = extent(shape[2], 1, stride, 0);
+    *output = add_value(maker, shape, made, SB_PLACE_ARENA);
+    spoil(&around[0], maker->odds);
+    spoil(&around[1], maker->odds);
+    const sb_direct_spec spec = {.op = "subsample_pad",
+                                 .input = input,
+                                 .output = *output,
+                                 .window = {1, 1, stride, stride, 0, 0, 1, 1},
+                                 .whole = {around, 2}};
+    return sb_builder_add_direct(maker->builder, &spec);
 }
 
 /* A step behind `input`; *output and shape are its result. */
 static sb_status add_step(sb_maker *maker, uint32_t input, int32_t *shape, sb_type *type,
                           uint32_t *output) {
     const sb_type made = any(0, 4) ? *type : (sb_type)any(0, 1), was = *type;
-    const int32_t channels = shape[0];
     *type = made;
     switch (any(0, 4)) {
     case 0:
@@ -189,27 +237,10 @@ static sb_status add_step(sb_maker *maker, uint32_t input, int32_t *shape, sb_ty
         return add_pool(maker, input, shape, made, output);
     case 3:
         *output = add_value(maker, shape, made, SB_PLACE_ARENA);
-        return was == made
-                   ? sb_builder_add_elementwise(
-                         maker->builder,
-                         &(sb_elementwise_spec){
-                             input,
-                             *output,
-                             {numbers, (size_t)channels},
-                             epilogue_for(maker, channels, any(0, 1) ? input : SB_NO_VALUE)})
-                   : sb_builder_add_convert(
-                         maker->builder,
-                         &(sb_convert_spec){input, *output, spoilt_float(0.5f, maker->odds)});
-    default: {
-        int32_t before = any(0, 2), stride = any(1, 2);
-        shape[0] += any(before, 3);
-        shape[1] = extent(shape[1], 1, stride, 0);
-        shape[2] = extent(shape[2], 1, stride, 0);
-        *output = add_value(maker, shape, made, SB_PLACE_ARENA);
-        spoil(&before, maker->odds);
-        return sb_builder_add_subsample_pad(
-            maker->builder, &(sb_subsample_spec){input, *output, stride, stride, before});
-    }
+        return was == made ? add_elementwise(maker, input, shape, *output)
+                           : convert(maker, input, *output, made, spoilt_float(0.5f, maker->odds));
+    default:
+        return add_subsample(maker, input, shape, made, output);
     }
 }
 
@@ -243,17 +274,17 @@ static int round_of(int odds) {
     sb_status status = SB_OK;
     if (type == SB_TYPE_U8) {
         next = add_value(&maker, shape, type, SB_PLACE_ARENA);
-        status = sb_builder_add_convert(maker.builder, &(sb_convert_spec){last, next, 0.5f});
+        status = convert(&maker, last, next, type, 0.5f);
         last = next;
     }
     for (int i = any(0, 3); i && status == SB_OK; --i, last = next)
         status = add_step(&maker, last, shape, &type, &next);
     next = add_value(&maker, shape, SB_TYPE_F32, SB_PLACE_OUTPUT);
     if (status == SB_OK && type == SB_TYPE_U8)
-        status = sb_builder_add_convert(maker.builder, &(sb_convert_spec){last, next, 0.5f});
+        status = convert(&maker, last, next, SB_TYPE_F32, 0.5f);
     else if (status == SB_OK)
-        status = sb_builder_add_elementwise(
-            maker.builder, &(sb_elementwise_spec){last, next, {0}, {.residual = SB_NO_VALUE}});
+        status = sb_builder_add_direct(
+            maker.builder, &(sb_direct_spec){.op = "flatten", .input = last, .output = next});
     if (status == SB_OK)
         status = sb_builder_finish(maker.builder, &program);
     sb_builder_free(maker.builder);

@@ -306,7 +306,7 @@ class CodesProgram:
         self.output = self.plain_output
         if self.result is not None:
             self.output = self.value(self.out_shape, self.result)
-        self.builder.add_convert(self.plain_input, self.input, 1.0)
+        self.builder.add_direct("quantize", self.plain_input, self.input, real=(1.0,))
 
     def value(self, shape, codes, place=None, layout=None, fill=0):
         number = self.builder.add_value(
@@ -323,7 +323,7 @@ class CodesProgram:
     def run(self, q):
         """Codes in, codes (int64) or float32 out."""
         if self.result is not None:
-            self.builder.add_convert(self.output, self.plain_output, 1.0)
+            self.builder.add_direct("dequantize", self.output, self.plain_output, real=(1.0,))
         program = self.builder.finish()
         self.kernels = program.step_kernels()
         y = np.full((len(q), *self.out_shape), np.nan, np.float32)

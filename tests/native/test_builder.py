@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from signbin import native
 from signbin.native import _signbin
 
 INT_MAX = 2**31 - 1
@@ -57,7 +58,7 @@ def test_a_second_input_or_output_is_refused():
 def test_steps_read_what_is_written_and_write_what_is_not(source, target):
     builder = builder_with([(1, 1, 1), (1, 1, 1), (1, 1, 1)])
     with pytest.raises(_signbin.StatusError, match="SB_INVALID_ARGUMENT: step 0"):
-        builder.add_elementwise(source, target, epilogue=PLAIN)
+        builder.add_direct("flatten", source, target)
 
 
 def test_a_step_may_not_write_over_what_it_reads():
@@ -65,9 +66,9 @@ def test_a_step_may_not_write_over_what_it_reads():
     builder.add_value((4, 1, 1), _signbin.Place.INPUT)
     builder.add_value((4, 1, 1), _signbin.Place.ARENA, 0)
     builder.add_value((4, 1, 1), _signbin.Place.ARENA, 12)
-    builder.add_elementwise(0, 1, epilogue=PLAIN)
+    builder.add_direct("flatten", 0, 1)
     with pytest.raises(_signbin.StatusError, match="share memory"):
-        builder.add_elementwise(1, 2, epilogue=PLAIN)
+        builder.add_direct("flatten", 1, 2)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_windows_that_do_not_map_the_shapes_are_refused(window):
     with pytest.raises(_signbin.StatusError, match="SB_INVALID_ARGUMENT"):
         builder.add_conv2d(0, 1, window, 1, weight, PLAIN)
     with pytest.raises(_signbin.StatusError, match="SB_INVALID_ARGUMENT"):
-        builder.add_pool2d(0, 1, _signbin.Pool.MAX, window)
+        builder.add_direct("max_pool2d", 0, 1, window)
 
 
 @pytest.mark.parametrize("groups", [0, -1, 3, INT_MAX])
@@ -158,23 +159,75 @@ def test_epilogues_that_do_not_fit_are_refused(arguments):
 def test_a_residual_of_another_shape_is_refused():
     builder = builder_with([(4, 2, 2), (4, 1, 4)])
     with pytest.raises(_signbin.StatusError, match="another shape"):
-        builder.add_elementwise(0, 1, epilogue=_signbin.Epilogue(residual=0))
+        builder.add_direct("elementwise", 0, 1, epilogue=_signbin.Epilogue(residual=0))
 
 
 def test_pooling_refuses_padding_as_wide_as_the_kernel_and_dilated_averages():
     builder = builder_with([(1, 4, 4), (1, 7, 7)])
     with pytest.raises(_signbin.StatusError, match="padding"):
-        builder.add_pool2d(0, 1, _signbin.Pool.MAX, (2, 2, 1, 1, 2, 2, 1, 1))
+        builder.add_direct("max_pool2d", 0, 1, (2, 2, 1, 1, 2, 2, 1, 1))
     builder = builder_with([(1, 4, 4), (1, 2, 2)])
     with pytest.raises(_signbin.StatusError, match="dilation"):
-        builder.add_pool2d(0, 1, _signbin.Pool.AVERAGE, (2, 2, 1, 1, 0, 0, 2, 2))
+        builder.add_direct("avg_pool2d", 0, 1, (2, 2, 1, 1, 0, 0, 2, 2), whole=(1,))
 
 
-@pytest.mark.parametrize("before", [-1, 3, INT_MAX])
-def test_subsampling_keeps_its_channels_inside_the_output(before):
+@pytest.mark.parametrize(
+    ("channels", "complaint"),
+    [
+        ((-1, 3), "channels_before -1; allowed: 0.."),
+        ((0, INT_MAX), "channels_after 2147483647; allowed: 0.."),
+        ((3, 0), "2 channels between 3 and 0 others does not make 4"),
+    ],
+)
+def test_subsampling_keeps_its_channels_inside_the_output(channels, complaint):
     builder = builder_with([(2, 4, 4), (4, 2, 2)])
-    with pytest.raises(_signbin.StatusError, match="do not fit"):
-        builder.add_subsample_pad(0, 1, (2, 2), before)
+    with pytest.raises(_signbin.StatusError, match=complaint):
+        builder.add_direct("subsample_pad", 0, 1, (1, 1, 2, 2, 0, 0, 1, 1), whole=channels)
+
+
+@pytest.mark.parametrize(
+    ("op", "takes", "complaint"),
+    [
+        ("sharpen", {}, "operation sharpen; allowed: elementwise, flatten, max_pool2d, avg_pool2d"),
+        ("", {}, "operation ; allowed: elementwise"),
+        ("avg_pool2d", {}, "avg_pool2d with 0 whole numbers; allowed: 1"),
+        ("avg_pool2d", {"whole": (1, 1)}, "avg_pool2d with 2 whole numbers; allowed: 1"),
+        ("avg_pool2d", {"whole": (2,)}, r"avg_pool2d with count_include_pad 2; allowed: 0\.\.1"),
+        ("max_pool2d", {"real": (1.0,)}, "max_pool2d with 1 real numbers; allowed: 0"),
+        ("max_pool2d", {"scale": ones(4)}, "max_pool2d takes no scale"),
+        ("elementwise", {"scale": ones(3)}, "scale: 3 numbers; allowed: 4"),
+    ],
+)
+def test_an_operation_takes_what_its_row_says(op, takes, complaint):
+    builder = builder_with([(4, 2, 2), (4, 2, 2)])
+    with pytest.raises(_signbin.StatusError, match=f"SB_INVALID_ARGUMENT.*{complaint}"):
+        builder.add_direct(op, 0, 1, **takes)
+
+
+def test_an_operation_without_an_epilogue_takes_none():
+    builder = builder_with([(4, 2, 2), (4, 2, 2)])
+    with pytest.raises(_signbin.StatusError, match="step 0: flatten takes no epilogue"):
+        builder.add_direct("flatten", 0, 1, epilogue=PLAIN)
+
+
+def test_what_has_direct_kernels_is_an_operation():
+    ops = {kernel.op for kernel in native.kernels() if kernel.strategy == "direct"}
+    assert ops < set(_signbin.direct_ops())
+
+
+@pytest.mark.parametrize(
+    ("op", "allowed"),
+    [
+        ("elementwise", "the same shape"),
+        ("flatten", "as many elements"),
+        ("max_pool2d", "as many channels"),
+    ],
+)
+def test_an_operation_refuses_shapes_that_do_not_fit(op, allowed):
+    builder = builder_with([(4, 2, 2), (3, 2, 2)])
+    complaint = f"{op} from 4 x 2 x 2 to 3 x 2 x 2; allowed: {allowed}"
+    with pytest.raises(_signbin.StatusError, match=complaint):
+        builder.add_direct(op, 0, 1)
 
 
 def test_a_window_too_wide_for_offsets_names_the_remedy():
@@ -196,7 +249,7 @@ def test_a_program_without_an_output_is_not_finished():
 
 def test_a_finished_builder_is_empty():
     builder = builder_with([(1, 1, 1), (1, 1, 1)])
-    builder.add_elementwise(0, 1, epilogue=PLAIN)
+    builder.add_direct("flatten", 0, 1)
     builder.finish()
     with pytest.raises(_signbin.StatusError):
         builder.finish()
@@ -204,8 +257,8 @@ def test_a_finished_builder_is_empty():
 
 def small_program():
     builder = builder_with([(2, 3, 3), (2, 3, 3), (2, 3, 3)])
-    builder.add_elementwise(0, 1, epilogue=PLAIN)
-    builder.add_elementwise(1, 2, epilogue=PLAIN)
+    builder.add_direct("flatten", 0, 1)
+    builder.add_direct("flatten", 1, 2)
     return builder.finish()
 
 

@@ -22,9 +22,9 @@ def builder_of(*values):
     for index, (shape, codes) in enumerate(values):
         builder.add_value(shape, ARENA, index << 16, codes=codes)
     if values[0][1] is None:
-        builder.add_elementwise(plain, 1, epilogue=PLAIN)
+        builder.add_direct("flatten", plain, 1)
     else:
-        builder.add_convert(plain, 1, 1.0)
+        builder.add_direct("quantize", plain, 1, real=(1.0,))
     return builder
 
 
@@ -114,7 +114,7 @@ def test_sums_that_leave_int32_are_refused(kind):
         builder.add_value(shape, INPUT)
         builder.add_value(shape, _signbin.Place.BATCH, 0, codes=U8)
         builder.add_value((1, 1, 1), OUTPUT)
-        builder.add_convert(0, 1, 1.0)
+        builder.add_direct("quantize", 0, 1, real=(1.0,))
         weight = _signbin.Weight(
             **{kind: weights[: channels - missing]}, scale=ones(1), tile=(1, 1, 64)
         )
@@ -127,43 +127,51 @@ def test_sums_that_leave_int32_are_refused(kind):
 
 def test_a_residual_has_the_type_of_the_input():
     builder = builder_of(((4, 2, 2), U8), ((4, 2, 2), None), ((4, 2, 2), U8))
-    builder.add_convert(1, 2, 1.0)
+    builder.add_direct("dequantize", 1, 2, real=(1.0,))
     with pytest.raises(_signbin.StatusError, match="input holds u8, residual f32"):
-        builder.add_elementwise(1, 3, epilogue=_signbin.Epilogue(residual=2))
+        builder.add_direct("elementwise", 1, 3, epilogue=_signbin.Epilogue(residual=2))
 
 
 @pytest.mark.parametrize("scale", [np.nan, np.inf, -np.inf])
 def test_factors_of_residuals_and_averages_are_finite(scale):
     builder = builder_of(((4, 2, 2), U8), ((4, 2, 2), U8))
+    epilogue = _signbin.Epilogue(residual=1, residual_scale=scale)
     with pytest.raises(_signbin.StatusError, match="residual scale"):
-        builder.add_elementwise(1, 2, epilogue=_signbin.Epilogue(residual=1, residual_scale=scale))
-    with pytest.raises(_signbin.StatusError, match="pool scale"):
-        builder.add_pool2d(1, 2, _signbin.Pool.AVERAGE, POINT, scale=scale)
+        builder.add_direct("elementwise", 1, 2, epilogue=epilogue)
+    with pytest.raises(_signbin.StatusError, match="scale: number 0 is not finite"):
+        builder.add_direct("avg_pool2d", 1, 2, POINT, np.full(4, scale, np.float32), whole=(1,))
 
 
 @pytest.mark.parametrize("made", [(1, 255), (0, 127), None])
 def test_steps_that_move_codes_keep_what_they_mean(made):
     builder = builder_of(((4, 2, 2), U8), ((4, 2, 2), made))
     with pytest.raises(_signbin.StatusError, match="from u8 with zero 0 and top 255"):
-        builder.add_elementwise(1, 2, epilogue=PLAIN)
+        builder.add_direct("flatten", 1, 2)
     with pytest.raises(_signbin.StatusError, match="from u8 with zero 0 and top 255"):
-        builder.add_pool2d(1, 2, _signbin.Pool.MAX, POINT)
+        builder.add_direct("max_pool2d", 1, 2, POINT)
     with pytest.raises(_signbin.StatusError, match="from u8 with zero 0 and top 255"):
-        builder.add_subsample_pad(1, 2, (1, 1), 0)
+        builder.add_direct("subsample_pad", 1, 2, POINT, whole=(0, 0))
 
 
 @pytest.mark.parametrize("factor", [0.0, -1.0, np.nan, np.inf])
 def test_conversions_have_a_positive_factor(factor):
     builder = builder_of(((4, 2, 2), U8), ((4, 2, 2), None))
     with pytest.raises(_signbin.StatusError, match="finite, above 0"):
-        builder.add_convert(1, 2, factor)
+        builder.add_direct("dequantize", 1, 2, real=(factor,))
 
 
-@pytest.mark.parametrize(("shape", "made"), [((4, 2, 2), U8), ((4, 4, 1), None)])
-def test_conversions_change_the_type_and_nothing_else(shape, made):
+@pytest.mark.parametrize(
+    ("op", "shape", "made", "complaint"),
+    [
+        ("dequantize", (4, 2, 2), U8, "from u8 to u8; allowed: from u8 to f32"),
+        ("quantize", (4, 2, 2), None, "from u8 to f32; allowed: from f32 to u8"),
+        ("dequantize", (4, 4, 1), None, "from 4 x 2 x 2 to 4 x 4 x 1; allowed: the same shape"),
+    ],
+)
+def test_conversions_change_the_type_and_nothing_else(op, shape, made, complaint):
     builder = builder_of(((4, 2, 2), U8), (shape, made))
-    with pytest.raises(_signbin.StatusError, match="between f32 and codes, of one shape"):
-        builder.add_convert(1, 2, 1.0)
+    with pytest.raises(_signbin.StatusError, match=f"step 1: {op} {complaint}"):
+        builder.add_direct(op, 1, 2, real=(1.0,))
 
 
 def test_an_average_whose_sum_leaves_int32_is_refused():
@@ -172,6 +180,6 @@ def test_an_average_whose_sum_leaves_int32_is_refused():
     builder.add_value((1, side, side), INPUT)
     builder.add_value((1, side, side), ARENA, 0, codes=U8)
     builder.add_value((1, 1, 1), OUTPUT)
-    builder.add_convert(0, 1, 1.0)
+    builder.add_direct("quantize", 0, 1, real=(1.0,))
     with pytest.raises(_signbin.StatusError, match="does not fit int32"):
-        builder.add_pool2d(1, 2, _signbin.Pool.AVERAGE, (side, side, 1, 1, 0, 0, 1, 1))
+        builder.add_direct("avg_pool2d", 1, 2, (side, side, 1, 1, 0, 0, 1, 1), whole=(1,))

@@ -66,9 +66,9 @@ def test_conversions_and_relayouts_move_every_code_and_change_none(
         last = program.input
         for layout in (*layouts, layouts[0]):
             value = program.value((channels, *size), codes, layout=layout, fill=codes.zero)
-            program.builder.add_elementwise(last, value, epilogue=PLAIN)
+            program.builder.add_direct("flatten", last, value)
             last = value
-        program.builder.add_elementwise(last, program.output, epilogue=PLAIN)
+        program.builder.add_direct("flatten", last, program.output)
         np.testing.assert_array_equal(program.run(q), q)
 
 
@@ -92,13 +92,13 @@ def test_quantisation_rounds_to_even_and_saturates(codes_oracle, isa, size, bits
                 blocked = (lanes, max(lanes // given, 1), min(given, lanes))
                 block = (-(-size[0] // blocked[1]), -(-size[1] // blocked[2]))
                 number = builder.add_value(shape, arena, 0, (*blocked, *block, 1, 1, 1, 1, 3))
-                builder.add_elementwise(source, number, epilogue=PLAIN)
+                builder.add_direct("flatten", source, number)
                 source = number
             form = None if taken is None else layout_of(isa, size, taken, (1, 2, 3, 0), 4)
             held = builder.add_value(shape, arena, 1 << 21, form, codes.zero, codes.native)
-            builder.add_convert(source, held, 0.25)
+            builder.add_direct("quantize", source, held, real=(0.25,))
             target = builder.add_value(shape, _signbin.Place.OUTPUT)
-            builder.add_convert(held, target, 0.75)
+            builder.add_direct("dequantize", held, target, real=(0.75,))
             y = np.full_like(x, np.nan)
             builder.finish().run(x, y, 1)
             q = codes_oracle.requantize(x * np.float32(0.25), codes)
@@ -124,7 +124,7 @@ def test_an_exchanged_halo_holds_the_neighbours_and_zeros_outside(
         program = codes_oracle.Program(isa, ((channels, *size),) * 2, (codes, sums), threads)
         layout = layout_of(isa, size, blocks_x, halo, channels + 1)
         held = program.value((channels, *size), codes, layout=layout, fill=128)
-        program.builder.add_elementwise(program.input, held, ones, epilogue=PLAIN)
+        program.builder.add_direct("elementwise", program.input, held, scale=ones)
         program.builder.add_conv2d(held, program.output, conv.window, channels, weight, PLAIN)
         exact, _ = codes_oracle.exact_convolution(
             q, np.ones((channels, 1, 5, 3), np.int8), conv, 128
@@ -133,7 +133,7 @@ def test_an_exchanged_halo_holds_the_neighbours_and_zeros_outside(
         np.testing.assert_array_equal(program.run(q), expected)
 
 
-def pooled(codes_oracle, isa, kind, window, codes, **how):
+def pooled(codes_oracle, isa, op, window, codes, **how):
     kernel, stride, padding, size = window
     out = [
         (n + 2 * p - k) // s + 1 for n, p, k, s in zip(size, padding, kernel, stride, strict=True)
@@ -142,7 +142,7 @@ def pooled(codes_oracle, isa, kind, window, codes, **how):
         isa, ((5, *size), (5, *out)), (codes, how.pop("result", codes)), how.pop("threads", 1)
     )
     form = (*kernel, *stride, *padding, 1, 1)
-    program.builder.add_pool2d(program.input, program.output, kind, form, **how)
+    program.builder.add_direct(op, program.input, program.output, form, **how)
     return program
 
 
@@ -153,7 +153,7 @@ def test_max_pooling_takes_the_largest_code(oracle, codes_oracle, isa, window, z
     codes = codes_oracle.Quantized(zero)
     kernel, stride, padding, size = window
     q = codes.random(np.random.default_rng(1), (2, 5, *size)) // 2
-    program = pooled(codes_oracle, isa, _signbin.Pool.MAX, window, codes)
+    program = pooled(codes_oracle, isa, "max_pool2d", window, codes)
     conv = oracle.Conv(5, size, 5, kernel, stride, padding, (1, 1), 5)
     expected = oracle.windows_of(q, conv).max(axis=(3, 4)).reshape(2, 5, *conv.output)
     np.testing.assert_array_equal(program.run(q), expected)
@@ -173,12 +173,12 @@ def test_average_pooling_divides_then_scales(oracle, codes_oracle, isa, window, 
     program = pooled(
         codes_oracle,
         isa,
-        _signbin.Pool.AVERAGE,
+        "avg_pool2d",
         window,
         codes,
         result=result,
-        count_include_pad=include,
-        scale=1.7,
+        whole=(include,),
+        scale=np.full(5, 1.7, np.float32),
     )
     conv = oracle.Conv(5, size, 5, kernel, stride, padding, (1, 1), 5)
     sums = oracle.windows_of(q - codes.zero, conv).sum(axis=(3, 4))
@@ -204,8 +204,9 @@ def test_elementwise_steps_are_the_chain(codes_oracle, isa, size):
             scale, 20 * bias, None, 0.3, activation, 0, -10, 20, slope, 10 * post
         )
         program = codes_oracle.Program(isa, ((5, *size),) * 2, (given, stored))
-        program.builder.add_elementwise(
-            program.input, program.output, scale, epilogue=chain.epilogue(residual)
+        given_and_made = (program.input, program.output)
+        program.builder.add_direct(
+            "elementwise", *given_and_made, scale=scale, epilogue=chain.epilogue(residual)
         )
         steps = q - given.zero
         expected = chain.finish(steps, None, None if residual is None else steps, stored)
@@ -221,7 +222,8 @@ def test_subsample_pad_adds_channels_of_the_zero_point(codes_oracle, isa, stride
         q[:, :, :: stride[0], :: stride[1]], ((0, 0), (2, 1), (0, 0), (0, 0)), constant_values=64
     )
     program = codes_oracle.Program(isa, ((3, 7, 8), expected.shape[1:]), (codes, codes))
-    program.builder.add_subsample_pad(program.input, program.output, stride, 2)
+    window = (1, 1, *stride, 0, 0, 1, 1)
+    program.builder.add_direct("subsample_pad", program.input, program.output, window, whole=(2, 1))
     np.testing.assert_array_equal(program.run(q), expected)
 
 
@@ -230,7 +232,7 @@ def test_flatten_copies_codes_into_another_shape(codes_oracle, isa):
     codes = codes_oracle.Quantized()
     q = codes.random(np.random.default_rng(5), (2, 3, 4, 5))
     program = codes_oracle.Program(isa, ((3, 4, 5), (60,)), (codes, codes))
-    program.builder.add_elementwise(program.input, program.output, epilogue=PLAIN)
+    program.builder.add_direct("flatten", program.input, program.output)
     np.testing.assert_array_equal(program.run(q), q.reshape(2, 60))
 
 
@@ -245,8 +247,8 @@ def test_copies_of_codes_are_their_numbers(codes_oracle, isa):
     ):
         layout = None if given is None else layout_of(isa, (4, 4), 2, (1, 1, 1, 1), 3)
         builder.add_value((3, 4, 4), place, 0, layout, 0 if given is None else 128, given)
-    builder.add_convert(0, 1, 1.0)
-    builder.add_convert(1, 2, 1.0)
+    builder.add_direct("quantize", 0, 1, real=(1.0,))
+    builder.add_direct("dequantize", 1, 2, real=(1.0,))
     q = codes.random(np.random.default_rng(6), (3, 3, 4, 4))
     copy, y = np.zeros(q.shape, np.float32), np.zeros(q.shape, np.float32)
     builder.finish().run((q - 128).astype(np.float32), y, 3, [None, copy])

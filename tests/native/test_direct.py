@@ -23,11 +23,11 @@ WINDOWS = [  # kernel, stride, padding, dilation, size
 ]
 
 
-def pooled(oracle, isa, kind, window, x, *, include=True):
+def pooled(oracle, isa, op, window, x, **takes):
     kernel, stride, padding, dilation, size = window
     conv = oracle.Conv(3, size, 3, kernel, stride, padding, dilation, 3)
     layer = oracle.OneLayer(isa, (3, *size), (3, *conv.output))
-    layer.builder.add_pool2d(layer.input, layer.output, kind, conv.window, include)
+    layer.builder.add_direct(op, layer.input, layer.output, conv.window, **takes)
     return layer.run(x), layer.kernels[0], conv
 
 
@@ -39,7 +39,7 @@ def numbers(size, seed=0, batch=2):
 @pytest.mark.parametrize("isa", ISAS)
 def test_max_pooling_takes_the_largest_inside_the_image(oracle, isa, window):
     x = numbers(window[4])
-    actual, kernel, conv = pooled(oracle, isa, _signbin.Pool.MAX, window, x)
+    actual, kernel, conv = pooled(oracle, isa, "max_pool2d", window, x)
     assert kernel.startswith("sb_f32_direct_max_pool2d_")
     assert kernel.endswith("__" + isa)
     lowest = np.abs(x).max() + 1
@@ -52,7 +52,7 @@ def test_max_pooling_keeps_nan_and_infinities(oracle, isa):
     x = numbers((6, 6))
     x[0, 0, 0, 0], x[0, 1, 3, 3], x[1, 2, :2, :2] = np.nan, np.inf, -np.inf
     x[0, 0, 0, 1] = np.inf
-    actual, _, _ = pooled(oracle, isa, _signbin.Pool.MAX, WINDOWS[0], x)
+    actual, _, _ = pooled(oracle, isa, "max_pool2d", WINDOWS[0], x)
     expected = x.reshape(2, 3, 3, 2, 3, 2).max(axis=(3, 5))
     np.testing.assert_array_equal(actual, expected)
 
@@ -62,7 +62,7 @@ def test_max_pooling_keeps_nan_and_infinities(oracle, isa):
 @pytest.mark.parametrize("isa", ISAS)
 def test_average_pooling_divides_by_the_taps_it_counts(oracle, isa, window, include):
     x = numbers(window[4])
-    actual, kernel, conv = pooled(oracle, isa, _signbin.Pool.AVERAGE, window, x, include=include)
+    actual, kernel, conv = pooled(oracle, isa, "avg_pool2d", window, x, whole=(include,))
     assert kernel.startswith("sb_f32_direct_avg_pool2d_")
     total = oracle.windows_of(x, conv).sum(axis=(3, 4))
     taps = np.ones_like(x) if not include else None
@@ -72,9 +72,8 @@ def test_average_pooling_divides_by_the_taps_it_counts(oracle, isa, window, incl
 
 def elementwise(oracle, isa, x, scale=None, **epilogue):
     layer = oracle.OneLayer(isa, x.shape[1:], x.shape[1:])
-    layer.builder.add_elementwise(
-        layer.input, layer.output, scale, epilogue=_signbin.Epilogue(**epilogue)
-    )
+    finish = _signbin.Epilogue(**epilogue)
+    layer.builder.add_direct("elementwise", layer.input, layer.output, scale=scale, epilogue=finish)
     return layer.run(x)
 
 
@@ -118,7 +117,7 @@ def test_activations_keep_nan_and_infinities(oracle, isa):
 def test_flatten_is_a_copy_into_another_shape(oracle, isa):
     x = numbers((4, 5))
     layer = oracle.OneLayer(isa, (3, 4, 5), (60,))
-    layer.builder.add_elementwise(layer.input, layer.output, epilogue=_signbin.Epilogue())
+    layer.builder.add_direct("flatten", layer.input, layer.output)
     np.testing.assert_array_equal(layer.run(x), x.reshape(2, 60))
 
 
@@ -128,5 +127,6 @@ def test_subsample_pad_puts_zero_channels_around(oracle, isa, stride):
     x = numbers((7, 8))
     expected = np.pad(x[:, :, :: stride[0], :: stride[1]], ((0, 0), (2, 1), (0, 0), (0, 0)))
     layer = oracle.OneLayer(isa, (3, 7, 8), expected.shape[1:])
-    layer.builder.add_subsample_pad(layer.input, layer.output, stride, 2)
+    window = (1, 1, *stride, 0, 0, 1, 1)
+    layer.builder.add_direct("subsample_pad", layer.input, layer.output, window, whole=(2, 1))
     np.testing.assert_array_equal(layer.run(x), expected)

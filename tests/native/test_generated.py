@@ -41,7 +41,7 @@ class Run:
         result = builder.add_value((conv.filters, *conv.output), _signbin.Place.OUTPUT)
         if codes:
             layer_input = builder.add_value(shape, _signbin.Place.ARENA, codes=(128, 255))
-            builder.add_convert(given, layer_input, 20.0)
+            builder.add_direct("quantize", given, layer_input, real=(20.0,))
         weight = _signbin.Weight(
             codes=self.weights.codes.reshape(-1),
             scale=self.weights.scale,

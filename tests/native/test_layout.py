@@ -38,15 +38,14 @@ class Chain:
 
     def copy_into(self, layout, fill=0.0):
         target = self.value(self.shape, layout, fill)
-        self.builder.add_elementwise(self.last, target, epilogue=PLAIN)
+        self.builder.add_direct("flatten", self.last, target)
         self.last = target
 
     def double_into(self, layout, fill=0.0):
         """x + x, by a kernel that leaves the halo to the exchange."""
         target = self.value(self.shape, layout, fill)
-        self.builder.add_elementwise(
-            self.last, target, epilogue=_signbin.Epilogue(residual=self.last)
-        )
+        epilogue = _signbin.Epilogue(residual=self.last)
+        self.builder.add_direct("elementwise", self.last, target, epilogue=epilogue)
         self.last = target
 
     def run(self, x, add_last, shape):
@@ -58,7 +57,7 @@ class Chain:
 
 
 def copy_out(builder, source, target):
-    builder.add_elementwise(source, target, epilogue=PLAIN)
+    builder.add_direct("flatten", source, target)
 
 
 def numbers(size, seed=0, batch=2):
@@ -106,7 +105,7 @@ def test_a_maximum_ignores_padding_whatever_the_halo_holds(isa, size, fill):
     view = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
 
     def pool(builder, source, target):
-        builder.add_pool2d(source, target, _signbin.Pool.MAX, (3, 3, 1, 1, 1, 1, 1, 1))
+        builder.add_direct("max_pool2d", source, target, (3, 3, 1, 1, 1, 1, 1, 1))
 
     chain = Chain(isa, (3, *size))
     chain.double_into(layout_of(isa, size, 2, (1, 1, 1, 1)), fill)
@@ -179,7 +178,7 @@ def test_linear_layers_refuse_values_of_one_image_at_a_time():
         builder.add_linear(0, 1, weight, PLAIN)
     builder.add_linear(0, 2, weight, PLAIN)
     with pytest.raises(_signbin.StatusError, match="one image at a time"):
-        builder.add_elementwise(2, 1, epilogue=PLAIN)
+        builder.add_direct("flatten", 2, 1)
 
 
 def test_steps_after_a_linear_layer_see_every_image():
@@ -189,7 +188,7 @@ def test_steps_after_a_linear_layer_see_every_image():
     builder.add_value((3, 1, 1), _signbin.Place.BATCH)
     builder.add_value((3, 1, 1), _signbin.Place.OUTPUT)
     builder.add_linear(0, 1, weight, PLAIN)
-    builder.add_elementwise(1, 2, epilogue=_signbin.Epilogue(residual=0))
+    builder.add_direct("elementwise", 1, 2, epilogue=_signbin.Epilogue(residual=0))
     x = numbers((1, 1), batch=5)
     y = np.zeros_like(x)
     builder.finish().run(x, y, 5)
@@ -200,7 +199,7 @@ def test_step_times_need_one_number_per_step():
     builder = _signbin.Builder("scalar", 0)
     builder.add_value((1, 1, 1), _signbin.Place.INPUT)
     builder.add_value((1, 1, 1), _signbin.Place.OUTPUT)
-    builder.add_elementwise(0, 1, epilogue=PLAIN)
+    builder.add_direct("flatten", 0, 1)
     program = builder.finish()
     x, y = np.ones(1, np.float32), np.zeros(1, np.float32)
     with pytest.raises(_signbin.StatusError, match="one number per step"):

@@ -181,8 +181,11 @@ typedef struct sb_table_weights {
     int32_t signs;
 } sb_table_weights;
 
+/* Numbers of either kind that a step without weights takes at most. */
+enum { SB_NUMBERS = 4 };
+
 /* input, residual, output: the views the kernel reads and writes; the residual has the output's
- * blocks. */
+ * blocks. whole, real: what a step without weights takes beside them, as its kernels say. */
 typedef struct sb_layer {
     sb_geometry geometry;
     sb_view input, residual, output;
@@ -195,10 +198,9 @@ typedef struct sb_layer {
     sb_sums_weights sum_list;
     sb_bit_weights bits;
     sb_integer_sums sums;
-    bool count_include_pad;  /* avg_pool2d */
-    bool whole_image;        /* avg_pool2d: one window, without padding; the output is plain */
-    int32_t channels_before; /* subsample_pad */
-    float factor;            /* quantize, dequantize */
+    bool whole_image; /* one window, without padding; the output is plain */
+    int32_t whole[SB_NUMBERS];
+    float real[SB_NUMBERS];
 } sb_layer;
 
 /* One image, or for linear layers the whole batch. Elements are float or, for codes, uint16_t.

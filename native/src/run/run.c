@@ -92,7 +92,7 @@ static void copy_value(const sb_turn *turn, uint32_t index) {
     const sb_contents *contents = turn->call->contents;
     const bool codes = value->type == SB_TYPE_U8;
     const size_t bytes = value->elements * sb_type_bytes(value->type);
-    sb_layer layer = {.factor = 1.0f};
+    sb_layer layer = {.real = {1.0f}};
     if (!copies || !copies[index])
         return;
     layer.geometry.in_channels = value->extent.channels;

@@ -242,27 +242,19 @@ class Builder {
         done(sb_builder_add_linear(builder_.get(), &spec));
     }
 
-    void add_pool2d(uint32_t input, uint32_t output, sb_pool kind, const Window &window,
-                    bool count_include_pad, float scale) {
-        const sb_pool_spec spec{input, output, kind, window_spec(window), count_include_pad, scale};
-        done(sb_builder_add_pool2d(builder_.get(), &spec));
-    }
-
-    void add_elementwise(uint32_t input, uint32_t output, const std::optional<Floats> &scale,
-                         const Epilogue &epilogue) {
-        const sb_elementwise_spec spec{input, output, view(scale), epilogue.spec()};
-        done(sb_builder_add_elementwise(builder_.get(), &spec));
-    }
-
-    void add_subsample_pad(uint32_t input, uint32_t output, const std::array<int32_t, 2> &stride,
-                           int32_t channels_before) {
-        const sb_subsample_spec spec{input, output, stride[0], stride[1], channels_before};
-        done(sb_builder_add_subsample_pad(builder_.get(), &spec));
-    }
-
-    void add_convert(uint32_t input, uint32_t output, float factor) {
-        const sb_convert_spec spec{input, output, factor};
-        done(sb_builder_add_convert(builder_.get(), &spec));
+    void add_direct(const std::string &op, uint32_t input, uint32_t output, const Window &window,
+                    const std::optional<Floats> &scale, const Epilogue *epilogue,
+                    const std::vector<int32_t> &whole, const std::vector<float> &real) {
+        const sb_epilogue_spec finish = epilogue ? epilogue->spec() : sb_epilogue_spec{};
+        const sb_direct_spec spec{op.c_str(),
+                                  input,
+                                  output,
+                                  window_spec(window),
+                                  view(scale),
+                                  epilogue ? &finish : nullptr,
+                                  {whole.data(), whole.size()},
+                                  {real.data(), real.size()}};
+        done(sb_builder_add_direct(builder_.get(), &spec));
     }
 
     Program finish() {
@@ -299,6 +291,13 @@ nb::list kernels() {
     return rows;
 }
 
+std::vector<std::string> direct_ops() {
+    std::vector<std::string> names;
+    while (const char *name = sb_direct_name(names.size()))
+        names.emplace_back(name);
+    return names;
+}
+
 int32_t isa_lanes(const std::string &isa, const std::string &activations) {
     for (int type = 0; type < SB_TYPE_COUNT; ++type)
         if (activations == sb_type_name(static_cast<sb_type>(type)))
@@ -324,6 +323,7 @@ NB_MODULE(_signbin, module) {
 
     module.def("version", &sb_version);
     module.def("kernels", &kernels);
+    module.def("direct_ops", &direct_ops);
     module.def("cpu", &cpu);
     module.def("generates", &sb_cpu_generates);
     module.def("isa_choices", &sb_isa_choices);
@@ -348,7 +348,6 @@ NB_MODULE(_signbin, module) {
         .value("ZEROS", SB_WALK_ZEROS)
         .value("TWO_GROUPS", SB_WALK_TWO_GROUPS)
         .value("TABLES", SB_WALK_TABLES);
-    nb::enum_<sb_pool>(module, "Pool").value("MAX", SB_POOL_MAX).value("AVERAGE", SB_POOL_AVERAGE);
 
     nb::class_<SumList>(module, "SumList")
         .def(nb::init<Numbers, Numbers, Numbers, Numbers>(), "starts"_a, "operands"_a, "roles"_a,
@@ -398,13 +397,10 @@ NB_MODULE(_signbin, module) {
         .def("add_conv2d", &Builder::add_conv2d, "input"_a, "output"_a, "window"_a, "groups"_a,
              "weight"_a, "epilogue"_a)
         .def("add_linear", &Builder::add_linear, "input"_a, "output"_a, "weight"_a, "epilogue"_a)
-        .def("add_pool2d", &Builder::add_pool2d, "input"_a, "output"_a, "kind"_a, "window"_a,
-             "count_include_pad"_a = true, "scale"_a = 1.0f)
-        .def("add_elementwise", &Builder::add_elementwise, "input"_a, "output"_a,
-             "scale"_a = nb::none(), "epilogue"_a)
-        .def("add_subsample_pad", &Builder::add_subsample_pad, "input"_a, "output"_a, "stride"_a,
-             "channels_before"_a)
-        .def("add_convert", &Builder::add_convert, "input"_a, "output"_a, "factor"_a)
+        .def("add_direct", &Builder::add_direct, "op"_a, "input"_a, "output"_a,
+             "window"_a = Window{1, 1, 1, 1, 0, 0, 1, 1}, "scale"_a = nb::none(),
+             "epilogue"_a = nb::none(), "whole"_a = std::vector<int32_t>{},
+             "real"_a = std::vector<float>{})
         .def("finish", &Builder::finish);
 
     nb::class_<Program>(module, "Program")

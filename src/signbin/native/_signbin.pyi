@@ -29,10 +29,6 @@ class WalkMode(enum.Enum):
     TWO_GROUPS = 2
     TABLES = 3
 
-class Pool(enum.Enum):
-    MAX = 0
-    AVERAGE = 1
-
 class SumList:
     def __init__(
         self,
@@ -102,27 +98,17 @@ class Builder:
         epilogue: Epilogue,
     ) -> None: ...
     def add_linear(self, input: int, output: int, weight: Weight, epilogue: Epilogue) -> None: ...
-    def add_pool2d(
+    def add_direct(
         self,
+        op: str,
         input: int,
         output: int,
-        kind: Pool,
-        window: Sequence[int],
-        count_include_pad: bool = ...,
-        scale: float = ...,
-    ) -> None: ...
-    def add_elementwise(
-        self,
-        input: int,
-        output: int,
+        window: Sequence[int] = ...,
         scale: NDArray[np.float32] | None = ...,
-        *,
-        epilogue: Epilogue,
+        epilogue: Epilogue | None = ...,
+        whole: Sequence[int] = ...,
+        real: Sequence[float] = ...,
     ) -> None: ...
-    def add_subsample_pad(
-        self, input: int, output: int, stride: Sequence[int], channels_before: int
-    ) -> None: ...
-    def add_convert(self, input: int, output: int, factor: float) -> None: ...
     def finish(self) -> Program: ...
 
 class Program:
@@ -147,6 +133,7 @@ def share_sums(
     budget: int,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], int]: ...
 def version() -> str: ...
+def direct_ops() -> list[str]: ...
 def kernels() -> list[dict[str, Any]]: ...
 def cpu() -> dict[str, int]: ...
 def generates() -> bool: ...

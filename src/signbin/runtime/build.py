@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbin.errors import ExecutionError
-from signbin.ir import Graph, Node, Requantization, TensorType, requantization, resolve
+from signbin.ir import OPS, Graph, Node, Requantization, TensorType, requantization, resolve
 from signbin.ir.graph import Constant, ConstRef
+from signbin.ir.schema import TypeRule
 from signbin.layout import LanePlan, plain_bytes, plan_lanes, plan_memory
 from signbin.native import _signbin
 from signbin.plan import SHARED_SUMS, LayerPlan, Plan, Strategy, order_of_chunks, program_of
@@ -23,7 +24,10 @@ __all__ = ["build_program"]
 
 Floats = NDArray[np.float32]
 
+_WINDOW: Final = {"kernel": (1, 1), "stride": (1, 1), "padding": (0, 0), "dilation": (1, 1)}
+_POINT: Final = (1, 1, 1, 1, 0, 0, 1, 1)
 _DENSE_TILE: Final = (1, 1, 1)
+_KINDS: Final = {kind.value: kind for kind in ActivationKind}
 _ACTIVATIONS: Final = {
     ActivationKind.NONE: _signbin.Activation.NONE,
     ActivationKind.RELU: _signbin.Activation.RELU,
@@ -59,7 +63,7 @@ def build_program(
     for node in graph.nodes:
         step = _Step(builder, graph, node, values, plan)
         try:
-            _STEPS[node.op](step)
+            _STEPS.get(node.op, _add_direct)(step)
         except _signbin.StatusError as error:
             raise ExecutionError(f"{node.op} {node.name} cannot be built ({error})") from error
     return builder.finish(), values
@@ -217,27 +221,33 @@ class _Step:
         return {"scale": constants.scale, "offset": constants.offset}
 
     def epilogue(self) -> _signbin.Epilogue:
-        """The epilogue attributes of conv2d and linear; on codes, in steps of the output."""
+        """The end of a layer, or of a node that is such an end; on codes, its requantisation."""
         if self.given is not None:
             constants = requantization(self.graph, self.node)
             return _signbin.Epilogue(residual=self.residual, **_chain(constants))
         attributes = self.attributes
+        kind = _KINDS.get(attributes.get("activation", self.node.op), ActivationKind.NONE)
+        slope = attributes.get("slope", 0.0)
         return _signbin.Epilogue(
             residual=self.residual,
             bias=self.vector("bias"),
-            activation=_ACTIVATIONS[ActivationKind(attributes["activation"])],
-            slope=attributes["slope"],
-            low=attributes["low"],
-            high=attributes["high"],
-            prelu=self.vector("prelu"),
+            activation=_ACTIVATIONS[kind],
+            slope=slope if isinstance(slope, float) else 0.0,
+            low=attributes.get("low", 0.0),
+            high=attributes.get("high", 0.0),
+            prelu=self.vector("prelu" if "prelu" in attributes else "slope"),
             post_bias=self.vector("post_bias"),
         )
 
-    def elementwise(self, *, scale: Floats | None = None, **epilogue: Any) -> None:
-        """A step y = act(scale[c] * x + bias[c] [+ residual]) + post_bias[c]."""
-        self.builder.add_elementwise(
-            self.source, self.target, scale, epilogue=_signbin.Epilogue(**epilogue)
-        )
+    def scale(self) -> Floats | None:
+        """What codes are multiplied by, in steps of the output, where the node changes codes."""
+        if self.given is None or OPS[self.node.op].types is not TypeRule.REQUANTIZED:
+            return None
+        return requantization(self.graph, self.node).scale
+
+    def add(self, op: str, window: tuple[int, ...] = _POINT, **takes: Any) -> None:
+        """A step without weights."""
+        self.builder.add_direct(op, self.source, self.target, window, **takes)
 
 
 def _chain(constants: Requantization) -> dict[str, Any]:
@@ -306,117 +316,53 @@ def _batch_norm(step: _Step) -> None:
         for name in ("scale", "bias", "mean", "variance")
     )
     factor = scale / np.sqrt(variance + step.attributes["epsilon"])
-    step.elementwise(scale=_flat(factor), bias=_flat(bias - mean * factor))
+    epilogue = _signbin.Epilogue(bias=_flat(bias - mean * factor))
+    step.add("elementwise", scale=_flat(factor), epilogue=epilogue)
 
 
-def _relu(step: _Step) -> None:
-    step.elementwise(activation=_signbin.Activation.RELU)
+def _elementwise(step: _Step) -> None:
+    """An operation that an epilogue holds all of."""
+    step.add("elementwise", scale=step.scale(), epilogue=step.epilogue())
 
 
-def _leaky_relu(step: _Step) -> None:
-    step.elementwise(activation=_signbin.Activation.LEAKY_RELU, slope=step.attributes["slope"])
-
-
-def _prelu(step: _Step) -> None:
-    step.elementwise(activation=_signbin.Activation.LEAKY_RELU, prelu=step.vector("slope"))
-
-
-def _clamp(step: _Step) -> None:
-    low, high = step.attributes["low"], step.attributes["high"]
-    step.elementwise(activation=_signbin.Activation.CLAMP, low=low, high=high)
-
-
-def _add(step: _Step) -> None:
-    step.elementwise(residual=step.residual)
-
-
-def _channel_bias(step: _Step) -> None:
-    step.elementwise(bias=step.vector("bias"))
-
-
-def _flatten(step: _Step) -> None:
-    step.elementwise()
-
-
-def _pool(kind: _signbin.Pool) -> Callable[[_Step], None]:
-    def add(step: _Step) -> None:
-        attributes = step.attributes
-        window = (
-            *attributes["kernel"],
-            *attributes["stride"],
-            *attributes["padding"],
-            *attributes.get("dilation", (1, 1)),
-        )
-        include = attributes.get("count_include_pad", True)
-        step.builder.add_pool2d(
-            step.source, step.target, kind, window, include, _pool_scale(step, kind)
-        )
-
-    return add
-
-
-def _pool_scale(step: _Step, kind: _signbin.Pool) -> float:
-    """What an average of codes is multiplied by: the input's step in steps of the output."""
-    if step.given is None or kind is _signbin.Pool.MAX:
-        return 1.0
-    return float(requantization(step.graph, step.node).scale[0])
-
-
-def _global_average(step: _Step) -> None:
+def _global_avg_pool(step: _Step) -> None:
     _, height, width = _image_shape(step.graph.type_of(step.node.inputs[0]))
-    window = (height, width, 1, 1, 0, 0, 1, 1)
-    average = _signbin.Pool.AVERAGE
-    step.builder.add_pool2d(
-        step.source, step.target, average, window, scale=_pool_scale(step, average)
-    )
-
-
-def _subsample_pad(step: _Step) -> None:
-    attributes = step.attributes
-    step.builder.add_subsample_pad(
-        step.source, step.target, attributes["stride"], attributes["channels_before"]
-    )
+    step.add("avg_pool2d", (height, width, *_POINT[2:]), scale=step.scale(), whole=(1,))
 
 
 def _quantize(step: _Step) -> None:
     spec = step.node.type.quantization
     assert spec is not None
-    step.builder.add_convert(step.source, step.target, float(spec.inverse_scale))
+    step.add("quantize", real=(float(spec.inverse_scale),))
 
 
 def _dequantize(step: _Step) -> None:
     assert step.given is not None
-    step.builder.add_convert(step.source, step.target, step.given.scale)
+    step.add("dequantize", real=(step.given.scale,))
 
 
-def _or_on_codes(add: Callable[[_Step], None]) -> Callable[[_Step], None]:
-    """The same elementwise node on codes: everything it does is in its requantisation."""
+def _add_direct(step: _Step) -> None:
+    """An operation that has kernels of its own name.
 
-    def add_either(step: _Step) -> None:
-        if step.given is None:
-            add(step)
-            return
-        constants = requantization(step.graph, step.node)
-        step.elementwise(scale=constants.scale, residual=step.residual, **_chain(constants))
-
-    return add_either
+    What it states of a window goes into the window; its other whole and real numbers go along in
+    the order of the op table.
+    """
+    stated = step.attributes
+    window = tuple(number for name, pair in _WINDOW.items() for number in stated.pop(name, pair))
+    parts = (value if isinstance(value, tuple) else (value,) for value in stated.values())
+    numbers = [part for parts_of_one in parts for part in parts_of_one]
+    whole = tuple(int(number) for number in numbers if isinstance(number, int))
+    real = tuple(number for number in numbers if isinstance(number, float))
+    step.add(step.node.op, window, scale=step.scale(), whole=whole, real=real)
 
 
 _STEPS: Final[Mapping[str, Callable[[_Step], None]]] = {
     "conv2d": _conv2d,
     "linear": _linear,
     "batch_norm": _batch_norm,
-    "relu": _or_on_codes(_relu),
-    "leaky_relu": _or_on_codes(_leaky_relu),
-    "prelu": _or_on_codes(_prelu),
-    "clamp": _or_on_codes(_clamp),
-    "add": _or_on_codes(_add),
-    "channel_bias": _or_on_codes(_channel_bias),
-    "max_pool2d": _pool(_signbin.Pool.MAX),
-    "avg_pool2d": _pool(_signbin.Pool.AVERAGE),
-    "global_avg_pool": _global_average,
-    "flatten": _flatten,
-    "subsample_pad": _subsample_pad,
+    **dict.fromkeys(("relu", "leaky_relu", "prelu", "clamp", "add", "channel_bias"), _elementwise),
+    "global_avg_pool": _global_avg_pool,
     "quantize": _quantize,
     "dequantize": _dequantize,
 }
+"""Operations that are not built as a direct step of their own name."""

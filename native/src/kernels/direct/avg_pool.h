@@ -1,4 +1,4 @@
-/* Averages over windows, and over the whole image. */
+/* Averages over windows, and over the whole image. whole: count_include_pad. */
 #ifndef SB_KERNELS_AVG_POOL_H
 #define SB_KERNELS_AVG_POOL_H
 
@@ -23,7 +23,7 @@ static inline sb_vector sb_window_counts(const sb_layer *layer, const sb_cursor 
         const int64_t x =
             sb_view_image_column(&layer->output, lane, at->x) * geometry->stride_width;
         int64_t count = (int64_t)geometry->kernel_height * geometry->kernel_width;
-        if (!layer->count_include_pad)
+        if (!layer->whole[0])
             count = sb_taps_inside(y - geometry->padding_height, geometry->kernel_height,
                                    geometry->in_height) *
                     sb_taps_inside(x - geometry->padding_width, geometry->kernel_width,

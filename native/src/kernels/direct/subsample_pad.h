@@ -1,11 +1,12 @@
-/* y[before + c][p][q] = x[c][p * stride][q * stride]; the other channels are zero. */
+/* y[before + c][p][q] = x[c][p * stride][q * stride]; the other channels are zero.
+ * whole: channels_before, channels_after. */
 #ifndef SB_KERNELS_SUBSAMPLE_PAD_H
 #define SB_KERNELS_SUBSAMPLE_PAD_H
 
 #include "../lane/tile.h"
 
 static inline void sb_subsample_pad(const sb_layer *layer, const sb_operands *operands) {
-    const int32_t before = layer->channels_before;
+    const int32_t before = layer->whole[0];
     size_t begin, end;
     sb_take_share(operands, sb_tile_count(&layer->output), &begin, &end);
     sb_cursor cursor = sb_cursor_at(&layer->output, begin);

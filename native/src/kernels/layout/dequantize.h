@@ -1,4 +1,5 @@
-/* From codes to float32 numbers, and from one view of the image to another on the way. */
+/* From codes to float32 numbers, and from one view of the image to another on the way.
+ * real: the factor. */
 #ifndef SB_KERNELS_DEQUANTIZE_H
 #define SB_KERNELS_DEQUANTIZE_H
 
@@ -15,7 +16,7 @@ static inline void sb_dequantize_pixel(const sb_layer *layer, const uint16_t *so
     const size_t to = sb_view_channel_step(&layer->output, geometry->in_height, geometry->in_width);
     for (size_t c = begin; c < end; ++c)
         target[c * to] =
-            source ? (float)(source[c * from] - zero) * layer->factor : layer->output.fill;
+            source ? (float)(source[c * from] - zero) * layer->real[0] : layer->output.fill;
 }
 
 static inline const uint16_t *sb_code_pixel(const sb_layer *layer, const uint16_t *input, int64_t y,

@@ -1,5 +1,5 @@
 /* From float32 numbers to codes, and from one view of the image to another on the way: rows of the
- * image become codes in the share's scratch, and those the target's vectors. */
+ * image become codes in the share's scratch, and those the target's vectors. real: the factor. */
 #ifndef SB_KERNELS_QUANTIZE_H
 #define SB_KERNELS_QUANTIZE_H
 
@@ -13,7 +13,7 @@ static inline void sb_quantize_row(const sb_layer *layer, const float *input, in
     const sb_geometry *geometry = &layer->geometry;
     const sb_requantize *requantize = &layer->epilogue.requantize;
     const sb_view *view = &layer->input;
-    const float factor = layer->factor;
+    const float factor = layer->real[0];
     const int32_t width = geometry->in_width, zero = requantize->output_zero;
     const int32_t top = requantize->output_top;
     const size_t plane =

@@ -1,0 +1,181 @@
+/* The operations without weights, one row each: see direct.h. A new one is a row here, its kernels
+ * in kernels/direct/ and their rows in kernels.def. */
+#include "direct.h"
+
+#include <math.h>
+
+/* ---- shapes ------------------------------------------------------------------------------- */
+
+static const sb_window_spec POINT = {1, 1, 1, 1, 0, 0, 1, 1};
+
+static sb_status refuse_shapes(sb_builder *builder, const sb_direct_spec *spec, const sb_step *step,
+                               const char *allowed) {
+    const sb_geometry *geometry = &step->layer.geometry;
+    return sb_complain(builder, SB_INVALID_ARGUMENT,
+                       "step %zu: %s from %d x %d x %d to %d x %d x %d; allowed: %s",
+                       builder->contents.step_count, spec->op, geometry->in_channels,
+                       geometry->in_height, geometry->in_width, geometry->out_channels,
+                       geometry->out_height, geometry->out_width, allowed);
+}
+
+static sb_status map_same(sb_builder *builder, const sb_direct_spec *spec, sb_step *step) {
+    const sb_value *values = builder->contents.values;
+    if (!sb_same_shape(&values[step->input], &values[step->output]))
+        return refuse_shapes(builder, spec, step, "the same shape");
+    return sb_set_window(builder, &POINT, &step->layer.geometry);
+}
+
+/* Elements are counted in the order [C][H][W], which a lane-blocked output of another shape does
+ * not have. */
+static sb_status map_elements(sb_builder *builder, const sb_direct_spec *spec, sb_step *step) {
+    const sb_value *input = &builder->contents.values[step->input];
+    const sb_value *output = &builder->contents.values[step->output];
+    if (input->elements != output->elements)
+        return refuse_shapes(builder, spec, step, "as many elements");
+    if (output->view.lanes && !sb_same_shape(input, output))
+        return refuse_shapes(builder, spec, step, "a plain value, or one of the same shape");
+    return SB_OK;
+}
+
+static sb_status map_pool(sb_builder *builder, const sb_direct_spec *spec, sb_step *step) {
+    sb_geometry *geometry = &step->layer.geometry;
+    const sb_status status = sb_set_window(builder, &spec->window, geometry);
+    if (status != SB_OK)
+        return status;
+    if (geometry->in_channels != geometry->out_channels)
+        return refuse_shapes(builder, spec, step, "as many channels");
+    if (geometry->padding_height < geometry->kernel_height &&
+        geometry->padding_width < geometry->kernel_width)
+        return SB_OK;
+    return sb_complain(builder, SB_INVALID_ARGUMENT,
+                       "step %zu: %s with padding %d x %d; allowed: less than the kernel, %d x %d",
+                       builder->contents.step_count, spec->op, geometry->padding_height,
+                       geometry->padding_width, geometry->kernel_height, geometry->kernel_width);
+}
+
+/* Sums of codes must fit int32. */
+static sb_status map_average(sb_builder *builder, const sb_direct_spec *spec, sb_step *step) {
+    const sb_geometry *geometry = &step->layer.geometry;
+    const sb_value *input = &builder->contents.values[step->input];
+    const sb_status status = map_pool(builder, spec, step);
+    if (status != SB_OK)
+        return status;
+    if (geometry->dilation_height != 1 || geometry->dilation_width != 1)
+        return sb_complain(builder, SB_INVALID_ARGUMENT,
+                           "step %zu: %s with dilation %d x %d; allowed: 1 x 1",
+                           builder->contents.step_count, spec->op, geometry->dilation_height,
+                           geometry->dilation_width);
+    const int64_t taps = (int64_t)geometry->kernel_height * geometry->kernel_width;
+    if (input->type == SB_TYPE_U8 && taps > INT32_MAX / input->top)
+        return sb_complain(builder, SB_UNSUPPORTED,
+                           "step %zu: %s over %lld codes, whose sum does not fit int32",
+                           builder->contents.step_count, spec->op, (long long)taps);
+    return SB_OK;
+}
+
+static sb_status map_subsampled(sb_builder *builder, const sb_direct_spec *spec, sb_step *step) {
+    sb_geometry *geometry = &step->layer.geometry;
+    const int64_t before = spec->whole.data[0], after = spec->whole.data[1];
+    sb_window_spec window = POINT;
+    window.stride_height = spec->window.stride_height;
+    window.stride_width = spec->window.stride_width;
+    if (before + geometry->in_channels + after != geometry->out_channels)
+        return sb_complain(builder, SB_INVALID_ARGUMENT,
+                           "step %zu: %s of %d channels between %lld and %lld others does not make "
+                           "%d",
+                           builder->contents.step_count, spec->op, geometry->in_channels,
+                           (long long)before, (long long)after, geometry->out_channels);
+    return sb_set_window(builder, &window, geometry);
+}
+
+/* ---- operands ----------------------------------------------------------------------------- */
+
+static sb_status place_pixels(sb_builder *builder, sb_step *step) {
+    return sb_place_windows(builder, 0.0f, step);
+}
+
+/* Padding is less than any number, or code 0. */
+static sb_status place_maximum(sb_builder *builder, sb_step *step) {
+    const bool codes = builder->contents.values[step->input].type == SB_TYPE_U8;
+    return sb_place_windows(builder, codes ? 0.0f : -INFINITY, step);
+}
+
+/* One window, without padding. */
+static bool covers_image(const sb_geometry *geometry) {
+    return geometry->kernel_height == geometry->in_height &&
+           geometry->kernel_width == geometry->in_width && !geometry->padding_height &&
+           !geometry->padding_width;
+}
+
+static sb_status place_average(sb_builder *builder, sb_step *step) {
+    if (covers_image(&step->layer.geometry))
+        return sb_place_whole_image(builder, step);
+    return sb_place_windows(builder, (float)builder->contents.values[step->input].zero, step);
+}
+
+/* The kernel takes the input's view straight to the output's. */
+static sb_status place_relay(sb_builder *builder, sb_step *step) {
+    sb_place_relay(builder, step);
+    return SB_OK;
+}
+
+static sb_status place_quantized(sb_builder *builder, sb_step *step) {
+    sb_place_relay(builder, step);
+    if (!sb_reserve_quantize(&step->layer, step))
+        return sb_complain(builder, SB_OVERFLOW, "step %zu: its scratch does not fit memory",
+                           builder->contents.step_count);
+    return SB_OK;
+}
+
+/* ---- the operations ----------------------------------------------------------------------- */
+
+static const sb_direct_op OPS[] = {
+    /* y = act(scale[c] * x + bias[c] [+ residual]) + post_bias[c]: batch norm, shortcuts,
+     * activations, channel bias. Of codes A = q - zero. */
+    {.name = "elementwise",
+     .scale = true,
+     .epilogue = true,
+     .map = map_same,
+     .place = place_pixels},
+    /* The same elements in the order [C][H][W], in another shape. */
+    {.name = "flatten",
+     .stage = "relayout",
+     .types = SB_MOVES,
+     .map = map_elements,
+     .place = place_relay},
+    /* The largest of every window; padding counts as -infinity, of codes as 0. */
+    {.name = "max_pool2d", .types = SB_MOVES, .map = map_pool, .place = place_maximum},
+    /* The sum of every window / R*S, or / its pixels inside the image; without dilation. Of codes
+     * f = (sum (q - zero) / taps) * scale[c], then as in sb_epilogue_spec. */
+    {.name = "avg_pool2d",
+     .scale = true,
+     .whole = {{"count_include_pad", 0, 1}},
+     .map = map_average,
+     .place = place_average},
+    /* y[:, before:before + C] = x[:, :, ::stride_height, ::stride_width]; other channels are zero,
+     * their code the output's zero. */
+    {.name = "subsample_pad",
+     .types = SB_MOVES,
+     .whole = {{"channels_before", 0, SB_MAX_ELEMENTS}, {"channels_after", 0, SB_MAX_ELEMENTS}},
+     .map = map_subsampled,
+     .place = place_pixels},
+    /* q = rint(min(max(x * factor, -zero), top - zero)) + zero, as in sb_epilogue_spec; factor is
+     * 1 / scale. */
+    {.name = "quantize",
+     .stage = "quantize",
+     .types = SB_TO_CODES,
+     .real = {{"factor", 0.0f}},
+     .map = map_same,
+     .place = place_quantized},
+    /* y = (q - zero) * factor; factor is the scale. */
+    {.name = "dequantize",
+     .stage = "dequantize",
+     .types = SB_TO_FLOATS,
+     .real = {{"factor", 0.0f}},
+     .map = map_same,
+     .place = place_relay},
+};
+
+const sb_direct_op *sb_direct_at(size_t index) {
+    return index < sizeof OPS / sizeof *OPS ? &OPS[index] : NULL;
+}

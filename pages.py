@@ -36,10 +36,11 @@ WHOLE: Final[Sequence[Callable[[], Mapping[Path, str]]]] = (
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     **{name: partial(tables.of_every_cpu, name) for name in tables.TABLES},
     "validation": energy.validation,
+    "accuracy": training.accuracy,
 }
 WITH_TABLES: Final = (
     ROOT / "README.md",
-    ROOT / "docs" / "benchmarks.md",
+    ROOT / "docs" / "results" / "speed.md",
     ROOT / "docs" / "simulator.md",
     ROOT / "docs" / "weight-kinds.md",
 )

@@ -11,6 +11,8 @@ from signbin.errors import FormatError
 from signbin.report import markdown, words
 
 Row = Mapping[str, Any]
+_INT8: Final = "-int8"
+"""How the names of engines with 8-bit activations end."""
 
 
 def networks_table(section: Row) -> str:
@@ -25,6 +27,42 @@ def networks_table(section: Row) -> str:
         for name in sorted(row["peers"], key=lambda name: row["peers"][name]["ratio"]):
             lines.append([*[""] * len(what), name, *_engine_cells(row["peers"][name], row)])
     return markdown.table(head, lines, numbers_from=6)
+
+
+def headline_table(section: Row) -> str:
+    """One line per network at its best: ours beside the fastest engine of every kind."""
+    head = ["network", "signbin", "ms", "fastest int8 engine", "theirs / ours"]
+    head += ["fastest fp32 engine", "theirs / ours", "ours keeps", "int8 engine keeps"]
+    best = [row for row in section["rows"] if row["limit"] == "auto"]
+    return markdown.table(head, map(_headline_cells, best), numbers_from=2)
+
+
+def _headline_cells(row: Row) -> list[str]:
+    fastest = sorted(row["peers"], key=lambda name: row["peers"][name]["ratio"])
+    int8 = next(name for name in fastest if name.endswith(_INT8))
+    fp32 = next(name for name in fastest if not name.endswith(_INT8))
+    return [
+        f"{row['network']}, {_weights(row)}",
+        {"f32": "fp32", "u8": "8-bit"}[row["activations"]],
+        _time(row),
+        *_beside(int8, row["peers"][int8]),
+        *_beside(fp32, row["peers"][fp32]),
+        _kept(row),
+        _kept(row["peers"][int8]),
+    ]
+
+
+def _beside(name: str, peer: Row) -> list[str]:
+    return [f"{name}, {_time(peer)} ms", _ratio(peer)]
+
+
+def _ratio(row: Row) -> str:
+    return f"{row['ratio']:.2f}"
+
+
+def _kept(engine: Row) -> str:
+    """Error or signal to noise, and how often the top class stays."""
+    return ", ".join(_agreement(engine))
 
 
 def kernels_table(section: Row) -> str:
@@ -145,6 +183,7 @@ def _least(row: Row, first: Row) -> list[str]:
 TABLES: Final[Mapping[str, Callable[[Row], str]]] = {
     "training": training_table,
     "training_compiled": training_table,
+    "headline": headline_table,
     "networks": networks_table,
     "kernels": kernels_table,
     "kernels_avx2": kernels_table,
@@ -156,12 +195,15 @@ TABLES: Final[Mapping[str, Callable[[Row], str]]] = {
     "instructions": instructions_table,
 }
 
+_SECTIONS: Final = {"headline": "networks"}  # where a table is not named as what it is made of
+
 
 def of_every_cpu(name: str, results: Path = RESULTS) -> str:
     """A table of the newest results of every CPU, one below the other, each with its caption."""
     if name not in TABLES:
         raise FormatError("table", value=name, allowed=", ".join(TABLES))
-    found = [f"{_caption(section)}\n\n{TABLES[name](section)}" for section in newest(name, results)]
+    sections = newest(_SECTIONS.get(name, name), results)
+    found = [f"{_caption(section)}\n\n{TABLES[name](section)}" for section in sections]
     return "\n\n".join(found) or "No results yet."
 
 
@@ -187,15 +229,19 @@ def _our_name(row: Row) -> str:
 
 
 def _engine_cells(engine: Row, ours: Row) -> list[str]:
-    found = engine["against_float"] if engine.get("activations") == "u8" else engine
     least = words.milliseconds(engine["min_ms"])
     ratios = ["", ""]
     if engine is not ours:
-        ratios = [f"{engine['ratio']:.2f}", f"{engine['min_ms'] / ours['min_ms']:.2f}"]
-    error = words.agreement(found["max_relative_error"], found.get("snr_db", 0.0))
-    same = words.percent(found["top1_agreement"], 0)
+        ratios = [_ratio(engine), f"{engine['min_ms'] / ours['min_ms']:.2f}"]
     times = [_time(engine), ratios[0], least, ratios[1]]
-    return [_ran_with(engine), *times, error, same, words.size(engine["peak_bytes"])]
+    return [_ran_with(engine), *times, *_agreement(engine), words.size(engine["peak_bytes"])]
+
+
+def _agreement(engine: Row) -> list[str]:
+    """Error or signal to noise against the float network, and how often the top class stays."""
+    found = engine["against_float"] if engine.get("activations") == "u8" else engine
+    error = words.agreement(found["max_relative_error"], found.get("snr_db", 0.0))
+    return [error, words.percent(found["top1_agreement"], 0)]
 
 
 def _ran_with(engine: Row) -> str:

@@ -34,6 +34,20 @@ def test_every_page_that_says_it_is_generated_is_on_the_list(generated) -> None:
         assert (says_so or path.suffix == ".svg") is (path in generated), path
 
 
+def test_the_ranges_the_readme_states_are_those_of_its_table() -> None:
+    lines = pages.TABLES["headline"]().splitlines()
+    cells = [line.strip("| ").split(" | ") for line in lines if line.startswith("| resnet")]
+
+    def ratios(column: int, *activations: str) -> str:
+        found = [float(row[column]) for row in cells if row[1] in activations]
+        return f"{min(found):.2f} to {max(found):.2f} times"
+
+    readme = " ".join((pages.ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"{ratios(6, 'fp32', '8-bit')} as fast as the fastest fp32 engine" in readme
+    assert f"8-bit activations {ratios(4, '8-bit')} as fast as the fastest int8 engine" in readme
+    assert f"with fp32 activations {ratios(4, 'fp32')}" in readme
+
+
 def test_a_table_is_replaced_and_nothing_else() -> None:
     text = "before\n<!-- table: one -->\nold\n<!-- end of table -->\nafter\n"
     new = pages.filled(text, {"one": lambda: "| new |"})

@@ -84,27 +84,54 @@ def _conditions(results: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def accuracy() -> str:
+    """What is known of ResNet-20 with every kind of weights at equal schedules, as a table."""
+    depth = [results for results in kept_results() if results["experiment"] == "depth"]
+    every = [runs for results in depth for runs in _by_run(results["runs"])]
+    rows = [
+        (
+            runs[0]["changes"]["weights"],
+            str(runs[0]["epochs"]),
+            str(len(runs)),
+            _accuracy(runs),
+            _effectual(runs),
+        )
+        for runs in every
+    ]
+    head = ("weights", "epochs", "seeds", "held-out accuracy", "non-zero weights")
+    return markdown.table(head, rows, numbers_from=1)
+
+
+def _accuracy(runs: Sequence[Mapping[str, Any]]) -> str:
+    found = [100 * run["accuracy"] for run in runs]
+    spread = f" ± {statistics.stdev(found):.2f}" if len(found) > 1 else ""
+    return f"{statistics.fmean(found):.2f}{spread} %"
+
+
+def _effectual(runs: Sequence[Mapping[str, Any]]) -> str:
+    """How many quantised weights are not zero, the mean of the runs."""
+    if all(run["density"] is None for run in runs):
+        return "float"
+    return words.count(round(statistics.fmean(run["parameters"]["effectual"] for run in runs)))
+
+
 def _row(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     first, seeds = runs[0], ", ".join(str(run["seed"]) for run in runs)
     changes = ", ".join(f"{key} {value}" for key, value in first["changes"].items()) or "none"
     good = [run for run in runs if run["accuracy"] is not None]
     if not good:
         return [first["run"], changes, "", seeds, first["failure"]["kind"], "", "", ""]
-    accuracy = [run["accuracy"] for run in good]
-    spread = f" ± {100 * statistics.stdev(accuracy):.2f}" if len(accuracy) > 1 else ""
     failed = f" ({len(runs) - len(good)} failed)" if len(good) < len(runs) else ""
     densities = [run["density"] for run in good if run["density"] is not None]
     density = f"{statistics.fmean(densities):.3f}" if densities else "float"
-    effectual = statistics.fmean(run["parameters"]["effectual"] for run in good)
-    counted = f"{round(effectual):,}" if densities else "float"
     times = (
         statistics.median(run["epoch_seconds"] for run in good),
         min(run["fastest_epoch_seconds"] for run in good),
     )
     return [
         *(first["run"], changes, str(good[0]["epochs"]), seeds),
-        f"{100 * statistics.fmean(accuracy):.2f}{spread} %{failed}",
-        *(density, counted, f"{times[0]:.0f}, {times[1]:.0f}"),
+        f"{_accuracy(good)}{failed}",
+        *(density, _effectual(good), f"{times[0]:.0f}, {times[1]:.0f}"),
     ]
 
 

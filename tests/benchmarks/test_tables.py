@@ -157,3 +157,17 @@ def test_layers_of_codes_show_every_engine_and_the_ratio_to_the_fastest(
     line = "| 8->8 @4x4 3x3 | signed_binary, 0.35 | bucket | 0.500 | 12 | 0.800 | 0.750 | 1.50 |"
     assert head in text
     assert line in text
+
+
+def test_a_headline_is_a_network_at_its_best_beside_the_fastest_engine_of_each_kind(
+    script, tmp_path: Path
+) -> None:
+    best = {**NETWORK, "activations": "f32", "limit": "auto"}
+    slower = {**PEER, "median_ms": 30.0, "ratio": 3.0}
+    best["peers"] = {"openvino": slower, **NETWORK["peers"], "onnxruntime-int8": slower}
+    write(tmp_path, "2026-01-02-some-cpu.json", networks=[best, {**best, "limit": "avx2"}])
+    lines = script("tables").of_every_cpu("headline", tmp_path).splitlines()
+    assert lines[4:] == [
+        "| resnet18, signed_binary, 0.35 | fp32 | 9.80 | openvino-int8, 11.0 ms | 1.10 "
+        "| onnxruntime, 20.0 ms | 2.04 | 1.2e-06, 100 % | 24.0 dB, 81 % |"
+    ]

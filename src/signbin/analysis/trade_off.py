@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
-
-import numpy as np
 
 from signbin.analysis.repetition import (
     LARGEST_PATTERN,
@@ -23,30 +21,20 @@ from signbin.analysis.repetition import (
 from signbin.errors import SpecError
 from signbin.plan.cost import boundaries
 from signbin.plan.layer import Layer
-from signbin.plan.operations import Operations, walk_operations
+from signbin.plan.operations import Operations
 from signbin.plan.plan import Strategy
 from signbin.plan.stats import (
     LARGEST_GROUP,
     LARGEST_TERNARY_GROUP,
     entropy_bits,
-    largest_group,
 )
 from signbin.plan.strategies import STRATEGIES
 from signbin.spec import LowBitWeight
-from signbin.sums import PairMerging, Saturation, additions_bound, wanted_sums
+from signbin.sums import additions_bound
 
 __all__ = ["LayerTradeOff", "TradeOff", "analyze_layer", "analyze_layers", "random_curves"]
 
 _RULES: Final = {rule.strategy: rule for rule in STRATEGIES}
-_TILES: Final[Mapping[Strategy, Sequence[Mapping[str, int]]]] = {
-    Strategy.SPARSE: ({"inputs": 1 << 20},),
-    Strategy.AGR: ({"filters": 4, "inputs": 1 << 20}, {"filters": 7, "inputs": 1 << 20}),
-    Strategy.SUMMERGE: ({"filters": 32, "inputs": 144},),
-    Strategy.CSE: ({"filters": 64, "inputs": 144},),
-}
-_SAMPLED_BLOCKS: Final = 4
-_BLOCK: Final = (8, 32)
-_STEPS: Final = 2000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,8 +103,9 @@ class TradeOff:
     layers: tuple[LayerTradeOff, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """``model``, ``layers``, ``curves`` (see random_curves) and ``totals``: per image, over
-        the layers with low-bit weights.
+        """``model``, ``engines`` (every strategy and how to read its additions), ``layers``,
+        ``curves`` (see random_curves) and ``totals``: per image, over the layers with low-bit
+        weights.
         """
         low_bit = [layer for layer in self.layers if layer.entropy_bits is not None]
         names = [
@@ -131,6 +120,10 @@ class TradeOff:
         bound = sum((layer.adds_lower_bound or 0.0) * layer.outputs for layer in low_bit)
         return {
             "model": self.model,
+            "engines": [
+                {"name": strategy.value, **dataclasses.asdict(rule.counting)}
+                for strategy, rule in _RULES.items()
+            ],
             "layers": [layer.to_json() for layer in self.layers],
             "curves": random_curves(max([_inputs(layer) for layer in low_bit] or [1])),
             "totals": {
@@ -188,7 +181,11 @@ def analyze_layer(layer: Layer) -> LayerTradeOff:
     """Everything about one layer."""
     weight = layer.weight
     low_bit = weight if isinstance(weight, LowBitWeight) else None
-    counted = dict(_counted(layer))
+    counted = {
+        strategy: best
+        for strategy, rule in _RULES.items()
+        if (best := rule.counted(layer)) is not None
+    }
     entropy = None if low_bit is None else entropy_bits(low_bit)
     bound = None
     if entropy is not None:
@@ -203,10 +200,10 @@ def analyze_layer(layer: Layer) -> LayerTradeOff:
         entropy_bits=entropy,
         patterns=() if low_bit is None else _repetitions(low_bit, layer.groups),
         zeros=None if low_bit is None else zero_blocks(low_bit, layer.groups),
-        operations={strategy: done for strategy, (_, done) in counted.items()},
-        parameters={strategy: tile for strategy, (tile, _) in counted.items()},
+        operations={strategy: entry.operations for strategy, entry in counted.items()},
+        parameters={strategy: entry.parameters for strategy, entry in counted.items()},
         adds_lower_bound=bound,
-        sampled=(Strategy.QGYM,) if Strategy.QGYM in counted else (),
+        sampled=tuple(one for one in counted if _RULES[one].counting.sampled),
         binds="",
     )
     return dataclasses.replace(found, binds=_binds(found))
@@ -217,67 +214,13 @@ def _repetitions(weight: LowBitWeight, groups: int) -> tuple[Repetition, ...]:
     return tuple(repetition(weight, filters, groups) for filters in range(1, largest + 1))
 
 
-_Counted = tuple[Mapping[str, int], Operations]
-
-
-def _counted(layer: Layer) -> Iterator[tuple[Strategy, _Counted]]:
-    """Every strategy that can serve the layer, with the parameters of fewest additions tried."""
-    yield Strategy.DENSE, ({}, _RULES[Strategy.DENSE].operations(layer, {}))
-    if not isinstance(layer.weight, LowBitWeight):
-        return
-    largest = min(largest_group(layer.weight), layer.filters // layer.groups)
-    walks = [{"filters": filters, "chunk": layer.channels} for filters in range(1, largest + 1)]
-    tried = [(walk, walk_operations(layer, walk)) for walk in walks]
-    yield Strategy.BUCKET, min(tried, key=lambda entry: entry[1].additions)
-    for strategy, tiles in _TILES.items():
-        fitting = [_fitted(tile, layer) for tile in tiles]
-        tried = [(tile, _RULES[strategy].operations(layer, tile)) for tile in fitting]
-        yield strategy, min(tried, key=lambda entry: entry[1].additions)
-    sampled = _saturated(layer)
-    if sampled is not None:
-        yield Strategy.QGYM, sampled
-    codes = dataclasses.replace(layer, activations="u8", top=255)
-    yield Strategy.BITSERIAL, ({}, _RULES[Strategy.BITSERIAL].operations(codes, {}))
-
-
-def _fitted(tile: Mapping[str, int], layer: Layer) -> dict[str, int]:
-    most = {"filters": layer.filters // layer.groups, "inputs": layer.inputs}
-    return {name: min(extent, most[name]) for name, extent in tile.items()}
-
-
-def _saturated(layer: Layer) -> _Counted | None:
-    """Equality saturation of some sub-blocks, scaled up; None where egglog is missing.
-
-    What it makes of a sub-block, relative to SumMerge, is applied to SumMerge's whole layer.
-    """
-    assert isinstance(layer.weight, LowBitWeight)
-    digits = wanted_sums(layer.weight).digits
-    filters = min(_BLOCK[0], layer.filters // layer.groups)
-    inputs = min(_BLOCK[1], layer.inputs)
-    draw = np.random.default_rng(0)
-    ours = theirs = 0
-    for _ in range(_SAMPLED_BLOCKS):
-        row = filters * int(draw.integers(layer.filters // filters))
-        column = inputs * int(draw.integers(layer.inputs // inputs))
-        block = digits[row : row + filters, column : column + inputs]
-        try:
-            ours += Saturation(filters, inputs, steps=_STEPS).build(block).additions
-        except SpecError:
-            return None
-        theirs += PairMerging(filters, inputs).build(block).additions
-    tile = {"filters": filters, "inputs": inputs}
-    merged = _RULES[Strategy.SUMMERGE].operations(layer, tile)
-    additions = round(merged.additions * ours / theirs) if theirs else merged.additions
-    return tile, dataclasses.replace(merged, additions=additions)
-
-
 def _binds(layer: LayerTradeOff) -> str:
     """What keeps the fewest additions from falling further, in words."""
     if layer.entropy_bits is None or layer.adds_lower_bound is None:
         return "float weights: every one is multiplied"
     if layer.density == 0:
         return "nothing: all weights are zero"
-    compared = [one for one in layer.operations if one is not Strategy.BITSERIAL]
+    compared = [one for one in layer.operations if not _RULES[one].counting.unit]
     fewest = min(compared, key=lambda one: layer.operations[one].additions)
     additions = layer.operations[fewest].additions
     if additions < layer.adds_lower_bound:

@@ -16,7 +16,7 @@ import numpy as np
 
 from signbin.errors import SignbinError
 from signbin.ir import BATCH, Constant, ConstRef, Graph, Node, TensorType, Value, interpret
-from signbin.plan import Strategy
+from signbin.plan import STRATEGIES, Strategy
 from signbin.spec import Kernel, LowBitWeight
 
 __all__ = ["Check", "Status", "doctor"]
@@ -134,9 +134,9 @@ def _isa(isa: str, kernels: Sequence[Kernel]) -> Iterator[Check]:
         yield Check(f"kernels {isa}", Status.OK, f"{found}: this CPU lacks {isa}")
         return
     yield Check(f"kernels {isa}", Status.OK, found)
-    for strategy in (Strategy.DENSE, Strategy.BUCKET):  # the others run only where forced
-        if any(kernel.strategy == strategy.value for kernel in usable):
-            yield _self_test(isa, strategy)
+    for rule in STRATEGIES:  # those that do not compete run only where forced
+        if rule.competes and any(kernel.strategy == rule.family for kernel in usable):
+            yield _self_test(isa, rule.strategy)
 
 
 def _self_test(isa: str, strategy: Strategy) -> Check:
@@ -162,7 +162,7 @@ def _self_test(isa: str, strategy: Strategy) -> Check:
 def _small_graph(strategy: Strategy) -> Graph:
     generator = np.random.default_rng(1)
     weight: Constant = generator.standard_normal((8, 4, 3, 3), dtype=np.float32)
-    if strategy is Strategy.BUCKET:
+    if strategy is not Strategy.DENSE:
         sign = np.repeat(np.array([1, -1], np.int8), 4).reshape(8, 1, 1, 1)
         codes = (generator.random((8, 4, 3, 3)) < 0.4).astype(np.int8) * sign
         weight = LowBitWeight(codes, np.linspace(0.5, 1.5, 8, dtype=np.float32))

@@ -5,10 +5,12 @@ from signbin.plan.layer import Layer, weighted_layers
 from signbin.plan.plan import Candidate, LayerPlan, Plan, Strategy
 from signbin.plan.planner import make_plan
 from signbin.plan.shared_sums import SHARED_SUMS, program_of
+from signbin.plan.strategies import STRATEGIES, family_of
 from signbin.plan.target import CodeGeneration, Target
 
 __all__ = [
     "SHARED_SUMS",
+    "STRATEGIES",
     "Candidate",
     "CodeGeneration",
     "GroupSearch",
@@ -17,6 +19,7 @@ __all__ = [
     "Plan",
     "Strategy",
     "Target",
+    "family_of",
     "make_plan",
     "order_of_chunks",
     "program_of",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -10,7 +11,7 @@ import numpy as np
 from signbin.plan.cost import lane_waste, vector_lanes
 from signbin.plan.layer import Layer
 from signbin.plan.operations import Operations, window_total
-from signbin.plan.option import Option, in_units_of
+from signbin.plan.option import Counted, Counting, Option, in_units_of
 from signbin.plan.plan import Strategy
 from signbin.plan.target import Target
 from signbin.spec import Kernel, LowBitWeight, ValueSet
@@ -32,6 +33,7 @@ class BitSerial:
     strategy: Final = Strategy.BITSERIAL
     family: Final = "bitserial"
     competes: Final = False
+    counting: Final = Counting(unit="popcounts of 64-bit words, 8-bit activations")
 
     def applies(self, layer: Layer) -> str | None:
         """Low-bit weights on codes."""
@@ -59,6 +61,13 @@ class BitSerial:
         shared = layer.needs_window_total and not parameters.get("two_groups")
         total = window_total(layer) if shared else 0
         return Operations(_PLANES * words + total, layer.filters, _WORD // 8 * words)
+
+    def counted(self, layer: Layer) -> Counted | None:
+        """On codes of 8 bits, whatever the layer reads."""
+        if not isinstance(layer.weight, LowBitWeight):
+            return None
+        codes = dataclasses.replace(layer, activations="u8", top=255)
+        return Counted({}, self.operations(codes, {}))
 
 
 def _words(layer: Layer, *, two_groups: bool = False) -> int:

@@ -1,16 +1,17 @@
-"""One way a strategy could run a layer."""
+"""One way a strategy could run a layer, and how its additions are counted."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from signbin.plan.cost import vector_lanes
 from signbin.plan.layer import Layer
+from signbin.plan.operations import Operations
 from signbin.plan.target import Target
 from signbin.spec import Kernel
 
-__all__ = ["Option", "in_units_of"]
+__all__ = ["Counted", "Counting", "Option", "fewest", "in_units_of"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +25,36 @@ class Option:
     parameters: Mapping[str, int]
     cost: float
     summary: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Counted:
+    """What a strategy does for a layer at best: with these parameters, of those tried."""
+
+    parameters: Mapping[str, int]
+    operations: Operations
+
+
+def fewest(
+    tried: Iterable[Mapping[str, int]], operations: Callable[[Mapping[str, int]], Operations]
+) -> Counted:
+    """The parameters of fewest additions, the first of equals."""
+    counted = [Counted(parameters, operations(parameters)) for parameters in tried]
+    return min(counted, key=lambda entry: entry.operations.additions)
+
+
+@dataclasses.dataclass(frozen=True)
+class Counting:
+    """How to read a strategy's additions, in words for people.
+
+    unit: what they are where they are no additions of numbers; they compare with no others then.
+    sampled: how they were scaled up where not all weights were counted. missing: what a count
+    that is not there would need. Each is "" where there is nothing to say.
+    """
+
+    unit: str = ""
+    sampled: str = ""
+    missing: str = ""
 
 
 def in_units_of(target: Target, kernel: Kernel, layer: Layer, cost: float) -> float:

@@ -16,15 +16,17 @@ seconds              qgym: for all sub-blocks; those not begun by then are as of
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from signbin.errors import PlanError
 from signbin.plan.cost import lane_waste, vector_lanes
 from signbin.plan.layer import Layer
 from signbin.plan.operations import Operations, largest_sum, window_total
-from signbin.plan.option import Option, in_units_of
+from signbin.plan.option import Counted, Counting, Option, fewest, in_units_of
 from signbin.plan.plan import Strategy
 from signbin.plan.target import Target
 from signbin.spec import Kernel, LowBitWeight
@@ -57,16 +59,66 @@ _NODE_CYCLES: Final = 14.0
 _STORE_CYCLES: Final = 1.0
 _RESULT_CYCLES: Final = 6.0
 
-# (filters, inputs) of the tiles tried; what fits sums of codes is used of each.
-_TILES: Final[Mapping[Strategy, Sequence[tuple[int, int]]]] = {
-    Strategy.SPARSE: ((1, 1 << 20),),
-    Strategy.AGR: tuple((filters, 1 << 20) for filters in range(2, 9)),
-    Strategy.SUMMERGE: ((16, 64), (32, 256)),
-    Strategy.CSE: ((64, 144),),
-    Strategy.QGYM: ((8, 32),),
+
+@dataclasses.dataclass(frozen=True)
+class _Engine:
+    """One engine: its tiles and its search.
+
+    tiles: (filters, inputs) that plans try; what fits sums of codes is used of each. counted:
+    parameters with which its additions are compared, as large as layers allow. search: what finds
+    the sums of a tile, by its parameters.
+    """
+
+    tiles: tuple[tuple[int, int], ...]
+    counted: tuple[Mapping[str, int], ...]
+    search: Callable[[Mapping[str, int]], Algorithm]
+
+
+def _sparse(parameters: Mapping[str, int]) -> Algorithm:
+    return Sparse(parameters.get("inputs", 0))
+
+
+def _groups(parameters: Mapping[str, int]) -> Algorithm:
+    return ActivationGroups(parameters.get("filters", 0), parameters.get("inputs", 0))
+
+
+def _pairs(parameters: Mapping[str, int], *, leaves: bool) -> Algorithm:
+    return PairMerging(
+        parameters.get("filters", 0),
+        parameters.get("inputs", 0),
+        leaves=leaves,
+        budget=parameters.get("budget", 0) or NO_BUDGET,
+        zeros=bool(parameters.get("zeros")),
+        signed=bool(parameters.get("signed")),
+    )
+
+
+def _saturation(parameters: Mapping[str, int]) -> Algorithm:
+    options = ("rounds", "steps", "seconds")
+    chosen = {name: parameters[name] for name in options if name in parameters}
+    return Saturation(parameters.get("filters", 0), parameters.get("inputs", 0), **chosen)
+
+
+_WHOLE: Final = 1 << 20  # more inputs than any filter has
+_ENGINES: Final[Mapping[Strategy, _Engine]] = {
+    Strategy.SPARSE: _Engine(((1, _WHOLE),), ({"inputs": _WHOLE},), _sparse),
+    Strategy.AGR: _Engine(
+        tuple((filters, _WHOLE) for filters in range(2, 9)),
+        ({"filters": 4, "inputs": _WHOLE}, {"filters": 7, "inputs": _WHOLE}),
+        _groups,
+    ),
+    Strategy.SUMMERGE: _Engine(
+        ((16, 64), (32, 256)),
+        ({"filters": 32, "inputs": 144},),
+        functools.partial(_pairs, leaves=True),
+    ),
+    Strategy.CSE: _Engine(
+        ((64, 144),), ({"filters": 64, "inputs": 144},), functools.partial(_pairs, leaves=False)
+    ),
+    Strategy.QGYM: _Engine(((8, 32),), ({"filters": 8, "inputs": 32},), _saturation),
 }
 
-SHARED_SUMS: Final = frozenset(_TILES)
+SHARED_SUMS: Final = frozenset(_ENGINES)
 """The strategies of this file."""
 
 _built: Final[weakref.WeakKeyDictionary[LowBitWeight, dict[object, LayerProgram]]] = (
@@ -79,6 +131,7 @@ class SharedSums:
 
     family: Final = KERNELS
     competes: Final = False
+    counting = Counting()
 
     def __init__(self, strategy: Strategy) -> None:
         self.strategy = strategy
@@ -104,7 +157,7 @@ class SharedSums:
         A tile of as many inputs as one sum of codes may add always fits.
         """
         seen = []
-        for filters, inputs in _TILES[self.strategy]:
+        for filters, inputs in _ENGINES[self.strategy].tiles:
             tile = {
                 "filters": min(filters, layer.filters // layer.groups),
                 "inputs": min(inputs, layer.inputs, largest_sum(layer)),
@@ -116,6 +169,17 @@ class SharedSums:
     def operations(self, layer: Layer, parameters: Mapping[str, int]) -> Operations:
         """What the program does."""
         return shared_sums_operations(layer, self.strategy, parameters)
+
+    def counted(self, layer: Layer) -> Counted | None:
+        """The tile of fewest additions of those that the engine is compared with."""
+        if not isinstance(layer.weight, LowBitWeight):
+            return None
+        most = {"filters": layer.filters // layer.groups, "inputs": layer.inputs}
+        tiles = [
+            {name: min(extent, most[name]) for name, extent in tile.items()}
+            for tile in _ENGINES[self.strategy].counted
+        ]
+        return fewest(tiles, lambda tile: self.operations(layer, tile))
 
 
 def program_of(
@@ -129,7 +193,7 @@ def program_of(
     SpecError for parameters that no algorithm takes.
     """
     form = BinaryForm.TWO_GROUPS if parameters.get("two_groups") else BinaryForm.SHARED_TOTAL
-    algorithm = _algorithm(strategy, parameters)
+    algorithm = _ENGINES[strategy].search(parameters)
     programs = _built.setdefault(weight, {})
     key = (algorithm, form, convolution_groups)
     if key not in programs:
@@ -151,26 +215,6 @@ def _program(layer: Layer, strategy: Strategy, parameters: Mapping[str, int]) ->
     if not isinstance(layer.weight, LowBitWeight):
         raise PlanError(f"{strategy.value} program of {layer.name}", allowed="low-bit weights")
     return program_of(layer.weight, strategy, parameters, layer.groups)
-
-
-def _algorithm(strategy: Strategy, parameters: Mapping[str, int]) -> Algorithm:
-    filters, inputs = parameters.get("filters", 0), parameters.get("inputs", 0)
-    if strategy is Strategy.SPARSE:
-        return Sparse(inputs)
-    if strategy is Strategy.AGR:
-        return ActivationGroups(filters, inputs)
-    if strategy is Strategy.QGYM:
-        options = ("rounds", "steps", "seconds")
-        chosen = {name: parameters[name] for name in options if name in parameters}
-        return Saturation(filters, inputs, **chosen)
-    return PairMerging(
-        filters,
-        inputs,
-        leaves=strategy is Strategy.SUMMERGE,
-        budget=parameters.get("budget", 0) or NO_BUDGET,
-        zeros=bool(parameters.get("zeros")),
-        signed=bool(parameters.get("signed")),
-    )
 
 
 def sums_option(

@@ -1,4 +1,7 @@
-"""THE list of strategies. A new one is one class and one entry of STRATEGIES."""
+"""THE list of strategies: a new one is a class and an entry of STRATEGIES.
+
+What planner, runtime, analysis and reports want to know of a strategy, its class says.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,16 @@ from signbin.plan.cost import Tile, WalkCounts, dense_cost, walk_cost, walk_coun
 from signbin.plan.generated import generated_cost
 from signbin.plan.layer import Layer
 from signbin.plan.operations import Operations, dense_operations, walk_operations
-from signbin.plan.option import Option, in_units_of
+from signbin.plan.option import Counted, Counting, Option, fewest, in_units_of
 from signbin.plan.plan import Strategy
 from signbin.plan.products import has_product_kernels, product_cost
+from signbin.plan.saturated_sums import SaturatedSums
 from signbin.plan.shared_sums import SharedSums
 from signbin.plan.stats import PatternStats, largest_group, pattern_stats
 from signbin.plan.target import Target
 from signbin.spec import Kernel, LowBitWeight
 
-__all__ = ["STRATEGIES", "Bucket", "Dense", "StrategyRule"]
+__all__ = ["STRATEGIES", "Bucket", "Dense", "StrategyRule", "family_of"]
 
 _SMALLEST_CHUNK: Final = 16
 
@@ -47,6 +51,13 @@ class StrategyRule(Protocol):
     def operations(self, layer: Layer, parameters: Mapping[str, int]) -> Operations:
         """Exactly what it does, with the parameters of an option."""
 
+    @property
+    def counting(self) -> Counting:
+        """How to read its additions."""
+
+    def counted(self, layer: Layer) -> Counted | None:
+        """Parameters of fewest additions and what it does with them; None where it cannot say."""
+
 
 class Dense:
     """Every weight multiplies its input: any weights, low-bit ones dequantised."""
@@ -54,6 +65,7 @@ class Dense:
     strategy: Final = Strategy.DENSE
     family: Final = "dense"
     competes: Final = True
+    counting: Final = Counting()
 
     def applies(self, layer: Layer) -> str | None:
         """Always."""
@@ -76,6 +88,10 @@ class Dense:
         del parameters
         return dense_operations(layer)
 
+    def counted(self, layer: Layer) -> Counted:
+        """There is nothing to choose."""
+        return Counted({}, dense_operations(layer))
+
 
 class Bucket:
     """The bucket walk in Gray-code order over F filters at once: additions only.
@@ -87,6 +103,7 @@ class Bucket:
     strategy: Final = Strategy.BUCKET
     family: Final = "bucket"
     competes: Final = True
+    counting: Final = Counting()
 
     def applies(self, layer: Layer) -> str | None:
         """Low-bit weights."""
@@ -125,6 +142,15 @@ class Bucket:
         """What the walk does."""
         return walk_operations(layer, parameters)
 
+    def counted(self, layer: Layer) -> Counted | None:
+        """The walk over all channels at once, of as many filters as add least."""
+        weight = layer.weight
+        if not isinstance(weight, LowBitWeight):
+            return None
+        largest = min(largest_group(weight), layer.filters // layer.groups)
+        walks = [{"filters": size, "chunk": layer.channels} for size in range(1, largest + 1)]
+        return fewest(walks, lambda walk: walk_operations(layer, walk))
+
 
 STRATEGIES: Final[tuple[StrategyRule, ...]] = (
     Dense(),
@@ -133,9 +159,14 @@ STRATEGIES: Final[tuple[StrategyRule, ...]] = (
     SharedSums(Strategy.AGR),
     SharedSums(Strategy.SUMMERGE),
     SharedSums(Strategy.CSE),
-    SharedSums(Strategy.QGYM),
+    SaturatedSums(Strategy.QGYM),
     BitSerial(),
 )
+
+
+def family_of(strategy: Strategy) -> str:
+    """Kernel.strategy of the kernels that run a strategy."""
+    return next(rule.family for rule in STRATEGIES if rule.strategy is strategy)
 
 
 def _tile_option(

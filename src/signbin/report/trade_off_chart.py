@@ -1,6 +1,6 @@
 """Repetition against sparsity as one SVG file: patterns layer by layer, work over density.
 
-It reads the JSON of an analysis (keys ``model``, ``layers``, ``curves``), nothing else.
+It reads the JSON of an analysis (``model``, ``engines``, ``layers``, ``curves``), nothing else.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _gray_order(radix: int, digits: int) -> list[int]:
 
 
 def _chart(document: Mapping[str, Any], top: float) -> str:
-    points = _layer_points(document["layers"])
+    points = _layer_points(document)
     curves: Mapping[str, Sequence[Sequence[float]]] = document["curves"]
     highest = max([y for curve in curves.values() for _, y in curve] + [y for _, y, _, _ in points])
     y_ticks = ticks(0.0, highest)
@@ -161,13 +161,14 @@ def _chart(document: Mapping[str, Any], top: float) -> str:
     return "".join(parts) + _legend(curves, top)
 
 
-def _layer_points(layers: Sequence[Mapping[str, Any]]) -> list[tuple[float, float, str, str]]:
+def _layer_points(document: Mapping[str, Any]) -> list[tuple[float, float, str, str]]:
     """Density, fewest additions per weight, value set and name of the layers with codes."""
+    compared = {engine["name"] for engine in document["engines"] if not engine["unit"]}
     found = []
-    for layer in layers:
+    for layer in document["layers"]:
         if layer["entropy_bits"] is None:
             continue
-        adds = [count for name, count in layer["adds"].items() if name != "bitserial"]
+        adds = [count for name, count in layer["adds"].items() if name in compared]
         weights = math.prod(layer["shape"])
         found.append((layer["density"], min(adds) / weights, layer["value_set"], _name(layer)))
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from signbin.report.console import add_row, new_table
 
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = ["trade_off_view"]
-
-_STRATEGIES: Final = ("dense", "sparse", "agr", "summerge", "cse", "qgym", "bucket", "bitserial")
 
 
 def trade_off_view(document: Mapping[str, Any]) -> Group:
@@ -54,22 +52,20 @@ def _of_eight(layer: Mapping[str, Any]) -> Mapping[str, float]:
 
 
 def _additions(document: Mapping[str, Any]) -> Table:
-    table = new_table(
-        "additions per output position", *(f">{name}" for name in _STRATEGIES), ">bound"
-    )
+    engines = [engine["name"] for engine in document["engines"]]
+    table = new_table("additions per output position", *(f">{name}" for name in engines), ">bound")
+
+    def add_counts(name: str, counts: Mapping[str, Any]) -> None:
+        adds = counts["adds"]
+        cells = [f"{adds[engine]:,}" if engine in adds else "-" for engine in engines]
+        add_row(table, name, *cells, _number(counts["adds_lower_bound"], ",.0f"))
+
     for layer in document["layers"]:
-        name = layer.get("module") or layer["name"]
-        _add_counts(table, name, layer["adds"], layer["adds_lower_bound"])
-    totals = document["totals"]
-    if totals["adds"]:
+        add_counts(layer.get("module") or layer["name"], layer)
+    if document["totals"]["adds"]:
         table.add_section()
-        _add_counts(table, "per image, all layers", totals["adds"], totals["adds_lower_bound"])
+        add_counts("per image, all layers", document["totals"])
     return table
-
-
-def _add_counts(table: Any, name: str, adds: Mapping[str, int], bound: float | None) -> None:
-    cells = [f"{adds[strategy]:,}" if strategy in adds else "-" for strategy in _STRATEGIES]
-    add_row(table, name, *cells, _number(bound, ",.0f"))
 
 
 def _number(value: float | None, form: str) -> str:
@@ -77,12 +73,17 @@ def _number(value: float | None, form: str) -> str:
 
 
 def _notes(document: Mapping[str, Any]) -> list[str]:
-    notes = [
+    bound = (
         "bound: additions that random weights of this entropy need at least; trained ones may need "
-        "fewer. bitserial: popcounts of 64-bit words, 8-bit activations."
-    ]
-    if any(layer["sampled"] for layer in document["layers"]):
-        notes.append("qgym: scaled up from a few sub-blocks of 8 x 32.")
-    elif document["totals"]["adds"]:
-        notes.append("qgym: not counted, which needs egglog: pip install 'signbin[qgym]'.")
+        "fewer."
+    )
+    engines, layers = document["engines"], document["layers"]
+    units = [f"{engine['name']}: {engine['unit']}." for engine in engines if engine["unit"]]
+    notes = [" ".join([bound, *units])]
+    for engine in engines:
+        name = engine["name"]
+        if any(name in layer["sampled"] for layer in layers):
+            notes.append(f"{name}: {engine['sampled']}.")
+        elif engine["missing"] and document["totals"]["adds"]:
+            notes.append(f"{name}: {engine['missing']}.")
     return notes

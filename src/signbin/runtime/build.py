@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -12,13 +11,13 @@ from numpy.typing import NDArray
 
 from signbin.errors import ExecutionError
 from signbin.ir import OPS, Graph, Node, Requantization, TensorType, requantization, resolve
-from signbin.ir.graph import Constant, ConstRef
+from signbin.ir.graph import ConstRef
 from signbin.ir.schema import TypeRule
 from signbin.layout import LanePlan, plain_bytes, plan_lanes, plan_memory
 from signbin.native import _signbin
-from signbin.plan import SHARED_SUMS, LayerPlan, Plan, Strategy, order_of_chunks, program_of
-from signbin.spec import ActivationKind, ActivationSpec, IntegerWeight, LowBitWeight
-from signbin.sums import BinaryForm
+from signbin.plan import Plan
+from signbin.runtime.weights import native_weight
+from signbin.spec import ActivationKind, ActivationSpec
 
 __all__ = ["build_program"]
 
@@ -26,7 +25,6 @@ Floats = NDArray[np.float32]
 
 _WINDOW: Final = {"kernel": (1, 1), "stride": (1, 1), "padding": (0, 0), "dilation": (1, 1)}
 _POINT: Final = (1, 1, 1, 1, 0, 0, 1, 1)
-_DENSE_TILE: Final = (1, 1, 1)
 _KINDS: Final = {kind.value: kind for kind in ActivationKind}
 _ACTIVATIONS: Final = {
     ActivationKind.NONE: _signbin.Activation.NONE,
@@ -166,60 +164,6 @@ class _Step:
         reference = self.attributes.get(name)
         return _flat(self.graph.array(reference)) if isinstance(reference, ConstRef) else None
 
-    def weight(self) -> _signbin.Weight:
-        """Codes for the bucket walk; for the dense strategy float values, integers on codes."""
-        reference = self.attributes["weight"]
-        layer = self.plan.for_layer(self.node.name)
-        constant = self.graph.constants[reference.name]
-        if self.given is not None and layer.strategy is Strategy.DENSE:
-            return _signbin.Weight(integers=_coded(constant), tile=_DENSE_TILE, **self._factors())
-        if layer.strategy is Strategy.DENSE:
-            return _signbin.Weight(values=_flat(self.graph.array(reference)), tile=_DENSE_TILE)
-        if not isinstance(constant, LowBitWeight):
-            raise ExecutionError(
-                f"strategy of {self.node.op} {self.node.name}",
-                value=layer.strategy.value,
-                allowed=f"{Strategy.DENSE.value}: the weights are float",
-            )
-        factors: dict[str, Any] = {"scale": constant.scale, "offset": constant.offset}
-        if self.given is not None:
-            factors = self._factors()
-        if layer.strategy in SHARED_SUMS:
-            factors |= self._sums(layer, constant)
-        elif layer.strategy is Strategy.BITSERIAL:
-            factors |= {"bit_serial": True, "tile": (1, 1, 1), "mode": _mode(layer)}
-        else:
-            factors |= self._walk(layer, constant)
-        return _signbin.Weight(codes=_coded(constant), **factors)
-
-    def _sums(self, layer: LayerPlan, weight: LowBitWeight) -> dict[str, Any]:
-        """The program of shared sums that the plan names, and how many vectors it takes."""
-        groups = self.attributes.get("groups", 1)
-        program = program_of(weight, layer.strategy, layer.parameters, groups)
-        graph = program.graph
-        form = program.form is BinaryForm.TWO_GROUPS
-        return {
-            "sums": _signbin.SumList(graph.starts, graph.operands, graph.roles, graph.segments),
-            "tile": (1, _parameter(layer, "vectors"), 1),
-            "mode": _signbin.WalkMode.TWO_GROUPS if form else _signbin.WalkMode.DEFAULT,
-        }
-
-    def _walk(self, layer: LayerPlan, weight: LowBitWeight) -> dict[str, Any]:
-        """How a bucket walk runs, or what else reads codes as it does."""
-        tile, groups = _tile(layer), self.attributes.get("groups", 1)
-        order = order_of_chunks(layer.order, groups, math.ceil(weight.shape[1] / max(tile[2], 1)))
-        return {
-            "tile": tile,
-            "mode": _mode(layer),
-            "order": np.concatenate(order, dtype=np.int32) if order else None,
-            "generated": bool(layer.parameters.get("generated", 0)),
-        }
-
-    def _factors(self) -> dict[str, Any]:
-        """What multiplies exact sums, in steps of the output."""
-        constants = requantization(self.graph, self.node)
-        return {"scale": constants.scale, "offset": constants.offset}
-
     def epilogue(self) -> _signbin.Epilogue:
         """The end of a layer, or of a node that is such an end; on codes, its requantisation."""
         if self.given is not None:
@@ -263,36 +207,6 @@ def _chain(constants: Requantization) -> dict[str, Any]:
     }
 
 
-def _coded(constant: Constant) -> NDArray[np.int8]:
-    """The codes of a low-bit or integer weight, flat."""
-    assert isinstance(constant, LowBitWeight | IntegerWeight)
-    return np.ascontiguousarray(constant.codes).reshape(-1)
-
-
-def _mode(layer: LayerPlan) -> _signbin.WalkMode:
-    if layer.parameters.get("zeros"):
-        return _signbin.WalkMode.ZEROS
-    if layer.parameters.get("two_groups"):
-        return _signbin.WalkMode.TWO_GROUPS
-    return _signbin.WalkMode.DEFAULT
-
-
-def _tile(layer: LayerPlan) -> tuple[int, int, int]:
-    filters, vectors, chunk = (_parameter(layer, name) for name in ("filters", "vectors", "chunk"))
-    return filters, vectors, chunk
-
-
-def _parameter(layer: LayerPlan, name: str) -> int:
-    if name not in layer.parameters:
-        raise ExecutionError(
-            f"plan of layer {layer.layer}",
-            value=dict(layer.parameters),
-            allowed=f"a parameter {name}",
-            remedy="plan the graph again",
-        )
-    return layer.parameters[name]
-
-
 def _flat(array: NDArray[Any]) -> Floats:
     return np.ascontiguousarray(array, dtype=np.float32).reshape(-1)
 
@@ -301,13 +215,15 @@ def _conv2d(step: _Step) -> None:
     attributes = step.attributes
     kernel = step.graph.constants[attributes["weight"].name].shape[2:]
     window = (*kernel, *attributes["stride"], *attributes["padding"], *attributes["dilation"])
+    weight = native_weight(step.graph, step.node, step.plan)
     step.builder.add_conv2d(
-        step.source, step.target, window, attributes["groups"], step.weight(), step.epilogue()
+        step.source, step.target, window, attributes["groups"], weight, step.epilogue()
     )
 
 
 def _linear(step: _Step) -> None:
-    step.builder.add_linear(step.source, step.target, step.weight(), step.epilogue())
+    weight = native_weight(step.graph, step.node, step.plan)
+    step.builder.add_linear(step.source, step.target, weight, step.epilogue())
 
 
 def _batch_norm(step: _Step) -> None:

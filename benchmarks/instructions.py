@@ -25,8 +25,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.layers import KINDS, LAYER, Shape, images_for, one_layer, random_weight, read_shapes
-from benchmarks.results import RESULTS, record
+from benchmarks.layers import LAYER, Shape, images_for, one_layer, random_weight, read_shapes
+from benchmarks.options import add_layers, make_parser
+from benchmarks.results import record
 from signbin.artifact import Artifact
 from signbin.errors import ExecutionError
 from signbin.plan import Strategy
@@ -136,12 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--shapes", default="resnet18")
-    parser.add_argument("--weights", default="signed_binary,float", help=", ".join(KINDS))
-    parser.add_argument("--density", type=float, default=0.35)
-    parser.add_argument("--isa", default="auto")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser = make_parser(__doc__)
+    add_layers(parser, "resnet18", "signed_binary,float")
     parser.add_argument("--call", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 

@@ -17,15 +17,16 @@ import dataclasses
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 from benchmarks import onednn_int8, onnxruntime_int8
 from benchmarks.coded_layer import CodedCall, CodedLayer, coded_layer
-from benchmarks.kernels import LIMITS, LayerOfProgram, limit_onednn
-from benchmarks.layers import KINDS, LAYER, read_shapes
-from benchmarks.results import RESULTS, record
+from benchmarks.kernels import add_both, limit_onednn
+from benchmarks.layers import LAYER, read_shapes
+from benchmarks.options import add_layers, add_turns, make_parser
+from benchmarks.program_layers import ProgramLayers
+from benchmarks.results import record
 from signbin import native
 from signbin.artifact import Artifact
 from signbin.measure import (
@@ -61,7 +62,7 @@ def measure_layer(
     found = {name: layer.agreement(output) for name, output in outputs.items()}
     for name, agreement in found.items():
         _FLOOR.require(f"{name} {layer.shape}", agreement)
-    ours = LayerOfProgram("ours", program, layer.numbers)
+    ours = ProgramLayers("ours", program, layer.numbers)
     sides = [ours, *(InProcess(call.engine, call.call) for call in calls)]
     times = take_turns(sides, schedule)
     rated = {
@@ -128,14 +129,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--shapes", default="resnet18")
-    parser.add_argument("--weights", default="signed_binary", help=", ".join(KINDS))
-    parser.add_argument("--density", type=float, default=0.35)
-    parser.add_argument("--isa", default="auto")
-    parser.add_argument("--both", choices=LIMITS, help="limit ours and oneDNN to this one")
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser = make_parser(__doc__)
+    add_layers(parser, "resnet18", "signed_binary")
+    add_both(parser)
+    add_turns(parser, rounds=10)
     return parser.parse_args(arguments)
 
 

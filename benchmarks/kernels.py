@@ -18,22 +18,18 @@ import dataclasses
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from benchmarks.layers import KINDS, LAYER, Shape, images_for, one_layer, random_weight, read_shapes
-from benchmarks.results import RESULTS, record
+from benchmarks.layers import LAYER, Shape, images_for, one_layer, random_weight, read_shapes
+from benchmarks.options import add_layers, add_turns, make_parser
+from benchmarks.program_layers import ProgramLayers
+from benchmarks.results import record
 from benchmarks.roofline import Peaks, dense_floor_ms, measure_peaks, planned_floor_ms
 from signbin import native
 from signbin.artifact import Artifact
-from signbin.errors import ExecutionError
 from signbin.ir import Graph
 from signbin.measure import (
     InProcess,
-    Profiler,
     Schedule,
     agreement,
     choose_cores,
@@ -48,26 +44,6 @@ _FLOAT_ONLY: Final = ("resnet18-float",)
 _ONEDNN_LIMIT: Final = "ONEDNN_MAX_CPU_ISA"
 LIMITS: Final = ("avx2",)
 """Instruction sets that oneDNN's kernels can be limited to, and ours with them."""
-
-
-@dataclasses.dataclass(frozen=True)
-class LayerOfProgram:
-    """A side that is one node of a program: the times are the program's own of that node."""
-
-    name: str
-    program: Profiler
-    images: NDArray[np.float32]
-
-    def run(self, count: int) -> Sequence[float]:
-        """Seconds the node took in each of ``count`` runs, after one that is not timed."""
-        self.program.profile(self.images)
-        return [self._once() for _ in range(count)]
-
-    def _once(self) -> float:
-        for step in self.program.profile(self.images):
-            if step.name == LAYER:
-                return step.ms / 1e3
-        raise ExecutionError("profile of a program", allowed=f"a step named {LAYER}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +69,7 @@ def measure_layer(job: Job, peaks: Peaks) -> dict[str, Any]:
     call, memory_format, expected = fastest_convolution(job.shape, weight, images)
     found = agreement(program(images), expected)
     found.require(f"{job.weights} {job.shape}", _TOLERANCE)
-    sides = [LayerOfProgram("ours", program, images), InProcess("onednn", call)]
+    sides = [ProgramLayers("ours", program, images), InProcess("onednn", call)]
     times = take_turns(sides, job.schedule)
     return {
         "shape": job.shape.name,
@@ -145,6 +121,11 @@ def limit_onednn(options: argparse.Namespace) -> None:
         os.environ[_ONEDNN_LIMIT] = options.both.upper()
 
 
+def add_both(parser: argparse.ArgumentParser) -> None:
+    """The option that :func:`limit_onednn` obeys."""
+    parser.add_argument("--both", choices=LIMITS, help="limit ours and oneDNN to this one")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure all rows, print them, record them."""
     options = _options(arguments)
@@ -182,14 +163,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--shapes", default="resnet18,resnet18-float,resnet20,mobile")
-    parser.add_argument("--weights", default="signed_binary,float", help=", ".join(KINDS))
-    parser.add_argument("--density", type=float, default=0.35)
-    parser.add_argument("--isa", default="auto")
-    parser.add_argument("--both", choices=LIMITS, help="limit ours and oneDNN to this one")
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser = make_parser(__doc__)
+    add_layers(parser, "resnet18,resnet18-float,resnet20,mobile", "signed_binary,float")
+    add_both(parser)
+    add_turns(parser, rounds=10)
     return parser.parse_args(arguments)
 
 

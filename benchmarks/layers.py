@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from pathlib import Path
 from typing import Final
@@ -67,17 +68,23 @@ class Shape:
 
 def read_shapes(name: str) -> tuple[Shape, ...]:
     """The shapes of shapes/NAME.txt; of shapes that occur more than once, the first."""
+    return tuple(count_shapes(name))
+
+
+def count_shapes(name: str) -> dict[Shape, int]:
+    """How often shapes/NAME.txt has each shape, which goes by the name of its first line."""
     path = SHAPES / f"{name}.txt"
     if not path.is_file():
         names = sorted(file.stem for file in SHAPES.glob("*.txt"))
         raise SpecError("shape file", value=name, allowed=", ".join(names))
-    found: dict[tuple[int, ...], Shape] = {}
+    first: dict[tuple[int, ...], Shape] = {}
+    found: collections.Counter[Shape] = collections.Counter()
     for line in path.read_text(encoding="utf-8").splitlines():
         words = line.partition("#")[0].split()
         if words:
             shape = _shape(words, path)
-            found.setdefault(dataclasses.astuple(shape)[1:], shape)
-    return tuple(found.values())
+            found[first.setdefault(dataclasses.astuple(shape)[1:], shape)] += 1
+    return dict(found)
 
 
 def _shape(words: list[str], path: Path) -> Shape:

@@ -24,7 +24,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import RESULTS, record
+from benchmarks.options import add_turns, make_parser
+from benchmarks.results import record
 from signbin import artifact
 from signbin.errors import ExecutionError
 from signbin.measure import PEERS, Schedule
@@ -158,7 +159,7 @@ def line(row: dict[str, Any]) -> str:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("networks", nargs="+", metavar="ARCH|MODEL.sbn")
     parser.add_argument("--weights", default="signed_binary")
     parser.add_argument("--density", type=float, default=0.35)
@@ -169,9 +170,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--limits", default="auto", help="auto, avx2, or auto,avx2")
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--calm", type=float, default=0.0, help="seconds to wait for calm cores")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    add_turns(parser, rounds=20, calm=True)
     return parser.parse_args(arguments)
 
 

@@ -32,7 +32,7 @@ def fastest_convolution(
     ):
         image = given.contiguous(memory_format=memory_format)
         candidates[name] = _call(shape, torch.from_numpy(weight.copy()), bias, image)
-    best = {name: _quickest(call) for name, call in candidates.items()}
+    best = {name: least_seconds(call, _TRIALS) for name, call in candidates.items()}
     name = min(best, key=lambda candidate: best[candidate])
     return candidates[name], name, candidates[name]().contiguous().numpy()
 
@@ -45,7 +45,7 @@ def call_ms() -> float:
     shape = Shape("nothing", 8, 8, 1, 1, 1, 1, 1, 0, 1)
     image = torch.ones((1, 8, 1, 1)).contiguous(memory_format=torch.channels_last)
     call = _call(shape, torch.ones((8, 8, 1, 1)), torch.ones(8), image)
-    return 1e3 * min(_quickest(call) for _ in range(20))
+    return 1e3 * least_seconds(call, 20 * _TRIALS)
 
 
 def _call(
@@ -66,10 +66,11 @@ def _call(
     return call
 
 
-def _quickest(call: Callable[[], Any]) -> float:
+def least_seconds(call: Callable[[], Any], trials: int) -> float:
+    """The least time of ``trials`` calls, after one that is not timed."""
     call()
     seconds = []
-    for _ in range(_TRIALS):
+    for _ in range(trials):
         start = time.perf_counter()
         call()
         seconds.append(time.perf_counter() - start)

@@ -7,7 +7,6 @@ takes, and no time is corrected by it.
 
 from __future__ import annotations
 
-import time
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.coded_layer import CodedCall, CodedLayer
+from benchmarks.onednn import least_seconds
 
 _LARGEST_CODE: Final = 63  # as ours: 8 bits of weight would saturate sums of two without VNNI
 _TRIALS: Final = 20
@@ -33,13 +33,7 @@ def call_ms() -> float:
     pixel = torch.ones((1, 16, 1, 1), dtype=torch.uint8).contiguous(
         memory_format=torch.channels_last
     )
-    call = packed.call(pixel, 1.0, torch.ones(16), 1.0)
-    seconds = []
-    for _ in range(_TRIALS):
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    return 1e3 * min(seconds)
+    return 1e3 * least_seconds(packed.call(pixel, 1.0, torch.ones(16), 1.0), _TRIALS)
 
 
 def _call(layer: CodedLayer) -> Any:

@@ -8,7 +8,6 @@ core, at the same time. Throughput is images per second; the share is threads / 
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
@@ -19,7 +18,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.results import RESULTS, record
+from benchmarks.options import add_turns, make_parser
+from benchmarks.results import record
 from signbin import artifact
 from signbin.measure import OURS, Assignment, Engine, WorkerProcess, agreement, choose_cores
 from signbin.verbs.bench import random_images
@@ -85,12 +85,11 @@ def _images_per_s(sides: Sequence[WorkerProcess], count: int) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print one line, record."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("models", nargs="+", type=Path, metavar="MODEL.sbn")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--isa", default="auto")
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    add_turns(parser, rounds=10)
     options = parser.parse_args(arguments)
     rows = []
     for model in options.models:

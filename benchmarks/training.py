@@ -24,7 +24,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.results import RESULTS, record
+from benchmarks.options import add_turns, make_parser
+from benchmarks.results import record
 from signbin.measure import InProcess, Schedule, paired_ratio, take_turns
 from signbin.quant import probe, snapshot, training_health
 from signbin.spec import Preprocessing
@@ -204,17 +205,14 @@ def _finish(device: torch.device) -> None:
 
 
 def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("--settings", nargs="+", default=["float32"], choices=list(SETTINGS))
     parser.add_argument("--weights", nargs="+", default=["signed_binary"])
     parser.add_argument("--blocks", choices=("plain", "paper"), default="paper")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--cuda-graphs", action="store_true")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--results", type=type(RESULTS), default=RESULTS)
+    add_turns(parser, rounds=5)
     parser.add_argument("--section", default="training", help="where in the results file")
     return parser.parse_args(given)
 

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.networks import compile_run, run_signbin
-from benchmarks.results import RESULTS, record, todays
+from benchmarks.options import add_turns, make_parser
+from benchmarks.program_layers import ProgramLayers
+from benchmarks.results import record, todays
 from benchmarks.roofline import Peaks, measure_peaks
 from signbin import native
 from signbin.measure import (
@@ -50,25 +51,6 @@ KINDS: Final = (
     ("ternary", 0.71),
     ("ternary", 0.357),
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class LowBitLayers:
-    """A side that is all low-bit layers of a program: the program's own times of them, added up."""
-
-    name: str
-    program: Program
-    layers: frozenset[str]
-    images: NDArray[np.float32]
-
-    def run(self, count: int) -> Sequence[float]:
-        """Seconds of the layers in each of ``count`` runs, after one that is not timed."""
-        self.program.profile(self.images)
-        return [self._once() for _ in range(count)]
-
-    def _once(self) -> float:
-        steps = self.program.profile(self.images)
-        return sum(step.ms for step in steps if step.name in self.layers) / 1e3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,10 +100,10 @@ def measure_kinds(
 ) -> list[dict[str, Any]]:
     """One row per kind: times, ratios to the first kind, counts, and the floor of the load-adds."""
     images = random_images(entries[0].program.graph, 1)
-    sides: list[LowBitLayers | InProcess] = []
+    sides: list[ProgramLayers | InProcess] = []
     for entry in entries:
         names = frozenset(layer.name for layer in entry.layers)
-        sides.append(LowBitLayers(f"{entry.name} layers", entry.program, names, images))
+        sides.append(ProgramLayers(f"{entry.name} layers", entry.program, images, names))
         call = InProcess(f"{entry.name} whole", lambda run=entry.program: run(images))
         sides.append(call)
     times = take_turns(sides, schedule, calm)
@@ -233,14 +215,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("network", nargs="?", default="resnet18")
     parser.add_argument("--activations", default="float,int8,int7")
     parser.add_argument("--isa", default="avx2")
     parser.add_argument("--autotune", action="store_true", help="measure tiles, do not predict")
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--calm", type=float, default=0.0, help="seconds to wait for calm cores")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    add_turns(parser, rounds=20, calm=True)
     return parser.parse_args(arguments)
 
 

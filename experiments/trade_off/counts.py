@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments import ROOT
+from benchmarks.layers import count_shapes
 from signbin.analysis import repetition
 from signbin.plan import GroupSearch, Strategy
 from signbin.plan.grouping import regroup
@@ -408,10 +408,10 @@ def resnet18() -> list[dict[str, Any]]:
     for name, (kind, density, options) in CASES.items():
         totals: dict[str, float] = {}
         bound = dense = 0.0
-        for shape, outputs, times, stride in _resnet18_layers():
-            codes = random_codes(kind, shape, density, 0)
-            layer = layer_of(codes, stride=stride, output=outputs)
-            weight = times * math.prod(outputs)
+        for shape, times in count_shapes("resnet18").items():
+            codes = random_codes(kind, shape.weight, density, 0)
+            layer = layer_of(codes, stride=shape.stride, output=shape.output)
+            weight = times * math.prod(shape.output)
             for engine in ENGINES:
                 count = fewest(engine, layer, **options)[1].additions
                 totals[engine.value] = totals.get(engine.value, 0) + weight * count
@@ -438,25 +438,6 @@ def _fewest_on_codes(layer: Layer, options: Mapping[str, int]) -> int:
         for filters in range(max(1, largest - 3), largest + 1)
         for chunk in chunks
     )
-
-
-def _resnet18_layers() -> list[tuple[tuple[int, ...], tuple[int, int], int, int]]:
-    """(K, C, R, S), outputs, how often, stride of every distinct 3x3 convolution."""
-    path = ROOT / "benchmarks" / "shapes" / "resnet18.txt"
-    lines = (line.partition("#")[0].split() for line in path.read_text().splitlines())
-    found: dict[tuple[int, ...], int] = {}
-    for line in lines:
-        if line:
-            numbers = tuple(map(int, line[1:]))
-            found[numbers] = found.get(numbers, 0) + 1
-    layers = []
-    for (k, c, height, width, r, s, stride, padding, _), times in found.items():
-        outputs = (
-            (height + 2 * padding - r) // stride + 1,
-            (width + 2 * padding - s) // stride + 1,
-        )
-        layers.append(((k, c, r, s), outputs, times, stride))
-    return layers
 
 
 SECTIONS: Final[Mapping[str, Callable[[], Any]]] = {

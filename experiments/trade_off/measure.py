@@ -8,7 +8,6 @@ finished, so that a run that was interrupted goes on where it stopped.
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import itertools
 import json
@@ -23,15 +22,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.layers import (
-    LAYER,
-    SHAPES,
-    Shape,
-    images_for,
-    one_layer,
-    random_weight,
-    read_shapes,
-)
+from benchmarks.layers import LAYER, Shape, count_shapes, images_for, one_layer, random_weight
+from benchmarks.program_layers import ProgramLayers
 from signbin import native
 from signbin.artifact import Artifact
 from signbin.environment import environment
@@ -159,13 +151,10 @@ def aligned_weight(shape: Shape, density: float) -> LowBitWeight:
 
 def jobs() -> list[Job]:
     """The distinct 3x3 convolutions of ResNet-18, with every kind and type."""
-    lines = (SHAPES / "resnet18.txt").read_text(encoding="utf-8").splitlines()
-    words = [line.partition("#")[0].split() for line in lines]
-    counted = collections.Counter(tuple(map(int, line[1:])) for line in words if line)
     return [
-        Job(shape, counted[dataclasses.astuple(shape)[1:]], kind, type_)
+        Job(shape, times, kind, type_)
         for kind in KINDS
-        for shape in read_shapes("resnet18")
+        for shape, times in count_shapes("resnet18").items()
         for type_ in TYPES
     ]
 
@@ -174,16 +163,10 @@ def jobs() -> list[Job]:
 class Tuned:
     """The fastest candidate an engine found, and how many it tried."""
 
-    name: str
     program: Program
     parameters: Mapping[str, int]
-    images: NDArray[np.float32]
+    side: ProgramLayers
     tried: int
-
-    def run(self, count: int) -> Sequence[float]:
-        """Seconds the layer took in each of ``count`` runs, after one that is not timed."""
-        self.program.profile(self.images)
-        return [_layer_seconds(self.program, self.images) for _ in range(count)]
 
 
 def measure(path: Path, seconds: float, only: str = "", *, again: bool = False) -> dict[str, Any]:
@@ -196,7 +179,7 @@ def measure(path: Path, seconds: float, only: str = "", *, again: bool = False) 
     os.sched_setaffinity(0, cores)
     document = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"rows": {}}
     document |= {"environment": environment(), "tuning_seconds": seconds, "cores": list(cores)}
-    document["layers"] = len(read_shapes("resnet18"))
+    document["layers"] = len(count_shapes("resnet18"))
     for job in jobs():
         row = document["rows"].get(job.key)
         if only not in job.key or (row is not None) is not again:
@@ -227,8 +210,8 @@ def measure_row(job: Job, seconds: float, known: Mapping[str, Any]) -> dict[str,
         if best is not None:
             tried = known.get(engine.name, {}).get("tried", best.tried)
             found[engine.name] = dataclasses.replace(best, tried=tried)
-    winners = list(found.values())
-    times = take_turns(winners, Schedule(rounds=16, warm_up_s=0.05, turn_s=0.05))
+    sides = [one.side for one in found.values()]
+    times = take_turns(sides, Schedule(rounds=16, warm_up_s=0.05, turn_s=0.05))
     return {
         "layer": str(job.shape),
         "times": job.times,
@@ -237,7 +220,7 @@ def measure_row(job: Job, seconds: float, known: Mapping[str, Any]) -> dict[str,
         "outputs": math.prod(layer.output),
         "multiply_adds": job.shape.macs,
         "bound": _bound(layer),
-        "engines": {one.name: _row(one, layer, times[one.name].to_json()) for one in winners},
+        "engines": {name: _row(one, layer, times[name].to_json()) for name, one in found.items()},
     }
 
 
@@ -285,9 +268,10 @@ def tune(
             continue
         tried += 1
         _require(program(task.images), task.expected, engine, layer)
-        took = min(_layer_seconds(program, task.images) for _ in range(_TRIAL_CALLS))
+        side = ProgramLayers(engine.name, program, task.images)
+        took = min(side.seconds() for _ in range(_TRIAL_CALLS))
         if took < fastest:
-            best, fastest = Tuned(engine.name, program, parameters, task.images, tried), took
+            best, fastest = Tuned(program, parameters, side, tried), took
     return None if best is None else dataclasses.replace(best, tried=tried)
 
 
@@ -446,7 +430,3 @@ def _layer(graph: Graph) -> Layer:
 def _bound(layer: Layer) -> float:
     assert isinstance(layer.weight, LowBitWeight)
     return additions_bound(layer.filters, layer.inputs, entropy_bits(layer.weight))
-
-
-def _layer_seconds(program: Program, images: NDArray[np.float32]) -> float:
-    return next(step.ms for step in program.profile(images) if step.name == LAYER) / 1e3

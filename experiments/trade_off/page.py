@@ -10,17 +10,21 @@ from experiments import ROOT
 from experiments.trade_off import COUNTS, TIMES, read
 from experiments.trade_off.words import (
     GROUPS,
+    KINDS,
     PAGE,
     SB,
     SHARED,
     TERNARY,
     TERNARY_SPARSE,
+    TYPES,
+    Rows,
+    Totals,
     figures,
+    gain,
 )
 from signbin.report import markdown
 from signbin.report.charts import Line, line_chart
 
-Rows = Sequence[Mapping[str, Any]]
 ENGINES: Final = ("sparse", "agr", "summerge", "cse", "bucket")
 _STYLE: Final = (
     "<style>text{font:13px system-ui,sans-serif;fill:#222}.axis{fill:#666}"
@@ -272,19 +276,10 @@ def _chunk_words(chunk: int | None) -> str:
     return "all channels" if chunk is None else f"chunks of {chunk}"
 
 
-def gain(row: Mapping[str, Any]) -> float:
-    """Share of the load-adds that regrouping saves."""
-    return 1 - float(row["after"]) / float(row["before"])
-
-
 # ---- times ----------------------------------------------------------------------------------
 
-TYPES: Final = {"f32": "fp32", "u8": "8-bit"}
-KINDS: Final = ("signed_binary", "ternary", "binary", "aligned")
-Totals = Mapping[tuple[str, str, str], Mapping[str, float]]
 
-
-def totals(times: Mapping[str, Any]) -> dict[tuple[str, str, str], dict[str, float]]:
+def totals(times: Mapping[str, Any]) -> Totals:
     """(kind, type, engine) -> sums over the layers, each as often as the network has it.
 
     ms, min_ms; adds and bound per image; bytes of offsets and programs. Only engines that every

@@ -94,24 +94,25 @@ def _networks(found: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
+def gain(grouping: Mapping[str, Any]) -> float:
+    """Share of the load-adds that regrouping saves."""
+    return 1 - float(grouping["after"]) / float(grouping["before"])
+
+
 def _gains(rows: Rows, *, chunked: bool) -> list[float]:
     """Shares of load-adds that regrouping saves, over all channels or in chunks."""
     entries = [entry for row in rows for entry in row["grouping"]]
-    return [
-        1 - entry["after"] / entry["before"]
-        for entry in entries
-        if (entry["chunk"] is not None) is chunked
-    ]
+    return [gain(entry) for entry in entries if (entry["chunk"] is not None) is chunked]
 
 
-Sums = Mapping[tuple[str, str, str], Mapping[str, float]]
-_KINDS: Final = ("signed_binary", "ternary", "binary", "aligned")
-_TYPES: Final = {"f32": "fp32", "u8": "8-bit"}
+Totals = Mapping[tuple[str, str, str], Mapping[str, float]]
+KINDS: Final = ("signed_binary", "ternary", "binary", "aligned")
+TYPES: Final = {"f32": "fp32", "u8": "8-bit"}
 
 
-def _sentences(sums: Sums) -> dict[str, str]:
+def _sentences(sums: Totals) -> dict[str, str]:
     """What times say; that they are missing, where they are."""
-    keys = [(kind, type_, "bucket") for kind in _KINDS for type_ in _TYPES]
+    keys = [(kind, type_, "bucket") for kind in KINDS for type_ in TYPES]
     if not all(key in sums for key in keys):
         missing = "Not timed."
         names = (
@@ -133,15 +134,15 @@ def _sentences(sums: Sums) -> dict[str, str]:
     }
 
 
-def _factor(sums: Sums, kind: str, type_: str, engine: str, of: str = "bucket") -> float:
+def _factor(sums: Totals, kind: str, type_: str, engine: str, of: str = "bucket") -> float:
     return sums[kind, type_, engine]["ms"] / sums[kind, type_, of]["ms"]
 
 
-def _timed(sums: Sums) -> str:
+def _timed(sums: Totals) -> str:
     said = [
         f"{_factor(sums, 'signed_binary', type_, 'summerge'):.2f}x faster than SumMerge's program "
         f"and {_factor(sums, 'signed_binary', type_, 'agr'):.2f}x than agr's in {name}"
-        for type_, name in _TYPES.items()
+        for type_, name in TYPES.items()
     ]
     return (
         f"Timed on ResNet-18's layers, the walk is {' and '.join(said)}: additions are not time, "
@@ -149,7 +150,7 @@ def _timed(sums: Sums) -> str:
     )
 
 
-def _times_words(sums: Sums) -> str:
+def _times_words(sums: Totals) -> str:
     ours = sums["signed_binary", "f32", "bucket"], sums["signed_binary", "u8", "bucket"]
     limits = [one["adds"] / one["bound"] for one in ours]
     merged = sums["signed_binary", "f32", "summerge"]["adds"] / ours[0]["adds"]
@@ -161,18 +162,18 @@ def _times_words(sums: Sums) -> str:
     )
 
 
-def _between(sums: Sums, kind: str, words: str) -> str:
+def _between(sums: Totals, kind: str, words: str) -> str:
     said = []
-    for type_, name in _TYPES.items():
+    for type_, name in TYPES.items():
         for engine in ("bucket", "bucket, machine code"):
             factor = sums[kind, type_, engine]["ms"] / sums["signed_binary", type_, engine]["ms"]
             said.append(f"{factor:.2f}x ({name}, {engine.replace('bucket', 'walk', 1)})")
     return f"{words} {', '.join(said)} signed-binary's time."
 
 
-def _aligned_times(sums: Sums) -> str:
+def _aligned_times(sums: Totals) -> str:
     said = []
-    for type_, name in _TYPES.items():
+    for type_, name in TYPES.items():
         plain, aligned, binary = (
             sums[kind, type_, "bucket, machine code"]["ms"]
             for kind in ("signed_binary", "aligned", "binary")
@@ -181,10 +182,10 @@ def _aligned_times(sums: Sums) -> str:
     return f"Timed, walks as machine code gain {'; '.join(said)}."
 
 
-def _bitserial_times(sums: Sums) -> str:
+def _bitserial_times(sums: Totals) -> str:
     said = [
         f"{kind.replace('_', '-')} {_factor(sums, kind, 'u8', 'bitserial'):.1f}x"
-        for kind in _KINDS[:3]
+        for kind in KINDS[:3]
     ]
     return (
         "On 8-bit codes their eight planes take "

@@ -28,6 +28,13 @@ def test_a_shape_that_occurs_twice_is_measured_once(script) -> None:
     assert len({str(shape) for shape in shapes}) == 7
 
 
+def test_how_often_a_shape_occurs_is_counted(script) -> None:
+    counts = script("layers").count_shapes("resnet18")
+    assert tuple(counts) == script("layers").read_shapes("resnet18")
+    assert sum(counts.values()) == 16  # all 3x3 convolutions of the four stages
+    assert max(counts.values()) == 4
+
+
 def test_a_shape_counts_its_multiply_accumulates(script) -> None:
     shape = script("layers").Shape("s", 128, 64, 56, 56, 3, 3, 2, 1, 1)
     assert shape.output == (28, 28)

@@ -14,6 +14,7 @@ from signbin.artifact import Artifact, write
 from signbin.environment import cpu_flags
 from signbin.errors import ExecutionError
 from signbin.measure import Engine, Family, Schedule, Tolerance
+from signbin.runtime import Program
 
 
 @pytest.fixture
@@ -116,6 +117,16 @@ def test_kernels_compares_with_onednn_before_it_times(script, monkeypatch, weigh
     assert row["strategy"] == ("dense" if weights == "float" else row["strategy"])
     assert row["floor_ms"] > 0
     assert "oneDNN" in kernels.line(row)
+
+
+def test_the_time_of_layers_is_that_of_the_ones_that_are_named(script, model) -> None:
+    side = script("program_layers").ProgramLayers
+    program, images = TimedProgram(Program.load(model)), np.zeros((1, 8, 6, 6), np.float32)
+    assert side("one", program, images).run(2) == pytest.approx([0.5e-3] * 2)
+    both = side("two", program, images, frozenset({"layer", "after"}))
+    assert both.seconds() == pytest.approx(1e-3)
+    with pytest.raises(ExecutionError, match="no_such"):
+        side("none", program, images, frozenset({"no_such"})).run(1)
 
 
 def test_kernels_refuses_to_time_a_layer_that_is_wrong(script, monkeypatch) -> None:

@@ -34,6 +34,7 @@ from signbin.measure import (
     Floor,
     InProcess,
     Schedule,
+    Side,
     Times,
     choose_cores,
     paired_ratio,
@@ -63,7 +64,7 @@ def measure_layer(
     for name, agreement in found.items():
         _FLOOR.require(f"{name} {layer.shape}", agreement)
     ours = ProgramLayers("ours", program, layer.numbers)
-    sides = [ours, *(InProcess(call.engine, call.call) for call in calls)]
+    sides: list[Side] = [ours, *(InProcess(call.engine, call.call) for call in calls)]
     times = take_turns(sides, schedule)
     rated = {
         call.engine: {**call.facts, **_rated(times[call.engine], found[call.engine], layer)}

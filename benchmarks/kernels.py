@@ -31,6 +31,7 @@ from signbin.ir import Graph
 from signbin.measure import (
     InProcess,
     Schedule,
+    Side,
     agreement,
     choose_cores,
     paired_ratio,
@@ -69,7 +70,7 @@ def measure_layer(job: Job, peaks: Peaks) -> dict[str, Any]:
     call, memory_format, expected = fastest_convolution(job.shape, weight, images)
     found = agreement(program(images), expected)
     found.require(f"{job.weights} {job.shape}", _TOLERANCE)
-    sides = [ProgramLayers("ours", program, images), InProcess("onednn", call)]
+    sides: list[Side] = [ProgramLayers("ours", program, images), InProcess("onednn", call)]
     times = take_turns(sides, job.schedule)
     return {
         "shape": job.shape.name,

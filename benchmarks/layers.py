@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbin.errors import FormatError, SpecError
-from signbin.ir import BATCH, Constant, ConstRef, Graph, Node, TensorType, Value
+from signbin.ir import BATCH, AttributeValue, Constant, ConstRef, Graph, Node, TensorType, Value
 from signbin.spec import LowBitWeight
 
 SHAPES: Final = Path(__file__).parent / "shapes"
@@ -128,7 +128,7 @@ def one_layer(shape: Shape, weight: Constant, *, alone: bool = False) -> Graph:
     """
     image = TensorType("f32", (BATCH, shape.channels, shape.height, shape.width))
     result = TensorType("f32", (BATCH, shape.filters, *shape.output))
-    attributes = {
+    attributes: dict[str, AttributeValue] = {
         "weight": ConstRef("weight"),
         "bias": ConstRef("bias"),
         "stride": (shape.stride, shape.stride),

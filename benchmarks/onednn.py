@@ -52,9 +52,8 @@ def _call(
     shape: Shape, weight: torch.Tensor, bias: torch.Tensor, image: torch.Tensor
 ) -> Callable[[], Any]:
     stride, padding, dilation = [shape.stride] * 2, [shape.padding] * 2, [1, 1]
-    packed = torch._C._nn.mkldnn_reorder_conv2d_weight(
-        weight.to_mkldnn(), padding, stride, dilation, shape.groups, list(image.shape)
-    )
+    reorder: Any = torch._C._nn.mkldnn_reorder_conv2d_weight  # its stub lacks the image's extents
+    packed = reorder(weight.to_mkldnn(), padding, stride, dilation, shape.groups, list(image.shape))
     convolve = torch.ops.mkldnn._convolution_pointwise
 
     def call() -> Any:

@@ -66,7 +66,7 @@ class _Packed:
             self._codes, self._scale, scale, 0, *self._window, list(images.shape)
         )
         weights = (packed, self._scale, self._zero, bias, *self._window)
-        output = (output_scale, 0, torch.uint8, "relu", [], "")
+        output: tuple[Any, ...] = (output_scale, 0, torch.uint8, "relu", [], "")
 
         def call() -> Any:
             with torch.inference_mode():

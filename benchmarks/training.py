@@ -111,7 +111,7 @@ def plain_loop(options: argparse.Namespace) -> Loop:
         chosen = torch.randint(0, len(labels), (config.data.batch_size,), device=device)
         optimizer.zero_grad(set_to_none=True)
         loss = F.cross_entropy(model(augmented(pixels[chosen])), labels[chosen])
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         optimizer.step()
         loss.item()
 
@@ -159,7 +159,11 @@ def measure(options: argparse.Namespace, weights: str, setting: str) -> dict[str
     device = torch.device(options.device)
 
     def finished(step: Callable[[], object]) -> Callable[[], object]:
-        return lambda: (step(), _finish(device))
+        def run() -> None:
+            step()
+            _finish(device)
+
+        return run
 
     sides = (InProcess("plain", finished(plain.step)), InProcess("signbin", finished(ours.step)))
     schedule = Schedule(rounds=options.rounds, warm_up_s=0.1, turn_s=0.5)

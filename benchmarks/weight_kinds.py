@@ -17,6 +17,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ from signbin.measure import (
     CalmCores,
     InProcess,
     Schedule,
+    Side,
     choose_cores,
     paired_ratio,
     take_turns,
@@ -100,12 +102,11 @@ def measure_kinds(
 ) -> list[dict[str, Any]]:
     """One row per kind: times, ratios to the first kind, counts, and the floor of the load-adds."""
     images = random_images(entries[0].program.graph, 1)
-    sides: list[ProgramLayers | InProcess] = []
+    sides: list[Side] = []
     for entry in entries:
         names = frozenset(layer.name for layer in entry.layers)
         sides.append(ProgramLayers(f"{entry.name} layers", entry.program, images, names))
-        call = InProcess(f"{entry.name} whole", lambda run=entry.program: run(images))
-        sides.append(call)
+        sides.append(InProcess(f"{entry.name} whole", partial(entry.program, images)))
     times = take_turns(sides, schedule, calm)
     rows = []
     for entry in entries:
@@ -143,6 +144,7 @@ def describe(entry: Entry) -> dict[str, Any]:
 
 def _counted(program: Program, layer: Layer) -> tuple[WalkCounts, float]:
     """Counts per vector of output pixels, and vectors computed, idle lanes included."""
+    assert isinstance(layer.weight, LowBitWeight)
     tile = program.plan.for_layer(layer.name).parameters
     stats = pattern_stats(layer.weight, tile["filters"], convolution_groups=layer.groups)
     lanes = vector_lanes(layer, Target.from_cpu(native.cpu(), program.isa))

@@ -50,8 +50,8 @@ def pages() -> dict[Path, str]:
 
 def validation() -> str:
     """The recorded runs beside our figures, as a table."""
-    head = ("M x N x K", "multipliers, bandwidth", "sparsity", "cycles, STONNE", "ours")
-    head += ("energy, STONNE", "ours", "same density, other draws: cycles", "energy")
+    head = ["M x N x K", "multipliers, bandwidth", "sparsity", "cycles, STONNE", "ours"]
+    head += ["energy, STONNE", "ours", "same density, other draws: cycles", "energy"]
     return markdown.table(head, [_validation_row(row) for row in read()["validation"]])
 
 

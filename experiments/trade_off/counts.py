@@ -241,7 +241,8 @@ def regions() -> list[dict[str, Any]]:
             drawn = np.random.default_rng(100 + seed).choice(
                 np.array([-1, 1], np.int8), (SHAPE[0], SHAPE[1] // channels, 1, 1)
             )
-            return mask * np.repeat(drawn, channels, axis=1)
+            codes: Codes = mask * np.repeat(drawn, channels, axis=1)
+            return codes
 
         split = {"filters": 64, "inputs": channels * 9}
         rows.append(

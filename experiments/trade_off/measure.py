@@ -201,7 +201,7 @@ def measure_row(job: Job, seconds: float, known: Mapping[str, Any]) -> dict[str,
     found: dict[str, Tuned] = {}
     for engine in (*ENGINES, *(BINARY_ALONE if job.kind == "binary" else ())):
         if engine.grouped:
-            candidates = [found[engine.strategy.value].parameters]
+            candidates: Sequence[Mapping[str, int]] = [found[engine.strategy.value].parameters]
         elif engine.name in known:
             candidates = [known[engine.name]["parameters"]]
         else:

@@ -57,8 +57,8 @@ def _section(results: Mapping[str, Any], pictures: set[str]) -> list[str]:
     name = f"{results['experiment']}-{results['scale']}.svg"
     if name in pictures:
         lines += [f"![{results['title']}, scale {results['scale']}]({name})", ""]
-    head = ("run", "changes to the recipe", "epochs", "seeds", "held-out accuracy", "density")
-    head += ("effectual weights", "s per epoch (median, fastest)")
+    head = ["run", "changes to the recipe", "epochs", "seeds", "held-out accuracy", "density"]
+    head += ["effectual weights", "s per epoch (median, fastest)"]
     lines += [markdown.table(head, [_row(runs) for runs in _by_run(results["runs"])]), ""]
     lines += _differences(results)
     if results["chart"] == "nested":

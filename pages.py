@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import tables
+from docs import catalogue, rooms
 from experiments import zoo
 from experiments.energy import page as energy
 from experiments.trade_off import page as trade_off
@@ -37,9 +38,14 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     **{name: partial(tables.of_every_cpu, name) for name in tables.TABLES},
     "validation": energy.validation,
     "accuracy": training.accuracy,
+    "rooms": rooms.rooms,
+    "imports": rooms.imports,
+    **catalogue.TABLES,
 }
 WITH_TABLES: Final = (
     ROOT / "README.md",
+    ROOT / "docs" / "architecture.md",
+    ROOT / "docs" / "catalogue.md",
     ROOT / "docs" / "results" / "speed.md",
     ROOT / "docs" / "simulator.md",
     ROOT / "docs" / "weight-kinds.md",

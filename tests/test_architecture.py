@@ -1,10 +1,12 @@
-"""The rooms and who may import whom; sizes; examples in docstrings that run."""
+"""The rooms and who may import whom; no circles; sizes; names; examples in docstrings that run."""
 
 import ast
 import doctest
+import graphlib
 import importlib
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,57 +14,16 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "signbin"
 NATIVE = Path(__file__).parents[1] / "native"
 
-GROUND = {"environment", "errors", "files", "noise_images", "spec", "version"}
-# room -> rooms it may import (itself and the ground always), in the order of the data
-MAY_IMPORT = {
-    **{name: set() for name in GROUND},
-    "native": set(),
-    "quant": set(),
-    "train": {"quant"},
-    "ir": set(),
-    "capture": {"ir", "quant"},
-    "passes": {"ir"},
-    "calibrate": {"ir"},
-    "layout": {"ir"},
-    "sums": {"native"},
-    "plan": {"ir", "sums"},
-    "artifact": {"ir", "plan"},
-    "runtime": {"artifact", "ir", "layout", "native", "plan", "sums"},
-    "tune": {"artifact", "ir", "native", "plan", "runtime"},
-    "measure": {"runtime"},  # our own engine is a peer like every other one
-    "analysis": {"ir", "plan", "sums"},
-    "diagnose": {"artifact", "ir", "native", "plan", "runtime"},
-    "interop": {"ir"},
-    "report": set(),
-    "verbs": {
-        *("analysis", "artifact", "calibrate", "capture", "diagnose", "interop", "ir", "measure"),
-        *("native", "passes", "plan", "runtime", "train", "tune"),
-    },
-    "cli": {
-        *("artifact", "diagnose", "measure", "plan", "report", "runtime", "train", "tune", "verbs"),
-    },
-    "__main__": {"cli"},
-    "": {"calibrate", "runtime", "tune", "verbs"},
+# docs/rooms.toml says who may import whom; the ground and the own room always.
+PLAN = tomllib.loads((Path(__file__).parents[1] / "docs" / "rooms.toml").read_text("utf-8"))
+GROUND = set(PLAN["ground"])
+ROOMS = PLAN["rooms"]
+# Beside them: the face, which loads what it offers on first use, and ``python -m signbin``.
+DOORS = {
+    "": {"imports": ["calibrate", "runtime", "tune", "verbs"]},
+    "__main__": {"imports": ["cli"]},
 }
-MAY_IMPORT_TORCH = {"quant", "train", "capture", "verbs"}
-THIRD_PARTY = {
-    "numpy": set(MAY_IMPORT),
-    "torch": MAY_IMPORT_TORCH,
-    "safetensors": {"train"},
-    "sklearn": {"train"},
-    "scipy": {"train"},
-    "wandb": {"train"},
-    "yaml": {"train", "cli", "report"},
-    "onnx": {"interop"},
-    "egglog": {"sums"},  # only where equality saturation is asked for
-    # Peers: only in the files their workers load.
-    **{name: {"measure"} for name in ("onnxruntime", "openvino", "nncf", "MNN", "_tools")},
-    "rich": {"cli", "train", "report"},
-    "typer": {"cli"},
-    "click": {"cli"},
-    "jinja2": {"report"},
-    "PIL": {"runtime", "train"},
-}
+PLACES = {**{name: {"imports": []} for name in sorted(GROUND)}, **ROOMS, **DOORS}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -93,12 +54,23 @@ def imported_modules(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_a_room_imports_only_the_rooms_it_may(path: Path) -> None:
     room = room_of(path)
-    assert room in MAY_IMPORT, f"{room} is a room the matrix does not know"
+    assert room in PLACES, f"{room} is a room that docs/rooms.toml does not know"
     for name in imported_modules(path):
         if name == "signbin" or name.startswith("signbin."):
             other = name.partition(".")[2].partition(".")[0]
-            allowed = MAY_IMPORT[room] | GROUND | {room}
+            allowed = {*PLACES[room]["imports"], *GROUND, room}
             assert other in allowed, f"{path}: {room or 'signbin'} may not import {name}"
+
+
+def test_rooms_import_only_rooms_before_them_and_all_they_are_said_to() -> None:
+    names = list(ROOMS)
+    for number, (room, row) in enumerate(ROOMS.items()):
+        modules = {
+            name for path in FILES if room_of(path) == room for name in imported_modules(path)
+        }
+        used = {name.split(".")[1] for name in modules if name.startswith("signbin.")} & set(names)
+        assert used - {room} == set(row["imports"]), f"docs/rooms.toml: imports of {room}"
+        assert used <= set(names[: number + 1]), f"{room} imports a room that comes after it"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -107,8 +79,50 @@ def test_a_room_imports_only_the_packages_it_may(path: Path) -> None:
         top = name.partition(".")[0]
         if top in {"signbin", ""} or top in sys.stdlib_module_names:
             continue
-        assert top in THIRD_PARTY, f"{path}: {top} is not a dependency of signbin"
-        assert room_of(path) in THIRD_PARTY[top], f"{path}: {room_of(path)} may not import {top}"
+        allowed = {"numpy", *PLACES[room_of(path)].get("packages", ())}
+        assert top in allowed, f"{path}: {room_of(path)} may not import {top}"
+
+
+def file_of(module: str) -> Path | None:
+    base = PACKAGE.joinpath(*module.split(".")[1:])
+    found = (p for p in (base.with_suffix(".py"), base / "__init__.py") if p.exists())
+    return next(found, None)
+
+
+def home_of(module: str, name: str) -> Path | None:
+    """The file that defines a name, followed through the packages that offer it as theirs."""
+    part = f"{module}.{name}"
+    if file_of(part) or PACKAGE.joinpath(*part.split(".")[1:]).with_suffix(".pyi").exists():
+        return file_of(part)  # None where it is the native module
+    path = file_of(module)
+    if path is not None and path.name == "__init__.py" and path.parent != PACKAGE:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and name in {
+                a.asname or a.name for a in node.names
+            }:
+                return home_of(node.module or "", name)
+    return path
+
+
+def files_imported_by(path: Path) -> set[Path]:
+    """Files of signbin a file asks for: at its head, inside functions, or for its types alone."""
+    found: set[Path | None] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names if alias.name.split(".")[0] == "signbin"]
+            found.update(map(file_of, names))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "signbin":
+            found.update(home_of(node.module or "", alias.name) for alias in node.names)
+    return {other for other in found if other is not None}
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    order = graphlib.TopologicalSorter({path: files_imported_by(path) for path in FILES})
+    try:
+        order.prepare()
+    except graphlib.CycleError as error:
+        circle = " <- ".join(str(path.relative_to(PACKAGE)) for path in error.args[1])
+        pytest.fail(f"files import each other: {circle}")
 
 
 EXAMPLES = [path for path in FILES if ">>> " in path.read_text(encoding="utf-8")]

@@ -282,7 +282,7 @@ def _chunk_words(chunk: int | None) -> str:
 def totals(times: Mapping[str, Any]) -> Totals:
     """(kind, type, engine) -> sums over the layers, each as often as the network has it.
 
-    ms, min_ms; adds and bound per image; bytes of offsets and programs. Only engines that every
+    ms, min_ms; adds and bound per image; bytes of offsets and lists. Only engines that every
     layer of the kind and type has, and only kinds and types of which all layers are timed.
     """
     rows = list(times["rows"].values()) if times else []

@@ -140,13 +140,13 @@ def _factor(sums: Totals, kind: str, type_: str, engine: str, of: str = "bucket"
 
 def _timed(sums: Totals) -> str:
     said = [
-        f"{_factor(sums, 'signed_binary', type_, 'summerge'):.2f}x faster than SumMerge's program "
-        f"and {_factor(sums, 'signed_binary', type_, 'agr'):.2f}x than agr's in {name}"
+        f"{_factor(sums, 'signed_binary', type_, 'summerge'):.2f}x faster than SumMerge's list of "
+        f"sums and {_factor(sums, 'signed_binary', type_, 'agr'):.2f}x than agr's in {name}"
         for type_, name in TYPES.items()
     ]
     return (
         f"Timed on ResNet-18's layers, the walk is {' and '.join(said)}: additions are not time, "
-        "a graph's sums are stored and loaded again, a walk's stay in registers."
+        "the sums of a list are stored and loaded again, a walk's stay in registers."
     )
 
 
@@ -157,7 +157,7 @@ def _times_words(sums: Totals) -> str:
     return (
         f"The fastest walks take {limits[0]:.2f} times the limit in fp32, {limits[1]:.2f} times in "
         f"8 bits, where sums must fit 16 bits and chunks are smaller. In fp32 SumMerge's fastest "
-        f"program has {merged:.2f} times the walk's additions: larger tiles have fewer, and run "
+        f"list has {merged:.2f} times the walk's additions: larger tiles have fewer, and run "
         "slower."
     )
 

@@ -4,9 +4,11 @@ import ast
 import doctest
 import graphlib
 import importlib
+import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -182,9 +184,100 @@ def test_functions_stay_small(path: Path) -> None:
             assert length <= 60, f"{path}:{node.lineno} {node.name} has {length} lines"
 
 
-def test_c_files_stay_small() -> None:
-    for path in sorted([*NATIVE.rglob("*.c"), *NATIVE.rglob("*.h")]):
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
+# Rooms of native/src ("": what lies in none of them) and of its kernels -> rooms they may include.
+KERNEL_ROOMS = {"bitserial", "bucket", "dense", "direct", "lane", "layout", "sums", "table"}
+MAY_INCLUDE = {
+    "": {"kernels"},
+    "kernels": set(),
+    "kernels/lane": {"kernels"},
+    **{f"kernels/{room}": {"kernels", "kernels/lane"} for room in KERNEL_ROOMS - {"lane"}},
+    # What turns the sums of a walk into a layer's output serves all that sum codes.
+    **{
+        f"kernels/{room}": {"kernels", "kernels/lane", "kernels/bucket"}
+        for room in ("bitserial", "dense", "sums")
+    },
+    "jit": {"", "kernels"},
+    "operands": {"", "kernels", "kernels/dense"},
+    "weights": {"", "kernels", *(f"kernels/{room}" for room in KERNEL_ROOMS), "operands"},
+    "run": {""},
+    "build": {"", "jit", "operands", "run", "weights"},
+    "sums": {""},
+}
+C_SOURCES = sorted(path for path in (NATIVE / "src").rglob("*.[ch]"))
+C_HEADERS = sorted((NATIVE / "include").glob("*.h"))
+C_FILES = [
+    *C_SOURCES,
+    *C_HEADERS,
+    *sorted((NATIVE / "tests").glob("*.c")),
+]
+C_FUNCTION = re.compile(r"\)[\w\s]*$")
+C_NOISE = re.compile(
+    r"""/\*.*?\*/|//[^\n]*|^[ \t]*\#(?:[^\n]*\\\n)*[^\n]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+def c_room_of(path: Path) -> str:
+    folders = path.relative_to(NATIVE / "src").parent.parts
+    return "/".join(folders[:2])
+
+
+def c_includes(path: Path) -> set[Path]:
+    """The headers of ours that a C or C++ file includes."""
+    text = path.read_text(encoding="utf-8")
+    found = set()
+    for name in re.findall(r'^\s*#\s*include\s+[<"]([^>"]+\.h)[>"]', text, re.MULTILINE):
+        places = (path.parent, NATIVE / "src", NATIVE / "include")
+        found.update([(place / name).resolve() for place in places if (place / name).exists()][:1])
+    return found
+
+
+def c_functions(path: Path) -> Iterator[tuple[int, str, int]]:
+    """First line, text before the body and number of lines of every function of a file."""
+    text = C_NOISE.sub(lambda match: "\n" * match[0].count("\n"), path.read_text(encoding="utf-8"))
+    depth, body, begin = 0, -1, 0  # body: the depth that the function at hand is at; -1: in none
+    for at, letter in enumerate(text):
+        head = text[begin:at]
+        if letter == "{":
+            if body < 0 and C_FUNCTION.search(head):
+                body, first, name = depth, begin + len(head) - len(head.lstrip()), head.strip()
+            depth += 1
+        elif letter == "}":
+            depth -= 1
+            if depth == body:
+                body = -1
+                yield text[:first].count("\n") + 1, name, text[first:at].count("\n") + 1
+        if body < 0 and letter in "{};":
+            begin = at + 1
+
+
+@pytest.mark.parametrize("path", C_SOURCES, ids=lambda p: str(p.relative_to(NATIVE)))
+def test_a_c_room_includes_only_the_rooms_it_may(path: Path) -> None:
+    room = c_room_of(path)
+    assert room in MAY_INCLUDE, f"{room} is a room the matrix does not know"
+    for header in c_includes(path):
+        if header.is_relative_to(NATIVE / "src"):
+            allowed = MAY_INCLUDE[room] | {room}
+            assert c_room_of(header) in allowed, f"{path}: {room or 'src'} may not include {header}"
+
+
+def test_c_files_go_round_in_no_circle() -> None:
+    """A header and the file that defines what it declares count as one."""
+    below: dict[Path, set[Path]] = {}
+    for path in C_FILES:
+        names = {header.with_suffix("") for header in c_includes(path)}
+        below.setdefault(path.with_suffix(""), set()).update(names - {path.with_suffix("")})
+    try:
+        graphlib.TopologicalSorter(below).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(" -> ".join(str(name.name) for name in error.args[1]))
+
+
+@pytest.mark.parametrize("path", C_FILES, ids=lambda p: p.name)
+def test_c_files_and_functions_stay_small(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+    for line, name, length in c_functions(path):
+        assert length <= 60, f"{path}:{line} {name} has {length} lines"
 
 
 def test_the_c_library_never_aborts_prints_or_exits() -> None:

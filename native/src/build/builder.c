@@ -1,29 +1,15 @@
-#include "program.h"
+#include "builder.h"
 
 #include "checked.h"
+#include "complain.h"
 #include "jit/generate.h"
+#include "operands/operands.h"
+#include "operands/view_plan.h"
+#include "run/program.h"
 
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-void sb_contents_free(sb_contents *contents) {
-    sb_memory_free(&contents->memory);
-    sb_machine_memory_free(&contents->machine_memory);
-    free(contents->values);
-    free(contents->steps);
-    memset(contents, 0, sizeof *contents);
-}
-
-sb_status sb_complain(sb_builder *builder, sb_status status, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(builder->message, sizeof builder->message, format, arguments);
-    va_end(arguments);
-    return status;
-}
 
 sb_status sb_builder_create(const sb_builder_spec *spec, sb_builder **builder) {
     if (!builder || !spec || (unsigned)spec->isa >= SB_ISA_COUNT || spec->threads < 1 ||

@@ -1,5 +1,8 @@
 #include "connect.h"
 
+#include "complain.h"
+#include "step.h"
+
 #include <math.h>
 
 /* ---- values a step reads and writes ------------------------------------------------------- */

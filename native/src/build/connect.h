@@ -2,7 +2,7 @@
 #ifndef SB_CONNECT_H
 #define SB_CONNECT_H
 
-#include "program.h"
+#include "contents.h"
 
 /* Fills in the step's values, its geometry's extents and what its codes mean, after checking that
  * input and residual are written, that output is not, and that none shares memory with output. */

@@ -1,6 +1,10 @@
 /* Adds a step without weights: what all operations share; direct_ops.c has what they do not. */
 #include "direct.h"
 
+#include "builder.h"
+#include "complain.h"
+#include "step.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -2,6 +2,9 @@
  * in kernels/direct/ and their rows in kernels.def. */
 #include "direct.h"
 
+#include "complain.h"
+#include "operands/operands.h"
+
 #include <math.h>
 
 /* ---- shapes ------------------------------------------------------------------------------- */

@@ -1,4 +1,8 @@
+#include "builder.h"
+#include "complain.h"
 #include "connect.h"
+#include "operands/operands.h"
+#include "weights/weights.h"
 
 sb_status sb_builder_add_conv2d(sb_builder *builder, const sb_conv2d_spec *spec) {
     if (!builder || !spec)

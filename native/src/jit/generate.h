@@ -2,7 +2,7 @@
 #ifndef SB_JIT_GENERATE_H
 #define SB_JIT_GENERATE_H
 
-#include "program.h"
+#include "contents.h"
 
 /* Writes machine code for every step that has a kernel for it (step->generated) and makes that the
  * step's kernel. Steps keep the kernels they have where the system refuses memory to run code from,

@@ -53,4 +53,13 @@ static inline int32_t sb_byte_step(int32_t kernel, int32_t stride, int32_t paddi
     return kernel == 1 && padding == 0 ? stride : 1;
 }
 
+/* Vectors from a window's first input to that of tap (r, s); nothing for a linear layer. */
+static inline int64_t sb_tap_vectors(const sb_geometry *geometry, const sb_view *input, int32_t r,
+                                     int32_t s) {
+    const int64_t columns = input->lanes ? sb_view_columns(input) : 0;
+    return ((int64_t)r * geometry->dilation_height * columns +
+            (int64_t)s * geometry->dilation_width) *
+           input->pitch;
+}
+
 #endif

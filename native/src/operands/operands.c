@@ -1,20 +1,15 @@
-#include "program.h"
+#include "operands.h"
 
 #include "checked.h"
+#include "complain.h"
 #include "kernels/dense/product_format.h"
 #include "kernels/view.h"
+#include "step.h"
+#include "view_plan.h"
+
+#include <string.h>
 
 enum { ALIGNMENT = 64 };
-
-sb_status sb_reserve(sb_builder *builder, sb_step *step, size_t bytes, size_t *offset) {
-    *offset = step->scratch_bytes;
-    size_t end = step->scratch_bytes;
-    if (!sb_checked_add(&end, bytes) || !sb_checked_add(&end, ALIGNMENT - 1))
-        return sb_complain(builder, SB_OVERFLOW, "step %zu: its scratch does not fit memory",
-                           builder->contents.step_count);
-    step->scratch_bytes = end / ALIGNMENT * ALIGNMENT;
-    return SB_OK;
-}
 
 static sb_geometry extent_geometry(const sb_extent *extent) {
     return (sb_geometry){.in_channels = extent->channels,
@@ -26,7 +21,6 @@ static sb_geometry extent_geometry(const sb_extent *extent) {
                          .groups = 1};
 }
 
-/* Rows of the image, with margins, for every row of blocks: see quantize.h. */
 bool sb_reserve_quantize(const sb_layer *layer, sb_step *step) {
     const sb_view *view = &layer->output;
     size_t bytes = sizeof(uint16_t);
@@ -128,7 +122,7 @@ sb_status sb_place_windows(sb_builder *builder, float fill, sb_step *step) {
     return copy_in(builder, step, step->input, &needed, &step->input_copy);
 }
 
-/* The input as an image of bytes, whatever its view. Windows may read a step beyond its end. */
+/* Windows may read a step beyond the end of the image. */
 sb_status sb_place_bytes(sb_builder *builder, float fill, sb_step *step) {
     const sb_value *value = &builder->contents.values[step->input];
     sb_layer *layer = &step->layer;
@@ -178,7 +172,6 @@ void sb_place_relay(sb_builder *builder, sb_step *step) {
     step->layer.output = builder->contents.values[step->output].view;
 }
 
-/* Linear layers see plain values of the whole batch, as they are. */
 sb_status sb_place_batch(sb_builder *builder, sb_step *step) {
     const uint32_t values[] = {step->input, step->residual, step->output};
     for (int i = 0; i < 3; ++i)
@@ -189,4 +182,11 @@ sb_status sb_place_batch(sb_builder *builder, sb_step *step) {
                                builder->contents.step_count, values[i]);
     step->late = true;
     return SB_OK;
+}
+
+sb_status sb_place_layer(sb_builder *builder, const char *op, sb_step *step) {
+    step->batched = !strcmp(op, "linear");
+    if (step->batched)
+        return sb_place_batch(builder, step);
+    return sb_place_windows(builder, (float)step->layer.epilogue.requantize.input_zero, step);
 }

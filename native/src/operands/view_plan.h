@@ -2,12 +2,7 @@
 #ifndef SB_VIEW_PLAN_H
 #define SB_VIEW_PLAN_H
 
-#include "kernels/kernel.h"
-
-/* Channels, height and width of an image. */
-typedef struct sb_extent {
-    int32_t channels, height, width;
-} sb_extent;
+#include "contents.h"
 
 /* Whether a lane-blocked view is well-formed and holds the image. */
 bool sb_view_holds(const sb_view *view, const sb_extent *extent);

@@ -1,9 +1,9 @@
-#include "run.h"
+#include "program.h"
 
 #include "checked.h"
+#include "run.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { SCRATCH_ALIGNMENT = 64 };
 

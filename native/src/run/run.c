@@ -1,6 +1,5 @@
 #include "run.h"
 
-#include <string.h>
 #include <time.h>
 
 /* What one share works on: one image, or for late steps one image or the whole batch. */

@@ -2,7 +2,8 @@
 #ifndef SB_RUN_H
 #define SB_RUN_H
 
-#include "program.h"
+#include "contents.h"
+#include "threads.h"
 
 typedef struct sb_call {
     const sb_contents *contents;

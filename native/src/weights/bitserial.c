@@ -1,9 +1,11 @@
-#include "program.h"
+#include "families.h"
 
 #include "checked.h"
+#include "codes.h"
+#include "complain.h"
 #include "kernels/view.h"
-
-#include <string.h>
+#include "operands/operands.h"
+#include "step.h"
 
 enum { PLANE_BYTES = 64, CHANNELS_PER_WORD = 64 };
 

@@ -1,35 +1,13 @@
-#include "program.h"
+#include "families.h"
 
-#include "checked.h"
+#include "codes.h"
+#include "complain.h"
 #include "kernels/view.h"
-#include "pack.h"
+#include "operands/operands.h"
+#include "pack_bucket.h"
+#include "step.h"
 
 #include <string.h>
-
-static sb_status check_codes(sb_builder *builder, const sb_codes *codes, size_t count) {
-    if (codes->count != count)
-        return sb_complain(builder, SB_INVALID_ARGUMENT, "weight codes: %zu; allowed: %zu",
-                           codes->count, count);
-    for (size_t i = 0; i < count; ++i)
-        if (codes->data[i] < -1 || codes->data[i] > 1)
-            return sb_complain(builder, SB_INVALID_ARGUMENT,
-                               "weight code %zu: %d; allowed: -1, 0, +1", i, codes->data[i]);
-    return SB_OK;
-}
-
-sb_status sb_read_codes(sb_builder *builder, const sb_weight_spec *spec, size_t count,
-                        const sb_step *step, sb_code_spec *codes) {
-    const size_t filters = (size_t)step->layer.geometry.out_channels;
-    *codes = (sb_code_spec){.codes = spec->codes.data,
-                            .taps = count / filters,
-                            .filters = step->layer.geometry.out_channels};
-    sb_status status = check_codes(builder, &spec->codes, count);
-    if (status == SB_OK)
-        status = sb_copy_floats(builder, &spec->scale, filters, "weight scale", &codes->scale);
-    if (status == SB_OK)
-        status = sb_copy_floats(builder, &spec->offset, filters, "weight offset", &codes->offset);
-    return status;
-}
 
 static sb_status check_tile(sb_builder *builder, const sb_tile_spec *tile) {
     if (tile->filters < 1 || tile->filters > SB_MAX_FILTERS || tile->vectors < 1 ||
@@ -43,30 +21,6 @@ static sb_status check_tile(sb_builder *builder, const sb_tile_spec *tile) {
         return sb_complain(builder, SB_INVALID_ARGUMENT, "tile: walk mode %d is none",
                            (int)tile->mode);
     return SB_OK;
-}
-
-sb_status sb_reserve_totals(sb_builder *builder, const char *op, sb_step *step) {
-    const sb_layer *layer = &step->layer;
-    const sb_kernel_info *info = &step->kernel->info;
-    size_t bytes = (size_t)info->lanes * sizeof(int32_t); /* as wide as float */
-    if (!strcmp(op, "linear"))
-        return SB_OK;
-    step->needs_totals = true;
-    if (!sb_checked_multiply(&bytes, (size_t)sb_view_rows(&layer->input)) ||
-        !sb_checked_multiply(&bytes, (size_t)sb_view_columns(&layer->input)) ||
-        !sb_checked_multiply(&bytes, (size_t)layer->geometry.groups))
-        return sb_complain(builder, SB_OVERFLOW, "the scratch of %s does not fit memory",
-                           info->name);
-    return sb_reserve(builder, step, bytes, &step->totals_offset_bytes);
-}
-
-/* The images of a pass, turned, and the sums of all filters for them. */
-static size_t linear_scratch(const sb_step *step) {
-    const sb_kernel_info *info = &step->kernel->info;
-    const sb_geometry *geometry = &step->layer.geometry;
-    const size_t images = (size_t)(info->lanes * info->vectors);
-    const size_t turned = (size_t)geometry->in_channels * images * sb_type_bytes(info->type);
-    return (turned + 63) / 64 * 64 + (size_t)geometry->out_channels * images * sizeof(int32_t);
 }
 
 /* Positions per block. On small maps of floats it is the whole map, so that a group's offsets are
@@ -89,21 +43,6 @@ static size_t waiting_positions(const sb_step *step) {
     return step->generated ? SB_BLOCK_POSITIONS + SB_MAX_VECTORS
                            : sb_block_tiles(&step->layer, step->kernel->info.vectors) *
                                  (size_t)step->kernel->info.vectors;
-}
-
-/* [tile][filter][vector][lane]. */
-static size_t merge_scratch(const sb_step *step, size_t positions) {
-    const sb_kernel_info *info = &step->kernel->info;
-    const sb_geometry *geometry = &step->layer.geometry;
-    if (info->type != SB_TYPE_U8)
-        return 0;
-    return positions * (size_t)(geometry->out_channels / geometry->groups) * (size_t)info->lanes *
-           sizeof(int32_t);
-}
-
-size_t sb_sums_scratch(const sb_step *step, size_t positions) {
-    const size_t bytes = step->batched ? linear_scratch(step) : merge_scratch(step, positions);
-    return (bytes + 63) / 64 * 64;
 }
 
 static void reserve_scratch(sb_step *step) {
@@ -139,51 +78,6 @@ static sb_status place_codes(sb_builder *builder, const sb_tile_spec *tile, cons
                            "the dense strategy",
                            step->layer.geometry.kernel_height, step->layer.geometry.kernel_width,
                            sb_view_columns(&step->layer.input));
-    return SB_OK;
-}
-
-/* Where every A is S or -S, the sign moves to the scale: (-S) * scale and S * (-scale) are the same
- * float, and where S is 0 only the sign of a zero differs, which no code shows. */
-static void move_signs(sb_layer *layer, size_t filters, const float *scale, float *factor,
-                       int32_t *flips, int32_t *shifts) {
-    for (size_t k = 0; k < filters; ++k)
-        if (shifts[k] != -flips[k])
-            return;
-    for (size_t k = 0; k < filters; ++k) {
-        factor[k] = flips[k] ? -scale[k] : scale[k];
-        flips[k] = shifts[k] = 0;
-    }
-    layer->epilogue.scale = factor;
-    layer->sums.plain = true;
-}
-
-sb_status sb_set_factors(sb_builder *builder, const sb_code_spec *codes, int32_t radix,
-                         sb_step *step) {
-    sb_memory *memory = &builder->contents.memory;
-    const size_t filters = (size_t)codes->filters;
-    sb_layer *layer = &step->layer;
-    float *factor = sb_memory_take(memory, filters, sizeof *factor);
-    float *shift = sb_memory_take(memory, filters, sizeof *shift);
-    int32_t *flips = sb_memory_take(memory, filters, sizeof *flips);
-    int32_t *twice = sb_memory_take(memory, filters, sizeof *twice);
-    int32_t *shifts = sb_memory_take(memory, filters, sizeof *shifts);
-    if (!factor || !shift || !flips || !twice || !shifts)
-        return sb_complain(builder, SB_OUT_OF_MEMORY, "no memory for the factors of a layer");
-    if (step->kernel->info.type == SB_TYPE_F32) {
-        sb_pack_factors(codes, radix, factor, shift);
-        layer->epilogue.scale = factor;
-        layer->epilogue.offset = shift;
-        return SB_OK;
-    }
-    const bool binary =
-        sb_pack_sums(codes, radix, layer->epilogue.requantize.input_zero, flips, twice, shifts);
-    if (layer->buckets.groups)
-        sb_pack_lower(&layer->geometry, &layer->buckets, shifts);
-    layer->sums = (sb_integer_sums){flips, binary ? twice : NULL, shifts, false};
-    layer->epilogue.scale = codes->scale;
-    layer->epilogue.offset = codes->offset;
-    if (!binary && !layer->epilogue.requantize.floats)
-        move_signs(layer, filters, codes->scale, factor, flips, shifts);
     return SB_OK;
 }
 
@@ -244,18 +138,23 @@ static sb_status pack_codes(sb_builder *builder, const sb_weight_spec *spec, sb_
                            "tile: %d filters; allowed: 1..%d for ternary weights and two groups",
                            tile->filters, SB_TERNARY_FILTERS);
     sb_memory temporary = {NULL};
+    sb_layer *layer = &step->layer;
     int8_t *digits =
         sb_memory_take(&temporary, codes->taps * (size_t)codes->filters, sizeof *digits);
+    int32_t *lift = sb_memory_take(&temporary, (size_t)codes->filters, sizeof *lift);
     sb_status status = SB_OUT_OF_MEMORY;
-    if (digits) {
+    if (digits && lift) {
         sb_pack_digits(codes, radix, digits);
-        status = sb_pack_buckets(&step->layer, digits, &pack, &builder->contents.memory,
-                                 &step->layer.buckets);
+        status = sb_pack_buckets(layer, digits, &pack, &builder->contents.memory, &layer->buckets);
+    }
+    if (status != SB_OK)
+        status = sb_complain(builder, status, "no memory for packed weights");
+    if (status == SB_OK) {
+        sb_pack_lifts(&layer->geometry, &layer->buckets, lift);
+        status = sb_set_factors(builder, codes, radix, lift, step);
     }
     sb_memory_free(&temporary);
-    if (status != SB_OK)
-        return sb_complain(builder, status, "no memory for packed weights");
-    return sb_set_factors(builder, codes, radix, step);
+    return status;
 }
 
 sb_status sb_install_buckets(sb_builder *builder, const sb_weight_spec *spec, const char *op,

@@ -1,4 +1,6 @@
-#include "pack.h"
+#include "pack_bucket.h"
+
+#include "kernels/view.h"
 
 #include <string.h>
 
@@ -292,14 +294,14 @@ static sb_status order_all(const sb_geometry *geometry, const sb_pack_target *ta
     return SB_OK;
 }
 
-void sb_pack_lower(const sb_geometry *geometry, const sb_bucket_weights *weights, int32_t *shift) {
+void sb_pack_lifts(const sb_geometry *geometry, const sb_bucket_weights *weights, int32_t *lift) {
     const size_t filters = (size_t)(geometry->out_channels / geometry->groups);
     const size_t per_group = (size_t)weights->chunk_count * weights->walk_groups;
     for (int32_t g = 0; g < geometry->groups; ++g)
         for (size_t i = weights->starts[g * per_group]; i < weights->starts[(g + 1) * per_group];
              ++i)
             for (int32_t f = 0; f < weights->groups[i].filters; ++f)
-                shift[g * filters + weights->groups[i].filter[f]] -= weights->groups[i].lift[f];
+                lift[g * filters + weights->groups[i].filter[f]] += weights->groups[i].lift[f];
 }
 
 sb_status sb_pack_buckets(const sb_layer *layer, const int8_t *digits, const sb_pack_spec *spec,

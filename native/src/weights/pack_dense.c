@@ -1,6 +1,6 @@
+#include "pack_dense.h"
+
 #include "checked.h"
-#include "kernels/dense/dense_weights.h"
-#include "pack.h"
 
 /* A chunk of a filter group, [r][s][c][width]; weights: of its first filter and channel. Filters
  * that do not exist stay zero. */

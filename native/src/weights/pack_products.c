@@ -1,6 +1,7 @@
+#include "pack_products.h"
+
 #include "checked.h"
 #include "kernels/view.h"
-#include "pack.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 
 #include "checked.h"
 #include "kernels/sums/sum_words.h"
-#include "pack.h"
+#include "kernels/view.h"
 
 #include <stdlib.h>
 

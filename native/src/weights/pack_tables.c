@@ -1,6 +1,7 @@
+#include "pack_tables.h"
+
 #include "checked.h"
 #include "kernels/table/table_format.h"
-#include "pack.h"
 
 /* 8 inputs of a filter: bit j is set where digit j is `sign`. */
 static uint8_t pack_byte(const int8_t *digits, int32_t count, int8_t sign) {

@@ -1,7 +1,9 @@
-#include "program.h"
+#include "families.h"
 
 #include "checked.h"
-#include "pack.h"
+#include "complain.h"
+#include "operands/operands.h"
+#include "pack_products.h"
 
 #include <string.h>
 

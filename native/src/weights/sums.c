@@ -1,63 +1,12 @@
-#include "program.h"
+#include "families.h"
 
-#include "pack.h"
+#include "codes.h"
+#include "complain.h"
+#include "operands/operands.h"
 #include "pack_sums.h"
+#include "step.h"
 
 enum { MOST_SLOT_BYTES = 1 << 20 };
-
-sb_status sb_check_mode(sb_builder *builder, sb_walk_mode mode) {
-    if (mode != SB_WALK_DEFAULT && mode != SB_WALK_TWO_GROUPS)
-        return sb_complain(builder, SB_INVALID_ARGUMENT, "tile: walk mode %d is none of sums",
-                           (int)mode);
-    return SB_OK;
-}
-
-sb_code_spec sb_filter_of(const sb_code_spec *codes, int32_t k) {
-    return (sb_code_spec){.codes = codes->codes + (size_t)k * codes->taps,
-                          .scale = codes->scale + k,
-                          .offset = codes->offset ? codes->offset + k : NULL,
-                          .taps = codes->taps,
-                          .filters = 1};
-}
-
-int32_t sb_radix_of(const sb_code_spec *filter, sb_walk_mode mode) {
-    bool plus = false, minus = false;
-    for (size_t i = 0; i < filter->taps; ++i) {
-        plus |= filter->codes[i] > 0;
-        minus |= filter->codes[i] < 0;
-    }
-    return mode == SB_WALK_TWO_GROUPS && plus && minus ? 3 : sb_pack_radix(filter);
-}
-
-sb_status sb_set_filter_factors(sb_builder *builder, const sb_code_spec *codes, sb_walk_mode mode,
-                                const int32_t *lift, sb_step *step) {
-    sb_memory *memory = &builder->contents.memory;
-    const size_t filters = (size_t)codes->filters;
-    sb_layer *layer = &step->layer;
-    float *factors = sb_memory_take(memory, 2 * filters, sizeof *factors);
-    int32_t *integers = sb_memory_take(memory, 3 * filters, sizeof *integers);
-    if (!factors || !integers)
-        return sb_complain(builder, SB_OUT_OF_MEMORY, "no memory for the factors of a layer");
-    int32_t *flips = integers, *twice = integers + filters, *shifts = integers + 2 * filters;
-    const int32_t zero = layer->epilogue.requantize.input_zero;
-    bool binary = false;
-    for (int32_t k = 0; k < codes->filters; ++k) {
-        const sb_code_spec filter = sb_filter_of(codes, k);
-        const int32_t radix = sb_radix_of(&filter, mode);
-        sb_pack_factors(&filter, radix, factors + k, factors + filters + k);
-        binary |= sb_pack_sums(&filter, radix, zero, flips + k, twice + k, shifts + k);
-        shifts[k] -= lift[k] * (flips[k] ? -1 : twice[k] ? 2 : 1);
-    }
-    if (step->kernel->info.type == SB_TYPE_F32) {
-        layer->epilogue.scale = factors;
-        layer->epilogue.offset = factors + filters;
-        return SB_OK;
-    }
-    layer->sums = (sb_integer_sums){flips, binary ? twice : NULL, shifts, false};
-    layer->epilogue.scale = codes->scale;
-    layer->epilogue.offset = codes->offset;
-    return SB_OK;
-}
 
 static sb_status place_sums(sb_builder *builder, const sb_weight_spec *spec, const char *op,
                             sb_step *step) {

@@ -1,8 +1,11 @@
-#include "program.h"
+#include "families.h"
 
+#include "codes.h"
+#include "complain.h"
 #include "kernels/table/table_format.h"
-
-#include <string.h>
+#include "operands/operands.h"
+#include "pack_tables.h"
+#include "step.h"
 
 static sb_status pack_bits(sb_builder *builder, const sb_code_spec *codes, int32_t radix,
                            sb_step *step) {
@@ -42,5 +45,5 @@ sb_status sb_install_tables(sb_builder *builder, const sb_weight_spec *spec, con
     const size_t tables = (codes.taps - 1) / SB_TABLE_INPUTS + 1;
     step->share_scratch_bytes = tables * SB_TABLE_BYTES;
     status = pack_bits(builder, &codes, radix, step);
-    return status == SB_OK ? sb_set_factors(builder, &codes, radix, step) : status;
+    return status == SB_OK ? sb_set_factors(builder, &codes, radix, NULL, step) : status;
 }

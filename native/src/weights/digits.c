@@ -1,4 +1,4 @@
-#include "pack.h"
+#include "digits.h"
 
 typedef struct sb_signs {
     bool minus, zero, plus;
@@ -72,4 +72,21 @@ bool sb_pack_sums(const sb_code_spec *spec, int32_t radix, int32_t zero, int32_t
         any |= is_binary(&signs, radix);
     }
     return any;
+}
+
+sb_code_spec sb_filter_of(const sb_code_spec *codes, int32_t k) {
+    return (sb_code_spec){.codes = codes->codes + (size_t)k * codes->taps,
+                          .scale = codes->scale + k,
+                          .offset = codes->offset ? codes->offset + k : NULL,
+                          .taps = codes->taps,
+                          .filters = 1};
+}
+
+int32_t sb_radix_of(const sb_code_spec *filter, sb_walk_mode mode) {
+    bool plus = false, minus = false;
+    for (size_t i = 0; i < filter->taps; ++i) {
+        plus |= filter->codes[i] > 0;
+        minus |= filter->codes[i] < 0;
+    }
+    return mode == SB_WALK_TWO_GROUPS && plus && minus ? 3 : sb_pack_radix(filter);
 }

@@ -209,6 +209,7 @@ C_FILES = [
     *C_SOURCES,
     *C_HEADERS,
     *sorted((NATIVE / "tests").glob("*.c")),
+    *sorted(path for path in (PACKAGE / "native").iterdir() if path.suffix in (".cpp", ".h")),
 ]
 C_FUNCTION = re.compile(r"\)[\w\s]*$")
 C_NOISE = re.compile(

@@ -1,4 +1,4 @@
-"""Types of the extension module; _signbin.cpp is the code, native/include/signbin.h the text."""
+"""Types of the extension module; the .cpp here are the code, native/include/signbin.h the text."""
 
 import enum
 from collections.abc import Sequence

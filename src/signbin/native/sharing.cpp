@@ -1,16 +1,7 @@
 // signbin_sharing.h as Python sees it: bit rows in, a list of sums out.
+#include "binding.h"
+
 #include <signbin_sharing.h>
-
-#include <optional>
-#include <stdexcept>
-#include <string>
-
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
-#include <nanobind/stl/optional.h>
-
-namespace nb = nanobind;
-using namespace nb::literals;
 
 namespace {
 

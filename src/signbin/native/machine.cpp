@@ -1,0 +1,78 @@
+// The library and this machine: kernels, operations, instruction sets.
+#include "binding.h"
+
+#include <vector>
+
+namespace binding {
+
+sb_isa resolve(const std::string &name) {
+    sb_isa isa;
+    check(sb_isa_resolve(name.c_str(), &isa), "isa '" + name + "'; allowed: " + sb_isa_choices());
+    return isa;
+}
+
+} // namespace binding
+
+namespace {
+
+using namespace binding;
+
+nb::list kernels() {
+    nb::list rows;
+    for (size_t i = 0; i < sb_kernel_count(); ++i) {
+        sb_kernel_info info;
+        check(sb_kernel_get(i, &info), "kernel list");
+        nb::dict row;
+        row["name"] = info.name;
+        row["activations"] = sb_type_name(info.type);
+        row["strategy"] = info.strategy;
+        row["op"] = info.op;
+        row["isa"] = sb_isa_name(info.isa);
+        row["usable"] = info.usable;
+        row["filters"] = info.filters;
+        row["vectors"] = info.vectors;
+        row["together"] = info.together;
+        rows.append(row);
+    }
+    return rows;
+}
+
+std::vector<std::string> direct_ops() {
+    std::vector<std::string> names;
+    while (const char *name = sb_direct_name(names.size()))
+        names.emplace_back(name);
+    return names;
+}
+
+int32_t isa_lanes(const std::string &isa, const std::string &activations) {
+    for (int type = 0; type < SB_TYPE_COUNT; ++type)
+        if (activations == sb_type_name(static_cast<sb_type>(type)))
+            return sb_isa_lanes(resolve(isa), static_cast<sb_type>(type));
+    throw StatusError("SB_INVALID_ARGUMENT: activations '" + activations + "'; allowed: f32, u8");
+}
+
+nb::dict cpu() {
+    sb_cpu_info info;
+    check(sb_cpu_get(&info), "cpu");
+    nb::dict result;
+    result["l1_bytes"] = info.l1_bytes;
+    result["l2_bytes"] = info.l2_bytes;
+    result["l3_bytes"] = info.l3_bytes;
+    return result;
+}
+
+} // namespace
+
+void bind_machine(nb::module_ &module) {
+    module.def("version", &sb_version);
+    module.def("kernels", &kernels);
+    module.def("direct_ops", &direct_ops);
+    module.def("cpu", &cpu);
+    module.def("generates", &sb_cpu_generates);
+    module.def("isa_choices", &sb_isa_choices);
+    module.def("isa_lanes", &isa_lanes, "name"_a, "activations"_a = "f32");
+    module.attr("MAX_THREADS") = static_cast<int>(SB_MAX_THREADS);
+    module.def(
+        "resolve_isa", [](const std::string &name) { return sb_isa_name(resolve(name)); },
+        "name"_a);
+}

@@ -1,0 +1,88 @@
+// A finished program.
+#ifndef SIGNBIN_PROGRAM_H
+#define SIGNBIN_PROGRAM_H
+
+#include "binding.h"
+
+#include <memory>
+#include <vector>
+
+namespace binding {
+
+struct FreeProgram {
+    void operator()(sb_program *program) const {
+        sb_program_free(program);
+    }
+};
+
+class Program {
+  public:
+    explicit Program(sb_program *program) : program_(program) {
+    }
+
+    size_t arena_bytes(size_t batch) const {
+        size_t bytes = 0;
+        check(sb_program_arena_bytes(program_.get(), batch, &bytes), "size of the arena");
+        return bytes;
+    }
+
+    size_t machine_code_bytes() const {
+        return sb_program_machine_code_bytes(program_.get());
+    }
+
+    std::vector<std::string> step_kernels() const {
+        std::vector<std::string> names;
+        for (size_t i = 0; i < sb_program_step_count(program_.get()); ++i)
+            names.emplace_back(sb_program_step_kernel(program_.get(), i));
+        return names;
+    }
+
+    std::vector<size_t> packed_bytes() const {
+        std::vector<size_t> bytes;
+        for (size_t i = 0; i < sb_program_step_count(program_.get()); ++i)
+            bytes.push_back(sb_program_step_packed_bytes(program_.get(), i));
+        return bytes;
+    }
+
+    void run(const Input &input, const Output &output, size_t batch,
+             const std::vector<std::optional<Output>> &copies,
+             const std::optional<Times> &step_ns) const {
+        std::vector<float *> targets(sb_program_value_count(program_.get()), nullptr);
+        expect(input.size(), sb_program_input(program_.get()), batch, "input");
+        expect(output.size(), sb_program_output(program_.get()), batch, "output");
+        if (copies.size() > targets.size())
+            throw StatusError("SB_INVALID_ARGUMENT: more copies than values");
+        for (size_t i = 0; i < copies.size(); ++i)
+            if (copies[i]) {
+                expect(copies[i]->size(), static_cast<uint32_t>(i), batch, "copy");
+                targets[i] = copies[i]->data();
+            }
+        if (step_ns && step_ns->size() != sb_program_step_count(program_.get()))
+            throw StatusError("SB_INVALID_ARGUMENT: step_ns needs one number per step");
+        double *times = step_ns ? step_ns->data() : nullptr;
+        const float *source = input.data();
+        float *target = output.data();
+        sb_status status;
+        {
+            nb::gil_scoped_release unlocked;
+            status = sb_program_run(program_.get(), source, target, batch, targets.data(), times);
+        }
+        check(status, "run of a batch of " + std::to_string(batch));
+    }
+
+  private:
+    void expect(size_t size, uint32_t value, size_t batch, const char *what) const {
+        size_t elements = 0;
+        check(sb_program_value_elements(program_.get(), value, &elements), what);
+        if (batch == 0 || size % batch || size / batch != elements)
+            throw StatusError("SB_INVALID_ARGUMENT: " + std::string(what) + " of " +
+                              std::to_string(size) +
+                              " numbers; allowed: " + std::to_string(elements) + " per image");
+    }
+
+    std::unique_ptr<sb_program, FreeProgram> program_;
+};
+
+} // namespace binding
+
+#endif

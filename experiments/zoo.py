@@ -21,7 +21,7 @@ from signbin.errors import SpecError
 from signbin.files import write_whole
 from signbin.report import markdown
 from signbin.train import Run, describe_packed, load_packed, load_run, pack
-from signbin.train.documents import read_yaml
+from signbin.train.strict_yaml import read_yaml
 
 ZOO = ROOT / "zoo"
 NETWORK = "resnet20"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 import numpy as np
 import pytest
 
+from signbin import diagnose
 from signbin.artifact import Artifact
-from signbin.diagnose import compare
 from signbin.errors import SpecError
 from signbin.passes import lower
 from signbin.runtime import Program
+
+compare = functools.partial(diagnose.compare, tolerance=1e-4)
 
 
 def test_equal_programs_have_no_error(reference, graph, program, samples):

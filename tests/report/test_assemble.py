@@ -1,13 +1,11 @@
 """The transforms: means, spreads, commands, and nothing invented where data is missing."""
 
-import contextlib
 import dataclasses
 import math
 
 import pytest
 
-from signbin.errors import SignbinError
-from signbin.report import Exactness, Making, Report, Training, gate, kind_of, make_report
+from signbin.report import Making, Report, Training, kind_of, make_report
 from signbin.report.assemble import headline
 from signbin.report.curves import mean_series, training_charts
 from signbin.report.schema import Series
@@ -76,32 +74,3 @@ def test_only_logged_quantities_are_drawn(signed_binary: Training) -> None:
     titles = [chart.title for chart in training_charts([signed_binary])]
     assert titles == ["Test accuracy", "Training loss"]
     assert training_charts([dataclasses.replace(signed_binary, series=())]) == ()
-
-
-@pytest.mark.parametrize(
-    ("agreement", "asked", "passes"),
-    [(0.99, None, True), (0.94, None, False), (0.94, 0.9, True), (0.9, 0.95, False)],
-)
-def test_classes_may_change_a_little_where_activations_are_codes(
-    comparison, agreement, asked, passes
-) -> None:
-    codes = dataclasses.replace(
-        comparison, tolerance=0.1, top1_agreement=agreement, exactness=Exactness(10, 0)
-    )
-    with contextlib.nullcontext() if passes else pytest.raises(SignbinError, match="disagrees"):
-        gate(codes, asked)
-
-
-def test_float_programs_must_name_the_same_classes_unless_told_otherwise(comparison) -> None:
-    close = dataclasses.replace(comparison, tolerance=0.1)
-    with pytest.raises(SignbinError, match="at least 100 %"):
-        gate(close)
-    gate(close, 0.99)
-
-
-def test_one_code_that_differs_breaks_the_contract(comparison) -> None:
-    broken = dataclasses.replace(
-        comparison, tolerance=0.1, top1_agreement=1.0, exactness=Exactness(10, 1, "conv1")
-    )
-    with pytest.raises(SignbinError, match=r"contract.*1 of 10 values differ.*conv1"):
-        gate(broken, 0.0)

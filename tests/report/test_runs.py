@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from signbin.documents import to_document
 from signbin.errors import FormatError
-from signbin.report import read_comparison, read_training, to_json
+from signbin.report import read_comparison, read_training
 
 SUMMARY: dict[str, Any] = {
     "recipe": "digits",
@@ -152,7 +153,7 @@ def test_a_damaged_configuration_is_refused(run: Path, text: str) -> None:
 
 def test_a_comparison_is_read_back(comparison, tmp_path: Path) -> None:
     path = tmp_path / "compare.json"
-    path.write_text(json.dumps(to_json(comparison)), encoding="utf-8")
+    path.write_text(json.dumps(to_document(comparison)), encoding="utf-8")
     assert read_comparison(path) == comparison
 
 

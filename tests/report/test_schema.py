@@ -5,22 +5,23 @@ import math
 
 import pytest
 
+from signbin.documents import to_document
 from signbin.errors import FormatError
-from signbin.report import Comparison, LayerDifference, Report, from_json, to_json
+from signbin.report import Comparison, LayerDifference, Report, from_json
 
 
 def test_a_report_goes_through_json_unchanged(report: Report) -> None:
-    text = json.dumps(to_json(report), allow_nan=False)
+    text = json.dumps(to_document(report), allow_nan=False)
     assert from_json(Report, json.loads(text), "report.json") == report
 
 
 def test_unknown_keys_are_ignored_so_that_newer_files_can_be_read(comparison: Comparison) -> None:
-    document = {**to_json(comparison), "invented_later": 1}
+    document = {**to_document(comparison), "invented_later": 1}
     assert from_json(Comparison, document, "compare.json") == comparison
 
 
 def test_numbers_that_json_cannot_hold_become_null() -> None:
-    document = to_json(LayerDifference("fc", math.nan, math.inf))
+    document = to_document(LayerDifference("fc", math.nan, math.inf))
     assert document == {
         "name": "fc",
         "interpreter_error": None,
@@ -45,11 +46,11 @@ def test_a_wrong_value_is_refused_and_its_key_named(
     comparison: Comparison, key: str, value: object
 ) -> None:
     with pytest.raises(FormatError, match=rf"compare\.json: {key}"):
-        from_json(Comparison, {**to_json(comparison), key: value}, "compare.json")
+        from_json(Comparison, {**to_document(comparison), key: value}, "compare.json")
 
 
 def test_a_missing_key_is_refused_and_named(comparison: Comparison) -> None:
-    document = to_json(comparison)
+    document = to_document(comparison)
     del document["top1_agreement"]
     with pytest.raises(FormatError, match="top1_agreement"):
         from_json(Comparison, document, "compare.json")
@@ -57,5 +58,5 @@ def test_a_missing_key_is_refused_and_named(comparison: Comparison) -> None:
 
 @pytest.mark.parametrize("document", [None, [], "text", 3])
 def test_what_is_no_object_is_refused(document: object) -> None:
-    with pytest.raises(FormatError, match="a JSON object"):
+    with pytest.raises(FormatError, match="a mapping of keys to values"):
         from_json(Comparison, document, "compare.json")

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from signbin.documents import from_document, to_document
 from signbin.errors import SpecError
 from signbin.quant import Identity
 from signbin.spec import ScaleKind, ValueSet
@@ -18,8 +19,7 @@ from signbin.train import (
     parse_override,
     recipe_names,
 )
-from signbin.train.documents import read_yaml, write_yaml
-from signbin.train.strict import from_document, to_document
+from signbin.train.strict_yaml import read_yaml, write_yaml
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -60,7 +60,7 @@ def test_an_unknown_key_is_refused_and_the_allowed_ones_are_named():
     ("key", "value", "message"),
     [
         ("epochs", -1, "epochs: got -1; allowed: >= 0"),
-        ("epochs", 2.5, "epochs: got 2.5; allowed: a value of type int"),
+        ("epochs", 2.5, "epochs: got 2.5; allowed: a whole number"),
         ("epochs", True, "epochs: got True"),
         ("epochs", "3", "epochs: got '3'"),
         ("optimizer.learning_rate", 0, "optimizer.learning_rate: got 0.0; allowed: 0 < x"),
@@ -81,7 +81,7 @@ def test_an_unknown_key_is_refused_and_the_allowed_ones_are_named():
         ("seeds", [0, "1"], "seeds[1]: got '1'"),
         ("weights", "sparse", "allowed: float, binary, ternary, signed_binary"),
         ("recipe", " ", "recipe"),
-        ("quantizers.binary.weight.scal", "mean", "quantizers.binary: option of binary: got 'scal"),
+        ("quantizers.binary.weight.scal", "mean", "quantizers.binary: key of binary: got 'scal"),
         ("quantizers.binary.weight.kind", "ternary", "allowed: a quantiser to {-1,+1}"),
         ("quantizers.binary.estimator", 3, "quantizers.binary"),
     ],

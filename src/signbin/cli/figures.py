@@ -224,6 +224,7 @@ def report_runs(
 ) -> None:
     """Write one self-contained HTML page about runs, and its data as JSON beside it."""
     from signbin import artifact, report
+    from signbin.documents import to_document
     from signbin.report.console import kinds_table
 
     described = None
@@ -239,5 +240,5 @@ def report_runs(
         report.Making(now(), VERSION, command_line(context)),
     )
     page, data = report.write_report(made, output, overwrite=force)
-    show(report.to_json(made), kinds_table(made.kinds), as_json)
+    show(to_document(made), kinds_table(made.kinds), as_json)
     note(f"wrote {page} and {data}")

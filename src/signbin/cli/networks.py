@@ -128,6 +128,7 @@ def compile_model(
 ) -> None:
     """Compile a trained network for this CPU; says per layer how it will run and why."""
     from signbin import artifact, report
+    from signbin.documents import to_document
     from signbin.report.console import compiled_view
     from signbin.verbs import compile as compiling
     from signbin.verbs.source import load_source
@@ -154,7 +155,7 @@ def compile_model(
     model = report.describe_model(
         output, opened, artifact.stored_bytes(opened.graph.constants), program.arena_bytes
     )
-    document = report.to_json(model)
+    document = to_document(model)
     if cost is not None:
         document["quantization"] = cost.to_json()
     show(document, compiled_view(model.layers, document.get("quantization")), as_json)
@@ -214,7 +215,7 @@ def compare(
     """PyTorch, interpreter and compiled model side by side; exits 1 where they disagree."""
     from signbin import report, runtime
     from signbin.report.console import comparison_table
-    from signbin.verbs.compare import compare_source
+    from signbin.verbs.compare import compare_source, gate
     from signbin.verbs.source import load_source
 
     program = runtime.Program.load(model, isa=isa, jit=not no_jit)
@@ -222,4 +223,4 @@ def compare(
     found = compare_source(opened, program, samples=samples, tolerance=tolerance)
     comparison = report.from_json(report.Comparison, found.to_json(), "comparison")
     show(found.to_json(), comparison_table(comparison), as_json)
-    report.gate(comparison, min_agreement)
+    gate(found, min_agreement)

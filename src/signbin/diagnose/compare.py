@@ -99,7 +99,7 @@ def compare(
     program: CompiledProgram,
     samples: Array,
     *,
-    tolerance: float = 1e-4,
+    tolerance: float,
 ) -> Comparison:
     """Run the reference, the interpreter and the program on the same samples.
 

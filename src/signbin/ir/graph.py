@@ -134,6 +134,11 @@ class Graph:
                 return value.type
         return self.node(name).type
 
+    @property
+    def has_codes(self) -> bool:
+        """Whether some activations are 8-bit codes."""
+        return any(node.type.dtype == "u8" for node in self.nodes)
+
     def types(self) -> dict[str, TensorType]:
         """Types of all values by name: inputs, then nodes in execution order."""
         types = {value.name: value.type for value in self.inputs}

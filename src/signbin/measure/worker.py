@@ -11,6 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from signbin.arrays import open_array
+from signbin.errors import FormatError
 from signbin.measure.conversation import Conversation, Partner
 from signbin.measure.peers import Engine, Preparation
 
@@ -152,9 +154,8 @@ class WorkerProcess:
 
     def _read_output(self, path: Path) -> NDArray[np.float32]:
         try:
-            # Mapped into memory, a file cannot claim more than it holds.
-            array = np.lib.format.open_memmap(path, mode="r")
-        except (OSError, ValueError, EOFError, SyntaxError) as error:
+            array = open_array(path)
+        except (OSError, FormatError) as error:
             raise self._process.failed("wrote no output that can be read") from error
         if array.dtype != np.float32 or not array.ndim:
             raise self._process.failed(f"wrote an output of {array.dtype} {array.shape}")

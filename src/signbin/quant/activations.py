@@ -67,10 +67,6 @@ class SignActivation(ActivationQuantizer):
         """-1 and +1."""
         return self.estimator.attach(sign(x), x, x.new_zeros(()), backward.progress)
 
-    def to_json(self) -> dict[str, Any]:
-        """{"kind": "sign", "estimator": {...}}."""
-        return {"kind": self.kind, "estimator": self.estimator.to_json()}
-
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
         """Read what :meth:`to_json` wrote; else SpecError."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from signbin.documents import to_document
 from signbin.errors import SpecError
 from signbin.quant.activations import ActivationQuantizer, activation_quantizer_from_json
 from signbin.quant.estimators import Estimator, estimator_from_json
@@ -74,13 +75,7 @@ class QuantConfig:
 
     def to_json(self) -> dict[str, Any]:
         """{"weight": {"kind": ...}, "estimator": {"kind": ...}, "activation": ..., ...}."""
-        return {
-            "weight": self.weight.to_json(),
-            "estimator": self.estimator.to_json(),
-            "activation": None if self.activation is None else self.activation.to_json(),
-            "standardize": self.standardize,
-            "start": self.start,
-        }
+        return to_document(self)
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> QuantConfig:

@@ -1,4 +1,4 @@
-"""Frozen dataclasses that become JSON objects and come back unchanged.
+"""Configurations of one kind among several: JSON objects whose "kind" says which class.
 
 The base of every configuration of this room. Reading is strict: an unknown key, a wrong type or
 a value outside its range is a SpecError that names the key and what is allowed.
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import typing
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self, TypeVar
 
+from signbin.documents import from_document, to_document
 from signbin.errors import SpecError
 
 __all__ = ["Record", "check_choice", "check_flag", "check_number", "check_whole", "read_listed"]
@@ -30,11 +30,7 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object {"kind": ..., field: value, ...}; enums are written by value."""
-        document: dict[str, Any] = {"kind": self.kind}
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            document[field.name] = value.value if isinstance(value, enum.Enum) else value
-        return document
+        return {"kind": self.kind, **to_document(self)}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
@@ -46,14 +42,7 @@ class Record:
         kind = values.pop("kind", cls.kind)
         if kind != cls.kind:
             raise SpecError("kind", value=kind, allowed=repr(cls.kind))
-        types = typing.get_type_hints(cls)
-        known = [field.name for field in dataclasses.fields(cls)]
-        for name, value in values.items():
-            if name not in known:
-                allowed = ", ".join(known) or "none"
-                raise SpecError(f"option of {cls.kind}", value=name, allowed=allowed)
-            values[name] = _enum_member(f"{cls.kind}.{name}", value, types[name])
-        return cls(**values)
+        return from_document(cls, values, cls.kind)
 
 
 def read_listed(
@@ -100,16 +89,7 @@ def check_choice(what: str, value: object, choices: tuple[enum.Enum, ...]) -> No
 
 def _checked_mapping(document: Mapping[str, Any], what: str) -> dict[str, Any]:
     if not isinstance(document, Mapping) or not all(isinstance(key, str) for key in document):
-        raise SpecError(f"configuration of {what}", value=document, allowed="a JSON object")
+        raise SpecError(
+            f"configuration of {what}", value=document, allowed="a mapping of keys to values"
+        )
     return dict(document)
-
-
-def _enum_member(what: str, value: object, annotation: object) -> object:
-    """The enum member with this JSON value where the field is an enum, else the value itself."""
-    if not (isinstance(annotation, type) and issubclass(annotation, enum.Enum)):
-        return value
-    try:
-        return annotation(value)
-    except ValueError as error:
-        allowed = ", ".join(str(member.value) for member in annotation)
-        raise SpecError(what, value=value, allowed=allowed) from error

@@ -4,7 +4,7 @@ Importing this room loads neither Jinja2 nor rich; the renderers load them when 
 """
 
 from signbin.report import words
-from signbin.report.assemble import Making, gate, kind_of, make_report
+from signbin.report.assemble import Making, kind_of, make_report
 from signbin.report.card import network_card
 from signbin.report.energy_table import energy_view
 from signbin.report.model import describe_layers, describe_model
@@ -24,7 +24,6 @@ from signbin.report.schema import (
     Series,
     Training,
     from_json,
-    to_json,
 )
 from signbin.report.trade_off_chart import trade_off_svg
 from signbin.report.trade_off_table import trade_off_view
@@ -57,7 +56,6 @@ __all__ = [
     "describe_model",
     "energy_view",
     "from_json",
-    "gate",
     "json_path",
     "kind_of",
     "make_report",
@@ -67,7 +65,6 @@ __all__ = [
     "read_comparison",
     "read_training",
     "require_free",
-    "to_json",
     "trade_off_svg",
     "trade_off_view",
     "words",

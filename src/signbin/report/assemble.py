@@ -5,13 +5,11 @@ from __future__ import annotations
 import dataclasses
 import statistics
 from collections.abc import Sequence
-from typing import Final
 
-from signbin.errors import SignbinError
 from signbin.report import words
 from signbin.report.schema import Comparison, Kind, Model, Report, Training
 
-__all__ = ["Fact", "Making", "gate", "headline", "kind_of", "make_report"]
+__all__ = ["Fact", "Making", "headline", "kind_of", "make_report"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,39 +74,6 @@ def make_report(
         model=model,
         comparison=comparison,
         commands=tuple(dict.fromkeys(commands)),
-    )
-
-
-_AGREEMENT: Final = 1.0
-_CODES_AGREEMENT: Final = 0.95
-
-
-def gate(comparison: Comparison, min_agreement: float | None = None) -> None:
-    """SignbinError where the error is above the tolerance or the agreement below the minimum.
-
-    min_agreement: None for 1, or 0.95 with 8-bit activations. A single value of nodes on codes
-    that differs from the interpreter is an error of its own.
-    """
-    exactness = comparison.exactness
-    if exactness is not None and exactness.differing:
-        raise SignbinError(
-            "the compiled model breaks the contract of whole numbers",
-            value=f"{exactness.differing} of {exactness.values} values differ",
-            allowed="the interpreter's bits",
-            remedy=f"report it, with layer {exactness.first} and the output of signbin doctor",
-        )
-    if min_agreement is None:
-        min_agreement = _AGREEMENT if exactness is None else _CODES_AGREEMENT
-    error, agreement = comparison.max_relative_error, comparison.top1_agreement
-    if not words.outside(error, comparison.tolerance) and agreement >= min_agreement:
-        return
-    first = comparison.first_diverging
-    raise SignbinError(
-        "the compiled model disagrees with PyTorch",
-        value=f"max relative error {words.error(error)}, same top-1 {words.percent(agreement)}",
-        allowed=f"at most {words.error(comparison.tolerance)}, "
-        f"at least {words.percent(min_agreement)}",
-        remedy=f"look at layer {first} first" if first else "",
     )
 
 

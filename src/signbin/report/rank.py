@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from signbin.documents import to_document
 from signbin.errors import SpecError
-from signbin.report.schema import Prediction, Ranked, to_json
+from signbin.report.schema import Prediction, Ranked
 
 __all__ = ["predictions_json", "rank"]
 
@@ -46,7 +47,8 @@ def predictions_json(predictions: Sequence[Prediction]) -> dict[str, Any]:
             {
                 "input": prediction.input,
                 "top": [
-                    {"class": best.name, "score": to_json(best)["score"]} for best in prediction.top
+                    {"class": best.name, "score": to_document(best)["score"]}
+                    for best in prediction.top
                 ],
             }
             for prediction in predictions

@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-import types
-import typing
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
+from signbin.documents import Reading, from_document
 from signbin.errors import FormatError
 
 __all__ = [
@@ -28,7 +26,6 @@ __all__ = [
     "Series",
     "Training",
     "from_json",
-    "to_json",
 ]
 
 SCHEMA_VERSION: Final = 1
@@ -214,59 +211,14 @@ class Report:
     schema_version: int = SCHEMA_VERSION
 
 
-def to_json(record: Any) -> dict[str, Any]:
-    """A JSON object of a record above; :func:`from_json` reads it back to an equal value.
-
-    JSON has no NaN and no infinity: such numbers become null.
-    """
-    document: dict[str, Any] = _plain(dataclasses.asdict(record))
-    return document
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _plain(entry) for key, entry in value.items()}
-    return [_plain(entry) for entry in value] if isinstance(value, (tuple, list)) else value
-
-
-def from_json(record: type[_RecordT], document: object, where: str) -> _RecordT:
-    """Read a record from a decoded JSON document.
+def from_json(record: type[_RecordT], document: object, source: str) -> _RecordT:
+    """Read a record from a decoded JSON document; ``source`` names its file in messages.
 
     Keys that the record does not know are ignored, so that newer files can be read. A missing key
-    without a default, or a value of the wrong type, is a FormatError naming ``where`` and the key.
+    without a default, or a value of the wrong type, is a FormatError naming the file and the key.
     """
-    if not isinstance(document, Mapping):
-        raise FormatError(where, value=document, allowed="a JSON object")
-    hints = typing.get_type_hints(record)
-    values = {}
-    for field in dataclasses.fields(record):  # type: ignore[arg-type]  # callers pass dataclasses
-        if field.name in document:
-            key = f"{where}: {field.name}"
-            values[field.name] = _value(hints[field.name], document[field.name], key)
-        elif field.default is field.default_factory is dataclasses.MISSING:
-            raise FormatError(
-                f"{where}: {field.name}", value="nothing", allowed="a value", remedy=_REMEDY
-            )
-    return record(**values)
+    reading = Reading(FormatError, source, _REMEDY, takes_unknown=True)
+    return from_document(record, document, reading=reading)
 
 
 _REMEDY: Final = "write the file again with this version of signbin"
-
-
-def _value(kind: Any, value: object, where: str) -> Any:
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is types.UnionType:
-        return None if value is None else _value(arguments[0], value, where)
-    if origin is tuple and isinstance(value, (list, tuple)):
-        return tuple(_value(arguments[0], entry, where) for entry in value)
-    if origin is Mapping and isinstance(value, Mapping):
-        return {str(key): _value(arguments[1], entry, where) for key, entry in value.items()}
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return from_json(kind, value, where)
-    accepted = (int, float) if kind is float else (kind,)
-    if origin is None and type(value) in accepted:
-        return kind(value)
-    name = getattr(kind, "__name__", str(kind))
-    raise FormatError(where, value=value, allowed=name, remedy=_REMEDY)

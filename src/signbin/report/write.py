@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from signbin.documents import to_document
 from signbin.errors import SpecError
 from signbin.files import write_whole
 from signbin.report import html
 from signbin.report.energy_chart import energy_picture
-from signbin.report.schema import Report, to_json
+from signbin.report.schema import Report
 from signbin.report.trade_off_chart import trade_off_svg
 
 __all__ = [
@@ -44,7 +45,7 @@ def write_report(report: Report, page: Path, *, overwrite: bool = False) -> tupl
     data = json_path(page)
     if data == page:
         raise SpecError("report", value=str(page), allowed="a name ending in .html")
-    document = json.dumps(to_json(report), indent=2, allow_nan=False) + "\n"
+    document = json.dumps(to_document(report), indent=2, allow_nan=False) + "\n"
     contents = {page: html.render(report).encode(), data: document.encode()}
     write_files(contents, overwrite=overwrite)
     return page, data

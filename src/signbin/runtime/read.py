@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from signbin.arrays import open_array
 from signbin.errors import ExecutionError, FormatError
 from signbin.ir import Value
 from signbin.runtime.images import load_image
@@ -148,12 +149,7 @@ def read_inputs(
 
 def _read_array(path: Path, image: tuple[int, ...]) -> NDArray[np.float32]:
     """Samples of the shape ``image`` from a .npy file, as (N, *image)."""
-    try:
-        # Mapped into memory, a file cannot claim more than it holds.
-        array = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, EOFError, SyntaxError) as error:
-        raise FormatError(f"{path} is not a .npy file", reason=str(error)) from error
-    return _checked_array(path, array, image)
+    return _checked_array(path, open_array(path), image)
 
 
 def _checked_array(path: Path, array: NDArray[Any], image: tuple[int, ...]) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from torch import Tensor, nn
 
+from signbin.documents import to_document
 from signbin.errors import SpecError
 from signbin.files import write_text
 from signbin.quant import quantized_layers
@@ -21,7 +22,6 @@ from signbin.train.failures import CollapseError, DivergenceError
 from signbin.train.folder import RunFolder
 from signbin.train.load import load_run, read_metrics
 from signbin.train.run import read_json, train
-from signbin.train.strict import to_document
 
 __all__ = ["conduct", "results_of"]
 

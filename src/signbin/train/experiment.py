@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from signbin.documents import from_document
 from signbin.errors import SpecError
 from signbin.train.config import TrainConfig
-from signbin.train.documents import read_yaml
 from signbin.train.recipe import load_recipe
-from signbin.train.strict import from_document
+from signbin.train.strict_yaml import read_yaml
 
 __all__ = ["CHARTS", "Experiment", "Scale", "Training", "load_experiment"]
 

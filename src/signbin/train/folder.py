@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 from typing import Final
 
+from signbin.documents import from_document, to_document
 from signbin.errors import FormatError, SpecError
 from signbin.files import write_text
 from signbin.train.config import TrainConfig
-from signbin.train.documents import read_yaml, write_yaml
-from signbin.train.strict import from_document, to_document
+from signbin.train.strict_yaml import read_yaml, write_yaml
 
 __all__ = ["RunFolder", "SeedFolder"]
 

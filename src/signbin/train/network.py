@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import nn
 
+from signbin.documents import to_document
 from signbin.errors import SpecError
 from signbin.quant import quantize_
 from signbin.train.config import TrainConfig
 from signbin.train.data import Dataset
 from signbin.train.models import build_model, is_larger_convolution
-from signbin.train.strict import to_document
 
 __all__ = ["make_model"]
 

@@ -30,13 +30,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
+from signbin.documents import from_document, to_document
 from signbin.errors import FormatError, SpecError
 from signbin.quant import QuantizedLayer, quantized_layers
 from signbin.spec import LowBitWeight, Preprocessing, ValueSet
 from signbin.train.config import ModelConfig
 from signbin.train.load import Run
 from signbin.train.models import ImageTask, build_network
-from signbin.train.strict import from_document, to_document
 from signbin.train.summary import describe_layers, describe_parameters
 
 __all__ = ["PackedNetwork", "describe_packed", "load_packed", "pack"]

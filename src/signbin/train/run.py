@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save as to_safetensors
 from torch import nn
 
+from signbin.documents import to_document
 from signbin.errors import FormatError, SpecError
 from signbin.files import write_bytes, write_text
 from signbin.train.config import TrainConfig
@@ -24,7 +25,6 @@ from signbin.train.network import make_model
 from signbin.train.placement import Machine, prepare_machine
 from signbin.train.progress import ProgressListener, Silent, console_progress
 from signbin.train.seed import SeedTraining, Setting
-from signbin.train.strict import to_document
 from signbin.train.summary import run_summary, seed_summary
 
 __all__ = ["RunResult", "read_json", "torch_settings", "train"]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from signbin.documents import to_document
 from signbin.errors import FormatError
 from signbin.quant import (
     CodeSnapshot,
@@ -45,7 +46,6 @@ from signbin.train.progress import ProgressListener
 from signbin.train.records import make_sinks, write_metrics
 from signbin.train.schedules import RunLength, learning_rate
 from signbin.train.step import Trainer
-from signbin.train.strict import to_document
 from signbin.train.teacher import load_teacher, load_weights, starting_weights
 
 __all__ = ["SeedTraining", "Setting", "Split", "split"]

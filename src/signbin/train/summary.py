@@ -8,10 +8,10 @@ from typing import Any
 
 from torch import nn
 
+from signbin.documents import to_document
 from signbin.quant import quantized_layers
 from signbin.train.config import Holdout, TrainConfig
 from signbin.train.data import Dataset
-from signbin.train.strict import to_document
 
 __all__ = [
     "describe_data",

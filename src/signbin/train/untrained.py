@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
+from signbin.documents import to_document
 from signbin.errors import SpecError
 from signbin.files import write_bytes, write_text
 from signbin.quant import Binary, QuantConfig, SignedBinary, Ternary, quantized_layers
@@ -34,7 +35,6 @@ from signbin.train.folder import RunFolder
 from signbin.train.models import architecture
 from signbin.train.network import make_model
 from signbin.train.run import torch_settings
-from signbin.train.strict import to_document
 from signbin.train.summary import describe_data, describe_layers, describe_parameters
 
 __all__ = ["BenchmarkNetwork", "new_network", "zero_pattern_share"]

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from signbin import artifact
 from signbin.analysis import analyze_layers, pattern_maps
-from signbin.errors import FormatError, SpecError
+from signbin.arrays import open_array
+from signbin.errors import SpecError
 from signbin.ir.graph import Constant, Graph
 from signbin.plan.layer import Layer, weighted_layers
 from signbin.spec import LowBitWeight
@@ -117,11 +118,7 @@ def _weight(path: Path) -> Constant:
 
 
 def _read_array(path: Path) -> NDArray[Any]:
-    try:
-        # Mapped into memory, a file cannot claim more than it holds.
-        array = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, EOFError, SyntaxError) as error:
-        raise FormatError(f"{path} is not a .npy file", reason=str(error)) from error
+    array = open_array(path)
     if array.ndim not in (2, 4) or not 0 < array.size <= _MOST_WEIGHTS:
         raise SpecError(
             f"shape of {path}", value=array.shape, allowed="(K, C, R, S) or (K, C), not empty"

@@ -118,7 +118,7 @@ def quantize_program(
     provenance says how it was calibrated. SpecError where the program has codes already, or where
     the samples do not fit.
     """
-    if _has_codes(program):
+    if program.graph.has_codes:
         raise SpecError(
             "program to quantise",
             value="activations are codes already",
@@ -185,7 +185,3 @@ def _calibration_samples(source: Source, program: Program, request: CalibrationR
             )
         return Samples(source.training(request.most))
     return read_calibration(request.data, program.artifact, request.most)
-
-
-def _has_codes(program: Program) -> bool:
-    return any(node.type.dtype == "u8" for node in program.graph.nodes)

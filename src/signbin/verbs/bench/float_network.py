@@ -33,7 +33,7 @@ def float_network(opened: Artifact, given: Path | None = None) -> FloatNetwork:
     SpecError where the model needs no file, or where the file holds 8-bit activations, or another
     input or output.
     """
-    if not _has_codes(opened.graph):
+    if not opened.graph.has_codes:
         if given is not None:
             raise SpecError(
                 "--float",
@@ -48,18 +48,14 @@ def float_network(opened: Artifact, given: Path | None = None) -> FloatNetwork:
         )
     graph = artifact.read(given).graph
     wanted, found = _interface(opened.graph), _interface(graph)
-    if _has_codes(graph) or wanted != found:
+    if graph.has_codes or wanted != found:
         raise SpecError(
             "--float",
-            value=f"{given}: {'8-bit activations' if _has_codes(graph) else found}",
+            value=f"{given}: {'8-bit activations' if graph.has_codes else found}",
             allowed=f"float activations, {wanted}",
             remedy="name the .sbn file that the model was made from",
         )
     return FloatNetwork(graph, "the float model it was made from")
-
-
-def _has_codes(graph: Graph) -> bool:
-    return any(node.type.dtype == "u8" for node in graph.nodes)
 
 
 def _interface(graph: Graph) -> str:

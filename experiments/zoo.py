@@ -20,7 +20,7 @@ from signbin import report
 from signbin.errors import SpecError
 from signbin.files import write_whole
 from signbin.report import markdown
-from signbin.train import Run, describe_packed, load_packed, load_run, pack
+from signbin.train import Run, describe_packed, load_packed, load_run, pack_run
 from signbin.train.strict_yaml import read_yaml
 
 ZOO = ROOT / "zoo"
@@ -53,7 +53,7 @@ def best_runs(folders: Sequence[Path]) -> dict[str, Path]:
 
 def keep(run: Run, zoo: Path = ZOO) -> Path:
     """Write a network and its card; the file's path. SpecError where it is too large."""
-    content = pack(run)
+    content = pack_run(run)
     described = describe_packed(run, content)
     name = f"{NETWORK}-{described['weights'].replace('_', '-')}"
     if len(content) >= LARGEST_BYTES:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from signbin.documents import Reading, from_document, to_document
+from signbin.documents import ReadingRules, from_document, to_document
 from signbin.errors import FormatError, SpecError
 
 
@@ -72,9 +72,9 @@ def test_what_does_not_fit_is_refused_by_its_path(change, message) -> None:
 
 
 def test_a_file_is_named_and_keys_of_newer_versions_are_left_out() -> None:
-    reading = Reading(FormatError, "a.json", "write it again", takes_unknown=True)
-    assert from_document(Part, {"width": 1.0, "depth": 2.0}, reading=reading) == Part(1.0)
+    rules = ReadingRules(FormatError, "a.json", "write it again", takes_unknown=True)
+    assert from_document(Part, {"width": 1.0, "depth": 2.0}, rules=rules) == Part(1.0)
     with pytest.raises(FormatError, match=r"a\.json: width: got 'x'.*write it again"):
-        from_document(Part, {"width": "x"}, reading=reading)
+        from_document(Part, {"width": "x"}, rules=rules)
     with pytest.raises(FormatError, match=r"a\.json: got 3"):
-        from_document(Part, 3, reading=reading)
+        from_document(Part, 3, rules=rules)

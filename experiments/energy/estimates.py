@@ -13,7 +13,7 @@ from experiments.energy import OURS
 from signbin.analysis import (
     Estimate,
     LayerWorkload,
-    Machine,
+    ProcessingArray,
     estimate,
     load_table,
     read_shapes,
@@ -54,12 +54,14 @@ SIZES = (
 )
 
 
-def estimate_kinds(shapes: tuple[LayerWorkload, ...], machine: Machine) -> list[dict[str, Any]]:
-    """Every kind on a machine, counted once: a row per table that prices the machine's actions."""
+def estimate_kinds(
+    shapes: tuple[LayerWorkload, ...], array: ProcessingArray
+) -> list[dict[str, Any]]:
+    """Every kind on an array, counted once: a row per table that prices the array's actions."""
     counted = {
         kind: estimate(
             [with_kind(layer, value_set, density, SEED) for layer in shapes],
-            machine,
+            array,
             "horowitz-45nm",  # prices every action
         )
         for kind, (value_set, density) in KINDS.items()
@@ -117,15 +119,17 @@ def compute() -> dict[str, Any]:
     shapes = read_shapes(SHAPES)
     arrays, sizes = {}, {}
     for model, configuration in MACHINES:
-        arrays[configuration] = estimate_kinds(shapes, Machine(model, configuration))
+        arrays[configuration] = estimate_kinds(shapes, ProcessingArray(model, configuration))
         print(f"{configuration} done", file=sys.stderr)
     for name in SIZES:
-        sizes[name] = estimate_kinds(shapes, Machine("sigma", name))
+        sizes[name] = estimate_kinds(shapes, ProcessingArray("sigma", name))
         print(f"{name} done", file=sys.stderr)
     half = with_activations(shapes, 0.5)
     sigma = "sigma-256-128"
-    sizes[f"{sigma}, half of the inputs zero"] = estimate_kinds(half, Machine("sigma", sigma))
-    dram = Machine("sigma", sigma, dram=True)
+    sizes[f"{sigma}, half of the inputs zero"] = estimate_kinds(
+        half, ProcessingArray("sigma", sigma)
+    )
+    dram = ProcessingArray("sigma", sigma, dram=True)
     sizes[f"{sigma}, with DRAM"] = estimate_kinds(shapes, dram)
     return {
         "made_by": "python -m experiments.energy",

@@ -1,4 +1,4 @@
-"""Repetition against sparsity: every engine counted and timed: docs/tradeoff.md.
+"""Repetition against sparsity: every engine counted and timed: docs/trade-off.md.
 
 Counts are exact and the same on every machine; times are of the machine they name.
 """

@@ -6,7 +6,7 @@
     python -m experiments.trade_off --trained NAME=RUN ...   # count these trained networks, too
 
 Counts are kept in counts.json, times in times.json, both beside this file; ``make pages`` makes
-docs/tradeoff.md from them.
+docs/trade-off.md from them.
 """
 
 from __future__ import annotations

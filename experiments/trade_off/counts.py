@@ -217,7 +217,7 @@ def sub_blocks() -> list[dict[str, Any]]:
         blocks = [random_codes(kind, (8, 32), density, seed) for seed in range(BLOCKS)]
         found = [Saturation().search(block) for block in blocks]
         merged = [PairMerging(8, 32).build(block).additions for block in blocks]
-        ours = [one.graph.additions for one in found]
+        ours = [one.sum_list.additions for one in found]
         rows.append(
             {
                 "weights": name,

@@ -1,4 +1,4 @@
-"""docs/tradeoff.md and its pictures, made from the results and from nothing else."""
+"""docs/trade-off.md and its pictures, made from the results and from nothing else."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def pages() -> dict[Path, str]:
     """The page and its pictures."""
     found, docs = read(COUNTS), ROOT / "docs"
     return {
-        docs / "tradeoff.md": _page(found, read(TIMES)),
-        docs / "tradeoff-density.svg": _picture(
+        docs / "trade-off.md": _page(found, read(TIMES)),
+        docs / "trade-off-density.svg": _picture(
             "Additions per weight, bucket walk, 64 filters of 576 inputs",
             "additions per weight",
             _density_lines(found["density"]),
         ),
-        docs / "tradeoff-engines.svg": _picture(
+        docs / "trade-off-engines.svg": _picture(
             "Additions per weight, signed-binary, by engine",
             "additions per weight",
             _engine_lines(found["density"]),

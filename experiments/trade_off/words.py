@@ -1,4 +1,4 @@
-"""What docs/tradeoff.md says between its tables; every number comes from the results."""
+"""What docs/trade-off.md says between its tables; every number comes from the results."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 from signbin.errors import SignbinError, SpecError
 
-__all__ = ["Reading", "from_document", "nearest", "to_document"]
+__all__ = ["ReadingRules", "from_document", "nearest", "to_document"]
 
 _RecordT = TypeVar("_RecordT")
 _WORDS: Final = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
@@ -26,7 +26,7 @@ _NOTHING: Final = object()
 
 
 @dataclasses.dataclass(frozen=True)
-class Reading:
+class ReadingRules:
     """How a document is read.
 
     error: what is raised where it is refused. source: where it comes from, as a file's name, said
@@ -50,7 +50,7 @@ class Reading:
         return self.error(what, value=value, allowed=allowed, remedy=remedy)
 
 
-_STRICT: Final = Reading()
+_STRICT: Final = ReadingRules()
 
 
 @runtime_checkable
@@ -64,31 +64,31 @@ class _ReadsItself(Protocol):
 
 
 def from_document(
-    record: type[_RecordT], document: object, path: str = "", reading: Reading = _STRICT
+    record: type[_RecordT], document: object, path: str = "", rules: ReadingRules = _STRICT
 ) -> _RecordT:
     """Build the dataclass ``record`` from a mapping; keys left out take the field's default.
 
     Fields may be bool, int, float (an int will do), str, enums (by value), nested dataclasses,
     tuples of one type (from lists), mappings from str to one type, optional ones of these (None),
     and classes that bring ``from_json`` and ``to_json``. path names the document in messages.
-    SpecError, or the error of ``reading``, for anything else.
+    SpecError, or the error of ``rules``, for anything else.
     """
     if not isinstance(document, Mapping):
-        raise reading.refusal(path, value=document, allowed=_MAPPING)
+        raise rules.refusal(path, value=document, allowed=_MAPPING)
     hints = typing.get_type_hints(record)
     fields = {field.name: field for field in dataclasses.fields(record)}  # type: ignore[arg-type]  # TypeVar of a dataclass cannot be said
     for key in document:
-        if key not in fields and not reading.takes_unknown:
+        if key not in fields and not rules.takes_unknown:
             where, allowed = f"key of {path}" if path else "key", ", ".join(fields) or "none"
-            raise reading.refusal(where, value=key, allowed=allowed, remedy=nearest(key, fields))
+            raise rules.refusal(where, value=key, allowed=allowed, remedy=nearest(key, fields))
     values = {
-        name: _value(hints[name], document[name], _join(path, name), reading)
+        name: _value(hints[name], document[name], _join(path, name), rules)
         for name in fields
         if name in document
     }
     for name, field in fields.items():
         if name not in values and field.default is field.default_factory is dataclasses.MISSING:
-            raise reading.refusal(_join(path, name), allowed="this key is required")
+            raise rules.refusal(_join(path, name), allowed="this key is required")
     return record(**values)
 
 
@@ -115,62 +115,63 @@ def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _value(hint: Any, value: object, path: str, reading: Reading) -> object:
+def _value(hint: Any, value: object, path: str, rules: ReadingRules) -> object:
     if typing.get_origin(hint) is not None:
-        return _composed(hint, value, path, reading)
+        return _composed(hint, value, path, rules)
     if issubclass(hint, _ReadsItself):
-        return _read_by_itself(hint, value, path, reading)
+        return _read_by_itself(hint, value, path, rules)
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        return from_document(hint, value, path, reading)
+        return from_document(hint, value, path, rules)
     if issubclass(hint, enum.Enum):
-        return _member(hint, value, path, reading)
-    return _scalar(hint, value, path, reading)
+        return _member(hint, value, path, rules)
+    return _scalar(hint, value, path, rules)
 
 
-def _composed(hint: Any, value: object, path: str, reading: Reading) -> object:
+def _composed(hint: Any, value: object, path: str, rules: ReadingRules) -> object:
     """An optional value, a list or a mapping."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple:
         if not isinstance(value, list | tuple):
-            raise reading.refusal(path, value=value, allowed="a list")
+            raise rules.refusal(path, value=value, allowed="a list")
         items = enumerate(value)
-        return tuple(_value(arguments[0], item, f"{path}[{n}]", reading) for n, item in items)
+        return tuple(_value(arguments[0], item, f"{path}[{n}]", rules) for n, item in items)
     if origin is Mapping:
         if not isinstance(value, Mapping):
-            raise reading.refusal(path, value=value, allowed=_MAPPING)
+            raise rules.refusal(path, value=value, allowed=_MAPPING)
         named = {str(key): item for key, item in value.items()}
         return {
-            key: _value(arguments[1], item, _join(path, key), reading)
-            for key, item in named.items()
+            key: _value(arguments[1], item, _join(path, key), rules) for key, item in named.items()
         }
     inner = [option for option in arguments if option is not types.NoneType]
-    return None if value is None else _value(inner[0], value, path, reading)
+    return None if value is None else _value(inner[0], value, path, rules)
 
 
-def _read_by_itself(hint: type[_ReadsItself], value: object, path: str, reading: Reading) -> object:
+def _read_by_itself(
+    hint: type[_ReadsItself], value: object, path: str, rules: ReadingRules
+) -> object:
     if not isinstance(value, Mapping):
-        raise reading.refusal(path, value=value, allowed=_MAPPING)
+        raise rules.refusal(path, value=value, allowed=_MAPPING)
     try:
         return hint.from_json(value)
     except SpecError as error:
-        raise reading.error(f"{path}: {error}") from error
+        raise rules.error(f"{path}: {error}") from error
 
 
-def _member(choices: type[enum.Enum], value: object, path: str, reading: Reading) -> enum.Enum:
+def _member(choices: type[enum.Enum], value: object, path: str, rules: ReadingRules) -> enum.Enum:
     try:
         return choices(value)
     except ValueError as error:
         allowed = ", ".join(str(choice.value) for choice in choices)
-        raise reading.refusal(path, value=value, allowed=allowed) from error
+        raise rules.refusal(path, value=value, allowed=allowed) from error
 
 
-def _scalar(hint: type, value: object, path: str, reading: Reading) -> object:
+def _scalar(hint: type, value: object, path: str, rules: ReadingRules) -> object:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not hint:
-        raise reading.refusal(path, value=value, allowed=_WORDS.get(hint, hint.__name__))
+        raise rules.refusal(path, value=value, allowed=_WORDS.get(hint, hint.__name__))
     if isinstance(value, float) and not math.isfinite(value):
-        raise reading.refusal(path, value=value, allowed="a finite number")
+        raise rules.refusal(path, value=value, allowed="a finite number")
     return value
 
 

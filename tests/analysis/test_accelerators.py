@@ -5,7 +5,7 @@ import pytest
 
 from signbin.analysis import ACCELERATORS, Action, LayerWorkload, accelerator, load_configuration
 from signbin.analysis.accelerators.cpu import with_plan
-from signbin.analysis.accelerators.ucnn import walk_counts
+from signbin.analysis.accelerators.ucnn import factorized_counts
 from signbin.analysis.workload import with_activations, with_kind
 from signbin.errors import FormatError, SpecError
 from signbin.plan import LayerPlan, Plan, Strategy
@@ -112,13 +112,13 @@ def test_row_stationary_refuses_a_kernel_taller_than_the_array():
 def test_repetition_counts_match_the_formula_on_a_worked_example():
     """Tuples (1,1) (1,0) (1,0) (0,1) (0,0): n = 4, P_2 = 3, so 1 + 3 additions."""
     codes = np.array([[1, 1, 1, 0, 0], [1, 0, 0, 1, 0]], dtype=np.int8)
-    walk = walk_counts(codes, 2, 5)
+    walk = factorized_counts(codes, 2, 5)
     assert (walk.entries, walk.additions, walk.multiplications) == (4, 4, 2)
 
 
 def test_one_binary_filter_adds_every_input_and_multiplies_twice():
     codes = np.where(np.arange(12) % 3 == 0, 1, -1).astype(np.int8)[None, :]
-    walk = walk_counts(codes, 1, 12)
+    walk = factorized_counts(codes, 1, 12)
     assert (walk.entries, walk.additions, walk.multiplications) == (12, 10, 2)
 
 

@@ -8,7 +8,7 @@ from signbin.analysis import (
     Action,
     Component,
     Counts,
-    Machine,
+    ProcessingArray,
     action_counts_yaml,
     estimate,
     gemm,
@@ -27,7 +27,7 @@ LAYERS = [
     dataclasses.replace(gemm((12, 9, 80), 0.4, pattern="independent", seed=seed), name=f"l{seed}")
     for seed in range(3)
 ]
-SIGMA = Machine("sigma", "sigma-64-32")
+SIGMA = ProcessingArray("sigma", "sigma-64-32")
 
 
 def test_the_published_prices_are_the_ones_we_use():
@@ -62,7 +62,9 @@ def test_a_vector_instruction_costs_its_issue_and_each_of_its_lanes():
     """fp32: 0.9 an addition, 3.7 a product; 70 to fetch, decode and control an instruction."""
     prices = load_table("horowitz-45nm").prices
     layer = with_kind(LAYERS[0], ValueSet.BINARY)
-    narrow, wide = (estimate([layer], Machine("cpu", f"cpu-{n}"), "horowitz-45nm") for n in (8, 16))
+    narrow, wide = (
+        estimate([layer], ProcessingArray("cpu", f"cpu-{n}"), "horowitz-45nm") for n in (8, 16)
+    )
     for result, lanes in ((narrow, 8), (wide, 16)):
         counts = result.counts
         assert counts[Action.LANE_ADD] == lanes * counts[Action.VECTOR_ADD] > 0
@@ -114,8 +116,8 @@ def test_a_label_names_model_table_configuration_and_what_is_left_out():
 
 def test_dram_is_counted_when_asked_each_operand_once():
     layer = LayerWorkload("conv", 8, 4, (3, 3), (6, 6), (6, 6), value_set=ValueSet.BINARY)
-    machine = Machine("sigma", "sigma-64-32", dram=True, activation_bits=8)
-    result = estimate([layer], machine, "horowitz-45nm")
+    array = ProcessingArray("sigma", "sigma-64-32", dram=True, activation_bits=8)
+    result = estimate([layer], array, "horowitz-45nm")
     assert result.counts[Action.DRAM_READ] == 8 * 4 * 9 + 4 * 36 * 8
     assert result.counts[Action.DRAM_WRITE] == 8 * 36 * 8
     assert "DRAM counted" in result.label
@@ -124,9 +126,9 @@ def test_dram_is_counted_when_asked_each_operand_once():
 
 def test_an_action_without_a_price_is_refused_and_never_free():
     with pytest.raises(SpecError, match=r"stonne has no price for.*dram\.read"):
-        estimate(LAYERS, Machine("sigma", "sigma-64-32", dram=True), "stonne")
+        estimate(LAYERS, ProcessingArray("sigma", "sigma-64-32", dram=True), "stonne")
     with pytest.raises(SpecError, match=r"instruction\.vector_add"):
-        estimate(LAYERS, Machine("cpu"), "aladdin-40nm")
+        estimate(LAYERS, ProcessingArray("cpu"), "aladdin-40nm")
 
 
 @pytest.mark.parametrize(

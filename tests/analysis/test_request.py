@@ -6,7 +6,7 @@ import pytest
 
 from signbin.analysis import (
     EnergyRequest,
-    Machine,
+    ProcessingArray,
     Subject,
     answer,
     estimate,
@@ -67,12 +67,12 @@ def test_the_cpu_runs_a_planned_subject_as_planned():
         *("chosen: test", ()),
     )
     planned = dataclasses.replace(SUBJECT, plan=Plan("here", (entry,)), lanes=16)
-    configuration = EnergyRequest(planned, "cpu").machine.configuration
+    configuration = EnergyRequest(planned, "cpu").array.configuration
     assert isinstance(configuration, CpuConfiguration)
     assert configuration.tile(SUBJECT.layers[0].name) == Tile(2, 1, 16)
     assert configuration.lanes == 16
-    assert EnergyRequest(planned, "cpu", "cpu-8").machine.configuration.lanes == 8
-    assert EnergyRequest(planned).machine.configuration.name == "sigma-256-128"
+    assert EnergyRequest(planned, "cpu", "cpu-8").array.configuration.lanes == 8
+    assert EnergyRequest(planned).array.configuration.name == "sigma-256-128"
 
 
 def test_activation_densities_are_applied_and_reported():
@@ -112,8 +112,8 @@ def test_relative_figures_stay_what_they_are():
 
 def test_prices_quoted_from_memory_are_named_where_they_are_used():
     layers = list(SUBJECT.layers)
-    cpu = estimate(layers, Machine("cpu"), "horowitz-45nm").to_json()["provenance"]
-    sigma = estimate(layers, Machine("sigma"), "horowitz-45nm").to_json()["provenance"]
+    cpu = estimate(layers, ProcessingArray("cpu"), "horowitz-45nm").to_json()["provenance"]
+    sigma = estimate(layers, ProcessingArray("sigma"), "horowitz-45nm").to_json()["provenance"]
     assert "cache_l2.access" in cpu["unverified_prices"]
     assert sigma["unverified_prices"] == []
 

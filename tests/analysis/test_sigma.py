@@ -3,11 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signbin.analysis import Machine, estimate, gemm, validate
+from signbin.analysis import ProcessingArray, estimate, gemm, validate
 from signbin.analysis.accelerators.packing import pack_rows
 from signbin.analysis.accelerators.sigma import SigmaConfiguration, count
 from signbin.analysis.counts import Action
-from signbin.analysis.validation import references
+from signbin.analysis.validation import simulator_runs
 from signbin.analysis.workload import LayerWorkload
 from signbin.errors import SpecError
 
@@ -40,7 +40,7 @@ def test_on_independent_draws_every_reference_is_met_within_five_percent():
 
 
 def test_every_reference_named_in_the_method_is_there():
-    assert len(references()) == 10
+    assert len(simulator_runs()) == 10
 
 
 @st.composite
@@ -172,7 +172,7 @@ def test_an_all_zero_row_takes_no_multiplier():
 )
 def test_impossible_arrays_are_refused_by_name(name, word):
     with pytest.raises(SpecError, match=word):
-        estimate([gemm((4, 4, 4), 1.0)], Machine("sigma", name), "stonne")
+        estimate([gemm((4, 4, 4), 1.0)], ProcessingArray("sigma", name), "stonne")
 
 
 def test_a_buffer_smaller_than_a_tile_is_refused_with_the_layer_and_the_size_it_needs():

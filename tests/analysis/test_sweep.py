@@ -8,7 +8,7 @@ REQUEST = EnergyRequest(subject_from_gemm("12x9x80", 0.4, pattern="independent")
 
 
 def names(points: tuple[Point, ...]) -> list[str]:
-    return list(dict.fromkeys(point.estimate.machine.configuration.name for point in points))
+    return list(dict.fromkeys(point.estimate.array.configuration.name for point in points))
 
 
 def test_a_sweep_visits_every_kind_density_and_size_and_reports_progress():
@@ -62,7 +62,7 @@ def test_sizes_keep_the_other_fields_of_the_configuration(tmp_path):
     path.write_text("multipliers = 64\nbandwidth = 64\nbuffer_bytes = 5000\n")
     request = EnergyRequest(REQUEST.subject, configuration=path)
     points = sweep(request, parse_axes(["bandwidth=16"]))
-    configuration = points[0].estimate.machine.configuration
+    configuration = points[0].estimate.array.configuration
     assert (configuration.buffer_bytes, configuration.collection_bandwidth) == (5000, 16)
 
 

@@ -11,7 +11,7 @@ from experiments import training
 from experiments.training import overview, page
 from experiments.training.__main__ import collect
 from signbin.report.experiment_chart import experiment_svg
-from signbin.train import conduct, load_experiment, load_recipe
+from signbin.train import load_experiment, load_recipe, run_experiment
 
 SMALL = """
 title: Small networks
@@ -39,7 +39,7 @@ def runs(tmp_path_factory) -> Path:
     (root / "failing.yaml").write_text(failing.replace("[0, 1]", "[0]"))
     for name in ("small", "failing"):
         experiment = load_experiment(root / f"{name}.yaml")
-        conduct(experiment, "smoke", root / "runs" / name, progress=False)
+        run_experiment(experiment, "smoke", root / "runs" / name, progress=False)
     return root
 
 

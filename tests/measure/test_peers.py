@@ -208,7 +208,7 @@ def prepare(name: str, model: Path, folder: Path, guard: Path | None = None) -> 
     )
     opened = artifact.read(model)
     interop.write_onnx(opened.graph, folder / "network.onnx")
-    np.save(folder / "calibration.npy", bench.gather_samples(opened, 1).calibration)
+    np.save(folder / "calibration.npy", bench.gather_images(opened, 1).calibration)
     output = folder / f"prepared{preparation.suffix}"
     request = {
         "do": "prepare",

@@ -1,4 +1,4 @@
-"""What a strategy says it adds is what its program adds: the C library, built to count, is run.
+"""What a strategy says it adds is what it adds when it runs: the C library, built to count, is run.
 
 Compiled here with SB_TALLIED: every vector addition of a walk or a list of sums counts one. A
 layer of one output position on scalar kernels then makes exactly the counted additions.
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from signbin.plan import SHARED_SUMS, Strategy, program_of
+from signbin.plan import SHARED_SUMS, Strategy, sums_of
 from signbin.plan.layer import Layer
 from signbin.plan.operations import window_total
 from signbin.plan.strategies import STRATEGIES
@@ -74,11 +74,11 @@ def counted(counter, case, strategy, parameters):
     mode = ZEROS if parameters.get("zeros") else TWO_GROUPS if parameters.get("two_groups") else 0
     arrays, sizes = [np.zeros(1, np.int32)] * 2, (0, 0, 0, 0)
     if strategy in SHARED_SUMS:
-        program = program_of(layer.weight, strategy, parameters, case.groups)
-        graph = program.graph
-        mode = TWO_GROUPS if program.form is BinaryForm.TWO_GROUPS else 0
-        arrays = [graph.starts, graph.operands, graph.roles, graph.segments]
-        sizes = (1, graph.nodes, len(graph.operands), len(graph.segments) - 1)
+        sums = sums_of(layer.weight, strategy, parameters, case.groups)
+        sum_list = sums.sum_list
+        mode = TWO_GROUPS if sums.form is BinaryForm.TWO_GROUPS else 0
+        arrays = [sum_list.starts, sum_list.operands, sum_list.roles, sum_list.segments]
+        sizes = (1, sum_list.nodes, len(sum_list.operands), len(sum_list.segments) - 1)
     tile = (parameters["filters"] if strategy is Strategy.BUCKET else 1, parameters.get("chunk", 1))
     channels = layer.channels * case.groups
     numbers = [case.linear, channels, window, window, layer.filters, window, 1, 0, case.groups, 1]
@@ -108,7 +108,7 @@ def expected(case, strategy, parameters):
     operations = RULES[strategy].operations(case.layer, parameters)
     layer = case.layer
     if strategy in SHARED_SUMS:
-        total = program_of(layer.weight, strategy, parameters, case.groups).sums.needs_total
+        total = sums_of(layer.weight, strategy, parameters, case.groups).wanted.needs_total
     else:
         total = layer.needs_window_total and not parameters.get("two_groups")
     return operations.additions - (window_total(layer) if total else 0)

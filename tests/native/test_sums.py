@@ -13,7 +13,7 @@ from signbin.sums import (
     BinaryForm,
     PairMerging,
     Sparse,
-    layer_program,
+    layer_sums,
 )
 
 ROWS = [row for row in native.kernels() if row.strategy == "sums" and row.usable]
@@ -49,15 +49,15 @@ def native_list(graph):
     return _signbin.SumList(graph.starts, graph.operands, graph.roles, graph.segments)
 
 
-def native_weight(weight, program, vectors, **factors):
+def native_weight(weight, sums, vectors, **factors):
     """What the builder takes; on codes the factors are the chain's."""
-    two = program.form is BinaryForm.TWO_GROUPS
+    two = sums.form is BinaryForm.TWO_GROUPS
     given = factors or {"scale": weight.scale, "offset": weight.offset}
     return _signbin.Weight(
         codes=np.ascontiguousarray(weight.codes).reshape(-1),
         tile=(1, vectors, 1),
         mode=_signbin.WalkMode.TWO_GROUPS if two else _signbin.WalkMode.DEFAULT,
-        sums=native_list(program.graph),
+        sums=native_list(sums.sum_list),
         **given,
     )
 
@@ -81,9 +81,9 @@ def test_a_list_of_sums_equals_the_convolution(oracle, row, shape, algorithm):
     for value_set in VALUE_SETS:
         weights, weight = low_bit(oracle, rng, conv.weight_shape, value_set)
         for form in BinaryForm if value_set == "binary" else (BinaryForm.SHARED_TOTAL,):
-            program = layer_program(weight, ALGORITHMS[algorithm], form, conv.groups)
+            sums = layer_sums(weight, ALGORITHMS[algorithm], form, conv.groups)
             actual, kernel = oracle.run_conv2d(
-                row.isa, conv, native_weight(weight, program, row.vectors), x
+                row.isa, conv, native_weight(weight, sums, row.vectors), x
             )
             assert kernel == row.name
             error = np.abs(actual - oracle.convolve(x, weights.values, conv))
@@ -100,9 +100,9 @@ def test_a_list_of_sums_equals_the_product(oracle, row, algorithm):
         x = rng.standard_normal((batch, channels)).astype(np.float32)
         for value_set in VALUE_SETS:
             weights, weight = low_bit(oracle, rng, (filters, channels), value_set)
-            program = layer_program(weight, ALGORITHMS[algorithm])
+            sums = layer_sums(weight, ALGORITHMS[algorithm])
             actual, kernel = oracle.run_linear(
-                row.isa, native_weight(weight, program, row.vectors), x, filters
+                row.isa, native_weight(weight, sums, row.vectors), x, filters
             )
             assert kernel == row.name
             error = np.abs(actual - x.astype(np.float64) @ weights.values.T)
@@ -139,7 +139,7 @@ def test_a_list_of_sums_on_codes_equals_the_integers(oracle, codes_oracle, row, 
         for form in BinaryForm if value_set == "binary" else (BinaryForm.SHARED_TOTAL,):
             _, weight = low_bit(oracle, rng, conv.weight_shape, value_set)
             case = codes_case(codes_oracle, rng, weight, signed=value_set != "signed_binary")
-            program = layer_program(weight, ALGORITHMS[algorithm], form, conv.groups)
+            sums = layer_sums(weight, ALGORITHMS[algorithm], form, conv.groups)
             layer = codes_oracle.Program(
                 row.isa,
                 ((conv.channels, *conv.size), (conv.filters, *conv.output)),
@@ -151,7 +151,7 @@ def test_a_list_of_sums_on_codes_equals_the_integers(oracle, codes_oracle, row, 
                 layer.output,
                 conv.window,
                 conv.groups,
-                native_weight(weight, program, row.vectors, **factors),
+                native_weight(weight, sums, row.vectors, **factors),
                 case.chain.epilogue(),
             )
             q = case.given.random(rng, (2, conv.channels, *conv.size))
@@ -169,7 +169,7 @@ def test_a_linear_list_of_sums_on_codes_equals_the_integers(oracle, codes_oracle
     for value_set in VALUE_SETS:
         _, weight = low_bit(oracle, rng, (13, 70), value_set)
         case = codes_case(codes_oracle, rng, weight, signed=True)
-        program = layer_program(weight, ALGORITHMS[algorithm])
+        sums = layer_sums(weight, ALGORITHMS[algorithm])
         layer = codes_oracle.Program(
             row.isa, ((70,), (13,)), (case.given, case.result), place=_signbin.Place.BATCH
         )
@@ -177,7 +177,7 @@ def test_a_linear_list_of_sums_on_codes_equals_the_integers(oracle, codes_oracle
         layer.builder.add_linear(
             layer.input,
             layer.output,
-            native_weight(weight, program, row.vectors, **factors),
+            native_weight(weight, sums, row.vectors, **factors),
             case.chain.epilogue(),
         )
         q = case.given.random(rng, (21, 70))
@@ -195,7 +195,7 @@ def test_an_image_gives_the_same_bits_in_any_batch_and_on_any_threads(oracle, ro
     rng = np.random.default_rng(4)
     conv = oracle.Conv(size=(9, 11), filters=9, padding=(1, 1))
     _, weight = low_bit(oracle, rng, conv.weight_shape, "ternary")
-    native_one = native_weight(weight, layer_program(weight, PairMerging(4, 12)), row.vectors)
+    native_one = native_weight(weight, layer_sums(weight, PairMerging(4, 12)), row.vectors)
     x = conv.input(rng, 3)
 
     def run(images, threads):
@@ -219,8 +219,8 @@ def test_a_nan_shows_wherever_numpy_shows_it(oracle, row):
     weights, weight = low_bit(oracle, rng, conv.weight_shape, "signed_binary")
     x = conv.input(rng, 1)
     x[0, 2, 4, 5] = np.nan
-    program = layer_program(weight, PairMerging(4, 12))
-    actual, _ = oracle.run_conv2d(row.isa, conv, native_weight(weight, program, row.vectors), x)
+    sums = layer_sums(weight, PairMerging(4, 12))
+    actual, _ = oracle.run_conv2d(row.isa, conv, native_weight(weight, sums, row.vectors), x)
     expected = oracle.convolve(x, weights.values, conv)
     np.testing.assert_array_equal(np.isnan(actual), np.isnan(expected))
 
@@ -321,7 +321,7 @@ def test_a_sum_of_codes_that_does_not_fit_16_bits_is_refused(codes_oracle):
         place=_signbin.Place.BATCH,
     )
     factors = {"scale": weight.scale}
-    whole = native_weight(weight, layer_program(weight, Sparse(300)), 1, **factors)
+    whole = native_weight(weight, layer_sums(weight, Sparse(300)), 1, **factors)
     with pytest.raises(_signbin.StatusError, match="fewer inputs per tile"):
         layer.builder.add_linear(layer.input, layer.output, whole, _signbin.Epilogue())
 

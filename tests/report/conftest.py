@@ -3,25 +3,25 @@
 import pytest
 
 from signbin.report import (
-    Comparison,
-    Layer,
-    LayerDifference,
-    Making,
     Model,
+    ReportedComparison,
+    ReportedDifference,
+    ReportedLayer,
+    ReportedRun,
+    ReportOrigin,
     Series,
-    Training,
     make_report,
 )
 
 
-def _training(weights: str, values: str, accuracies: tuple[float, ...]) -> Training:
+def _training(weights: str, values: str, accuracies: tuple[float, ...]) -> ReportedRun:
     epochs = (1, 2, 3)
     series = tuple(
         Series(quantity, seed, epochs, (0.5, 0.8, final))
         for seed, final in enumerate(accuracies)
         for quantity in ("test_accuracy", "train_loss")
     )
-    return Training(
+    return ReportedRun(
         path=f"runs/{weights}",
         recipe="digits",
         weights=weights,
@@ -39,12 +39,12 @@ def _training(weights: str, values: str, accuracies: tuple[float, ...]) -> Train
 
 
 @pytest.fixture
-def signed_binary() -> Training:
+def signed_binary() -> ReportedRun:
     return _training("signed_binary", "{0,+1} or {0,-1} per region", (0.96, 0.97, 0.98))
 
 
 @pytest.fixture
-def binary() -> Training:
+def binary() -> ReportedRun:
     return _training("binary", "{-1,+1}", (0.95,))
 
 
@@ -52,8 +52,10 @@ def binary() -> Training:
 def model() -> Model:
     reason = "chosen: 300 load-adds against 900 multiply-adds"
     layers = (
-        Layer("stem", "conv2d", "float", 1.0, 9_000, "dense", {}, "chosen: not low-bit"),
-        Layer("conv1", "conv2d", "signed_binary", 0.35, 90_000, "bucket", {"filters": 8}, reason),
+        ReportedLayer("stem", "conv2d", "float", 1.0, 9_000, "dense", {}, "chosen: not low-bit"),
+        ReportedLayer(
+            "conv1", "conv2d", "signed_binary", 0.35, 90_000, "bucket", {"filters": 8}, reason
+        ),
     )
     provenance = {"recipe": "digits", "command": "signbin compile runs/signed_binary"}
     return Model(
@@ -71,13 +73,13 @@ def model() -> Model:
 
 
 @pytest.fixture
-def comparison() -> Comparison:
-    layers = (LayerDifference("conv1", 1e-7, 3e-7), LayerDifference("fc", None, 2e-3))
-    return Comparison(360, 2e-3, 0.99, 1e-4, "fc", layers)
+def comparison() -> ReportedComparison:
+    layers = (ReportedDifference("conv1", 1e-7, 3e-7), ReportedDifference("fc", None, 2e-3))
+    return ReportedComparison(360, 2e-3, 0.99, 1e-4, "fc", layers)
 
 
 @pytest.fixture
 def report(signed_binary, binary, model, comparison):
     return make_report(
-        [signed_binary, binary], model, comparison, Making("2026-01-02 03:04 UTC", "1.2.3")
+        [signed_binary, binary], model, comparison, ReportOrigin("2026-01-02 03:04 UTC", "1.2.3")
     )

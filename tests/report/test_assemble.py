@@ -5,23 +5,23 @@ import math
 
 import pytest
 
-from signbin.report import Making, Report, Training, kind_of, make_report
+from signbin.report import Report, ReportedRun, ReportOrigin, kind_of, make_report
 from signbin.report.assemble import headline
 from signbin.report.curves import mean_series, training_charts
 from signbin.report.schema import Series
 
 
-def test_mean_and_spread_are_those_of_the_seeds(signed_binary: Training) -> None:
+def test_mean_and_spread_are_those_of_the_seeds(signed_binary: ReportedRun) -> None:
     kind = kind_of(signed_binary)
     assert kind.mean == pytest.approx((0.96 + 0.97 + 0.98) / 3)
     assert kind.spread == pytest.approx(math.sqrt((0.01**2 + 0.0**2 + 0.01**2) / 2))
 
 
-def test_one_seed_has_no_spread(binary: Training) -> None:
+def test_one_seed_has_no_spread(binary: ReportedRun) -> None:
     assert kind_of(binary).spread is None
 
 
-def test_a_run_without_a_result_has_no_mean(binary: Training) -> None:
+def test_a_run_without_a_result_has_no_mean(binary: ReportedRun) -> None:
     kind = kind_of(dataclasses.replace(binary, accuracies=()))
     assert kind.mean is None
     assert kind.spread is None
@@ -40,18 +40,18 @@ def test_the_headline_states_the_six_numbers(report: Report) -> None:
 
 
 def test_a_headline_without_data_says_not_given_six_times() -> None:
-    empty = make_report([], None, None, Making("today", "1"))
+    empty = make_report([], None, None, ReportOrigin("today", "1"))
     assert [fact.value for fact in headline(empty)] == ["not given"] * 6
 
 
 def test_commands_are_listed_once_in_the_order_they_ran(
-    signed_binary: Training, model, comparison
+    signed_binary: ReportedRun, model, comparison
 ) -> None:
     made = make_report(
         [signed_binary, signed_binary],
         model,
         comparison,
-        Making("today", "1", "signbin report runs/signed_binary"),
+        ReportOrigin("today", "1", "signbin report runs/signed_binary"),
     )
     assert made.commands == (
         "signbin train digits --weights signed_binary",
@@ -70,7 +70,7 @@ def test_the_mean_curve_covers_the_epochs_that_every_seed_reached() -> None:
     assert [value for _, value in points] == pytest.approx([0.3, 0.6])
 
 
-def test_only_logged_quantities_are_drawn(signed_binary: Training) -> None:
+def test_only_logged_quantities_are_drawn(signed_binary: ReportedRun) -> None:
     titles = [chart.title for chart in training_charts([signed_binary])]
-    assert titles == ["Test accuracy", "Training loss"]
+    assert titles == ["Test accuracy", "ReportedRun loss"]
     assert training_charts([dataclasses.replace(signed_binary, series=())]) == ()

@@ -5,7 +5,7 @@ import io
 
 from rich.console import Console
 
-from signbin.report import Exactness, Prediction, Ranked, kind_of
+from signbin.report import Prediction, Ranked, ReportedExactness, kind_of
 from signbin.report.console import (
     checks_table,
     comparison_table,
@@ -51,7 +51,7 @@ def test_a_comparison_ends_with_its_verdict(comparison) -> None:
 
 def test_differing_codes_are_counted_where_there_are_codes(comparison) -> None:
     assert "interpreter," not in printed(comparison_table(comparison))
-    exact = dataclasses.replace(comparison, exactness=Exactness(12_345, 0))
+    exact = dataclasses.replace(comparison, exactness=ReportedExactness(12_345, 0))
     text = " ".join(printed(comparison_table(exact)).split())
     assert "differing from the interpreter nodes on codes 0 of 12,345" in text
 

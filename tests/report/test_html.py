@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from signbin.report import Exactness, Making, Report, make_report
+from signbin.report import Report, ReportedExactness, ReportOrigin, make_report
 from signbin.report.html import render
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -81,7 +81,7 @@ def test_agreement_within_the_tolerance_says_so(report: Report, comparison) -> N
 
 
 def test_the_page_says_how_many_codes_differ_from_the_interpreter(report, comparison) -> None:
-    exact = dataclasses.replace(comparison, exactness=Exactness(12_345, 0))
+    exact = dataclasses.replace(comparison, exactness=ReportedExactness(12_345, 0))
     text = outline(render(dataclasses.replace(report, comparison=exact))).text
     assert "0 of 12,345 values of nodes on 8-bit codes" in " ".join(text.split())
     assert "nodes on 8-bit codes" not in outline(render(report)).text
@@ -108,7 +108,7 @@ def test_markup_in_any_file_is_shown_as_text(
 
 
 def test_what_is_missing_is_said_and_not_invented() -> None:
-    found = outline(render(make_report([], None, None, Making("today", "1"))))
+    found = outline(render(make_report([], None, None, ReportOrigin("today", "1"))))
     assert found.text.count("not given: ") == 5
     assert "svg" not in found.tags
 

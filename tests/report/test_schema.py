@@ -7,7 +7,7 @@ import pytest
 
 from signbin.documents import to_document
 from signbin.errors import FormatError
-from signbin.report import Comparison, LayerDifference, Report, from_json
+from signbin.report import Report, ReportedComparison, ReportedDifference, from_json
 
 
 def test_a_report_goes_through_json_unchanged(report: Report) -> None:
@@ -15,13 +15,15 @@ def test_a_report_goes_through_json_unchanged(report: Report) -> None:
     assert from_json(Report, json.loads(text), "report.json") == report
 
 
-def test_unknown_keys_are_ignored_so_that_newer_files_can_be_read(comparison: Comparison) -> None:
+def test_unknown_keys_are_ignored_so_that_newer_files_can_be_read(
+    comparison: ReportedComparison,
+) -> None:
     document = {**to_document(comparison), "invented_later": 1}
-    assert from_json(Comparison, document, "compare.json") == comparison
+    assert from_json(ReportedComparison, document, "compare.json") == comparison
 
 
 def test_numbers_that_json_cannot_hold_become_null() -> None:
-    document = to_document(LayerDifference("fc", math.nan, math.inf))
+    document = to_document(ReportedDifference("fc", math.nan, math.inf))
     assert document == {
         "name": "fc",
         "interpreter_error": None,
@@ -43,20 +45,20 @@ def test_numbers_that_json_cannot_hold_become_null() -> None:
     ],
 )
 def test_a_wrong_value_is_refused_and_its_key_named(
-    comparison: Comparison, key: str, value: object
+    comparison: ReportedComparison, key: str, value: object
 ) -> None:
     with pytest.raises(FormatError, match=rf"compare\.json: {key}"):
-        from_json(Comparison, {**to_document(comparison), key: value}, "compare.json")
+        from_json(ReportedComparison, {**to_document(comparison), key: value}, "compare.json")
 
 
-def test_a_missing_key_is_refused_and_named(comparison: Comparison) -> None:
+def test_a_missing_key_is_refused_and_named(comparison: ReportedComparison) -> None:
     document = to_document(comparison)
     del document["top1_agreement"]
     with pytest.raises(FormatError, match="top1_agreement"):
-        from_json(Comparison, document, "compare.json")
+        from_json(ReportedComparison, document, "compare.json")
 
 
 @pytest.mark.parametrize("document", [None, [], "text", 3])
 def test_what_is_no_object_is_refused(document: object) -> None:
     with pytest.raises(FormatError, match="a mapping of keys to values"):
-        from_json(Comparison, document, "compare.json")
+        from_json(ReportedComparison, document, "compare.json")

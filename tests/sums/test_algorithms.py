@@ -26,23 +26,23 @@ KINDS = ["signed_binary", "ternary", "binary"]
 
 
 def check(algorithm, digits, seed=0):
-    graph = algorithm.build(digits)
+    sum_list = algorithm.build(digits)
     x = np.random.default_rng(seed).integers(-(2**15), 2**15, (digits.shape[1], 3))
     wrapped = x.astype(np.int16)
     with np.errstate(over="ignore"):
-        np.testing.assert_array_equal(graph.evaluate(wrapped), digits.astype(np.int16) @ wrapped)
-    np.testing.assert_array_equal(graph.evaluate(x), digits.astype(np.int64) @ x)
-    return graph
+        np.testing.assert_array_equal(sum_list.evaluate(wrapped), digits.astype(np.int16) @ wrapped)
+    np.testing.assert_array_equal(sum_list.evaluate(x), digits.astype(np.int64) @ x)
+    return sum_list
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ALGORITHMS)
-def test_a_program_gives_the_sums_exactly(make_digits, name, kind):
+def test_a_list_gives_the_sums_exactly(make_digits, name, kind):
     check(ALGORITHMS[name], make_digits(kind, (20, 50)))
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
-def test_the_same_digits_give_the_same_program(make_digits, name):
+def test_the_same_digits_give_the_same_list(make_digits, name):
     digits = make_digits("ternary", (20, 50))
     one, two = (ALGORITHMS[name].build(digits) for _ in range(2))
     np.testing.assert_array_equal(one.operands, two.operands)
@@ -65,25 +65,25 @@ def test_odd_layers_are_served(name, digits):
     check(ALGORITHMS[name], digits)
 
 
-def test_a_layer_without_weights_is_a_program_without_nodes():
-    graph = PairMerging(4, 4).build(np.zeros((3, 5), np.int8))
-    assert (graph.nodes, graph.additions) == (0, 0)
+def test_a_layer_without_weights_is_a_list_without_nodes():
+    sum_list = PairMerging(4, 4).build(np.zeros((3, 5), np.int8))
+    assert (sum_list.nodes, sum_list.additions) == (0, 0)
 
 
 @settings(max_examples=40, deadline=None)
 @given(
     shape=st.tuples(st.integers(1, 70), st.integers(1, 40)),
-    tile=st.tuples(st.integers(1, 70), st.integers(1, 40)),
+    sub_block=st.tuples(st.integers(1, 70), st.integers(1, 40)),
     density=st.floats(0, 1),
     kind=st.sampled_from(KINDS),
     options=st.sampled_from([{}, {"signed": True}, {"zeros": True}, {"leaves": False}]),
     seed=st.integers(0, 2**16),
 )
 def test_any_tile_of_any_layer_merges_to_the_same_sums(
-    make_digits, *, shape, tile, density, kind, options, seed
+    make_digits, *, shape, sub_block, density, kind, options, seed
 ):
     digits = make_digits(kind, shape, density, seed)
-    merged = check(PairMerging(*tile, **options), digits, seed)
+    merged = check(PairMerging(*sub_block, **options), digits, seed)
     if not options:
         naive = Sparse(1000).build(digits)
         assert merged.additions <= naive.additions + shape[0] * merged.segments.size
@@ -98,13 +98,13 @@ def test_sparse_takes_one_addition_per_non_zero_but_the_first_of_a_filter(make_d
 @pytest.mark.parametrize("filters", range(1, 9))
 def test_activation_groups_take_no_more_than_the_formula(make_digits, kind, filters):
     digits = make_digits(kind, (filters, 300))
-    graph = ActivationGroups(filters, 300).build(digits)
+    sum_list = ActivationGroups(filters, 300).build(digits)
     kept = digits[:, digits.any(axis=0)]
     prefixes = [len(np.unique(kept[:length], axis=1).T) for length in range(1, filters + 1)]
     grouped = kept.shape[1] - prefixes[-1]
     rolled = sum(b - a for a, b in itertools.pairwise(prefixes))
-    assert graph.additions <= grouped + rolled + sum(prefixes)
-    assert graph.additions >= grouped
+    assert sum_list.additions <= grouped + rolled + sum(prefixes)
+    assert sum_list.additions >= grouped
 
 
 def test_one_filter_per_activation_group_is_sparse(make_digits):
@@ -133,10 +133,10 @@ def test_a_larger_budget_never_costs_more(make_digits):
     assert found[-1] < found[0]
 
 
-@pytest.mark.parametrize("tile", [(0, 4), (4, 0), (-1, 4), (True, 4), (2.0, 4)])
-def test_a_tile_that_is_no_positive_number_is_refused(make_digits, tile):
-    with pytest.raises(SpecError, match="of a tile"):
-        PairMerging(*tile).build(make_digits("binary", (4, 4)))
+@pytest.mark.parametrize("sub_block", [(0, 4), (4, 0), (-1, 4), (True, 4), (2.0, 4)])
+def test_a_sub_block_that_is_no_positive_number_is_refused(make_digits, sub_block):
+    with pytest.raises(SpecError, match="of a sub-block"):
+        PairMerging(*sub_block).build(make_digits("binary", (4, 4)))
 
 
 def test_impossible_searches_are_refused():

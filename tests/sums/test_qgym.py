@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from signbin.errors import SpecError
 from signbin.sums import PairMerging, Saturation
-from signbin.sums.cover import Choice, Roots, choice_program, shared_sums
+from signbin.sums.cover import Choice, Roots, choice_sums, shared_sums
 from signbin.sums.descent import descend
-from signbin.sums.segments import Tile, assemble
+from signbin.sums.sub_blocks import SubBlock, assemble
 
 KINDS = {"signed_binary": 0.357, "ternary": 0.71, "binary": 1.0}
 
 
-def graph_of(choice, roots, shape):
-    tile = Tile(0, shape[0], 0, shape[1])
-    return assemble(shape, [(tile, choice_program(choice, roots, shape[1]))])
+def list_of(choice, roots, shape):
+    sub_block = SubBlock(0, shape[0], 0, shape[1])
+    return assemble(shape, [(sub_block, choice_sums(choice, roots, shape[1]))])
 
 
 def require_egglog():
@@ -34,8 +34,8 @@ def test_sub_blocks_finish_and_are_no_worse_than_summerge(make_digits, kind):
         digits = make_digits(kind, (8, 32), KINDS[kind], seed)
         found = Saturation().search(digits)
         x = np.random.default_rng(seed).integers(-99, 99, (32, 3))
-        np.testing.assert_array_equal(found.graph.evaluate(x), digits.astype(np.int64) @ x)
-        ours.append(found.graph.additions)
+        np.testing.assert_array_equal(found.sum_list.evaluate(x), digits.astype(np.int64) @ x)
+        ours.append(found.sum_list.additions)
         theirs.append(PairMerging(8, 32).build(digits).additions)
         finished += found.finished
     assert finished >= 9
@@ -57,18 +57,18 @@ def test_a_layer_is_cut_into_sub_blocks_and_repeats_with_its_seed(make_digits):
     require_egglog()
     digits = make_digits("ternary", (20, 70))
     one, two = (Saturation(steps=200).search(digits) for _ in range(2))
-    assert (one.tiles, one.finished) == (9, 9)
-    np.testing.assert_array_equal(one.graph.operands, two.graph.operands)
+    assert (one.sub_blocks, one.finished) == (9, 9)
+    np.testing.assert_array_equal(one.sum_list.operands, two.sum_list.operands)
     x = np.random.default_rng(0).integers(-99, 99, (70, 3))
-    np.testing.assert_array_equal(one.graph.evaluate(x), digits.astype(np.int64) @ x)
+    np.testing.assert_array_equal(one.sum_list.evaluate(x), digits.astype(np.int64) @ x)
 
 
-def test_without_time_every_sub_block_keeps_summerges_program(make_digits):
+def test_without_time_every_sub_block_keeps_summerges_sums(make_digits):
     require_egglog()
     digits = make_digits("signed_binary", (16, 64))
     found = Saturation(seconds=0).search(digits)
     assert found.finished == 0
-    assert found.graph.additions == PairMerging(8, 32).build(digits).additions
+    assert found.sum_list.additions == PairMerging(8, 32).build(digits).additions
 
 
 @pytest.mark.parametrize("digits", [np.zeros((3, 5), np.int8), np.eye(3, dtype=np.int8)])
@@ -99,12 +99,12 @@ def test_impossible_sub_blocks_are_refused(wrong):
     density=st.floats(0.1, 1),
     seed=st.integers(0, 2**16),
 )
-def test_a_choice_costs_what_its_program_adds(make_digits, shape, kind, density, seed):
+def test_a_choice_costs_what_its_list_adds(make_digits, shape, kind, density, seed):
     digits = make_digits(kind, shape, density, seed)
     roots = Roots.of(digits)
     if not roots.masks:
         return
-    merged = PairMerging(*shape).of_tile(digits)
+    merged = PairMerging(*shape).of_sub_block(digits)
     start = Choice(roots.masks, shared_sums(merged, shape[1]))
     draw = random.Random(seed)
     shareable = sorted({one & other for one in roots.masks for other in roots.masks} | {3})
@@ -112,9 +112,9 @@ def test_a_choice_costs_what_its_program_adds(make_digits, shape, kind, density,
     found = descend(start, shareable, 100, draw)
     assert found.cost() <= start.cost()
     for choice in (start, found, *(found.turned(mask) for mask in roots.masks)):
-        graph = graph_of(choice, roots, shape)
+        sum_list = list_of(choice, roots, shape)
         x = np.random.default_rng(seed).integers(-99, 99, (shape[1], 2))
-        np.testing.assert_array_equal(graph.evaluate(x), digits.astype(np.int64) @ x)
+        np.testing.assert_array_equal(sum_list.evaluate(x), digits.astype(np.int64) @ x)
         # A filter's own sum: its terms less one, and one more where it begins with a minus.
         final = sum(len(pair) - (not pair[0][1]) for pair in roots.terms if pair)
-        assert graph.additions == choice.cost() + final
+        assert sum_list.additions == choice.cost() + final

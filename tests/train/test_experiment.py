@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from signbin.errors import SpecError
-from signbin.train import conduct, load_experiment, seed
+from signbin.train import load_experiment, run_experiment, seed
 from signbin.train.progress import Silent
 
 FILES = sorted((Path(__file__).parents[2] / "experiments" / "training").glob("*.yaml"))
@@ -110,7 +110,9 @@ class StopsAt(Silent):
 
 
 def trained(experiment, output, **changes):
-    return conduct(experiment, "smoke", output, overrides={**TINY, **changes}, progress=False)
+    return run_experiment(
+        experiment, "smoke", output, overrides={**TINY, **changes}, progress=False
+    )
 
 
 def without_times(results):
@@ -182,7 +184,7 @@ def test_numbers_of_other_settings_are_not_taken_for_this_ones(small, tmp_path):
 def test_the_smoke_scale_of_every_experiment_needs_no_data(path, tmp_path):
     experiment = load_experiment(path)
     small = {"model.width": 4, "batch_norm_images": 16}
-    results = conduct(experiment, "smoke", tmp_path, overrides=small, progress=False)
+    results = run_experiment(experiment, "smoke", tmp_path, overrides=small, progress=False)
     assert len(results["runs"]) == len(experiment.scales["smoke"].runs)
     assert not results["missing"]
     assert all(run["accuracy"] is not None for run in results["runs"])

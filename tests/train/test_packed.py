@@ -9,7 +9,7 @@ from safetensors.torch import load, save
 
 from signbin.errors import FormatError, SpecError
 from signbin.quant import quantized_layers
-from signbin.train import load_packed, load_run, pack, train
+from signbin.train import load_packed, load_run, pack_run, train
 
 KINDS = {
     "signed_binary": {},
@@ -30,7 +30,7 @@ def packed_runs(tmp_path_factory, tiny):
         folder = tmp_path_factory.mktemp(kind)
         train(tiny(epochs=1, **changes), folder / "run", progress=False)
         run = load_run(folder / "run")
-        (folder / "net.safetensors").write_bytes(pack(run))
+        (folder / "net.safetensors").write_bytes(pack_run(run))
         found[kind] = (run, folder / "net.safetensors")
     return found
 
@@ -63,18 +63,18 @@ def test_a_weight_takes_its_bits_and_a_filter_its_scale(packed_runs, kind, bits)
 
 def test_equal_networks_are_equal_files(packed_runs):
     run, path = packed_runs["signed_binary"]
-    assert pack(run) == path.read_bytes()
+    assert pack_run(run) == path.read_bytes()
 
 
 def test_what_float_layers_cannot_hold_is_refused(tmp_path, tiny):
     changes = {"weights": "multi_bit", "quantizers__multi_bit__weight__kind": "lq_nets"}
     train(tiny(epochs=1, **changes), tmp_path / "bits", progress=False)
     with pytest.raises(SpecError, match="several terms"):
-        pack(load_run(tmp_path / "bits"))
+        pack_run(load_run(tmp_path / "bits"))
     changes = {"quantizers__signed_binary__activation": {"kind": "int8"}}
     train(tiny(epochs=1, **changes), tmp_path / "codes", progress=False)
     with pytest.raises(SpecError, match="quantised input"):
-        pack(load_run(tmp_path / "codes"))
+        pack_run(load_run(tmp_path / "codes"))
 
 
 def rewritten(path, change_document=None, change_tensors=None) -> bytes:

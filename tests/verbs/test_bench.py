@@ -65,7 +65,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def coded(model: Path) -> Path:
     """The same with 8-bit activations."""
     program = Program.load(model)
-    samples = bench.gather_samples(program.artifact, 1).calibration
+    samples = bench.gather_images(program.artifact, 1).calibration
     path = model.with_name("coded.sbn")
     quantize_program(program, QuantizedActivations(samples)).save(path)
     return path
@@ -284,12 +284,12 @@ def test_another_network_of_the_same_shape_is_not_the_float_network(
 
 def test_samples_are_held_out_or_given(model: Path, tmp_path: Path) -> None:
     opened = read(model)
-    found = bench.gather_samples(opened, 3)
+    found = bench.gather_images(opened, 3)
     assert found.timed.shape == (3, 4, 9, 9)
     assert (len(found.calibration), len(found.checked)) == (32, 16)
     assert not (found.calibration[:16] == found.checked).all()
     np.save(tmp_path / "some.npy", found.calibration[:5])
-    given = bench.gather_samples(opened, 1, tmp_path / "some.npy")
+    given = bench.gather_images(opened, 1, tmp_path / "some.npy")
     assert np.array_equal(given.calibration, found.calibration[:5])
     assert np.array_equal(given.checked, given.calibration)
     assert given.described["calibration"] == "5 given images"
@@ -300,7 +300,7 @@ def test_inputs_that_are_no_images_get_normal_noise() -> None:
     weight = np.ones((2, 6), np.float32)
     node = Node("y", "linear", ("x",), {"weight": ConstRef("w")}, TensorType("f32", (BATCH, 2)))
     graph = Graph("row", (row,), (node,), ("y",), {"w": weight})
-    found = bench.gather_samples(Artifact(graph), 2)
+    found = bench.gather_images(Artifact(graph), 2)
     assert (found.timed.shape, found.calibration.shape) == ((2, 6), (32, 6))
     assert not np.array_equal(found.calibration[:16], found.checked)
 
@@ -330,7 +330,9 @@ def test_an_interpreter_may_be_named_for_a_preparation_of_another_family(model: 
 def test_a_setting_out_of_range_is_refused_before_anything_starts(
     model: Path, wrong, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("signbin.verbs.bench.opening.WorkerProcess", lambda *_: pytest.fail("ran"))
+    monkeypatch.setattr(
+        "signbin.verbs.bench.contenders.WorkerProcess", lambda *_: pytest.fail("ran")
+    )
     with pytest.raises((SpecError, ExecutionError)):
         bench.bench(bench.BenchRequest(model, **wrong))
 

@@ -1,7 +1,7 @@
 """What a network would cost on hardware: counts, cycles and energy, predicted and never run.
 
 layers = layers_from_graph(program.graph)            # or read_shapes, or [gemm(...)]
-result = estimate(layers, Machine("sigma", "sigma-256-128"), "stonne")
+result = estimate(layers, ProcessingArray("sigma", "sigma-256-128"), "stonne")
 result.energy, result.unit, result.label, result.to_json()
 """
 
@@ -15,7 +15,7 @@ from signbin.analysis.accelergy import action_counts_yaml, reference_table_yaml
 from signbin.analysis.activations import input_densities
 from signbin.analysis.convert import layers_from_graph
 from signbin.analysis.counts import Action, Component, Counts
-from signbin.analysis.energy import Estimate, LayerEnergy, Machine, estimate
+from signbin.analysis.energy import Estimate, LayerEnergy, ProcessingArray, estimate
 from signbin.analysis.repetition import (
     Repetition,
     ZeroBlocks,
@@ -58,9 +58,9 @@ __all__ = [
     "LayerEnergy",
     "LayerTradeOff",
     "LayerWorkload",
-    "Machine",
     "Point",
     "Price",
+    "ProcessingArray",
     "Repetition",
     "Subject",
     "TradeOff",

@@ -19,11 +19,11 @@ from signbin.analysis.tables import EnergyTable, load_table
 from signbin.analysis.workload import LayerWorkload
 from signbin.errors import SpecError
 
-__all__ = ["Estimate", "LayerEnergy", "Machine", "count_layers", "estimate", "price"]
+__all__ = ["Estimate", "LayerEnergy", "ProcessingArray", "count_layers", "estimate", "price"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Machine:
+class ProcessingArray:
     """What counts: an accelerator model and its configuration, by name, file or object.
 
     dram: whether memory traffic outside the chip is counted, each operand once per layer:
@@ -35,7 +35,7 @@ class Machine:
     dram: bool = False
     activation_bits: int = 8
 
-    def resolved(self) -> Machine:
+    def resolved(self) -> ProcessingArray:
         """The same with the configuration loaded; SpecError names what is wrong."""
         model = accelerator(self.model)
         chosen = self.configuration
@@ -74,9 +74,9 @@ class LayerEnergy:
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """The energy of a model on a machine, priced by a table."""
+    """The energy of a model on an array, priced by a table."""
 
-    machine: Machine
+    array: ProcessingArray
     table: EnergyTable
     layers: tuple[LayerEnergy, ...]
     workload: Mapping[str, Any]
@@ -113,10 +113,10 @@ class Estimate:
     @property
     def label(self) -> str:
         """How the figure came about, in a line: never without it."""
-        dram = "DRAM counted" if self.machine.dram else "on-chip only, DRAM not counted"
+        dram = "DRAM counted" if self.array.dram else "on-chip only, DRAM not counted"
         return (
-            f"estimated (model {self.machine.model}, table {self.table.name}, "
-            f"configuration {self.machine.configuration.name}; {dram})"
+            f"estimated (model {self.array.model}, table {self.table.name}, "
+            f"configuration {self.array.configuration.name}; {dram})"
         )
 
     def repriced(self, table: EnergyTable | str | Path) -> Estimate:
@@ -147,25 +147,25 @@ class Estimate:
 
     def _provenance(self) -> dict[str, Any]:
         configuration = {
-            field.name: _plain(getattr(self.machine.configuration, field.name))
-            for field in dataclasses.fields(self.machine.configuration)
+            field.name: _plain(getattr(self.array.configuration, field.name))
+            for field in dataclasses.fields(self.array.configuration)
         }
         return {
             "label": "estimated",
-            "model": self.machine.model,
+            "model": self.array.model,
             "configuration": configuration,
             "table": self.table.name,
             "table_title": self.table.title,
             "nodes": sorted({row.node for row in self.table.rows}),
             "unverified_prices": [str(one) for one in self.table.unverified(self.counts)],
-            "dram": "counted" if self.machine.dram else "not counted",
+            "dram": "counted" if self.array.dram else "not counted",
             "workload": dict(self.workload),
         }
 
 
-def count_layers(layers: Sequence[LayerWorkload], machine: Machine) -> tuple[Counts, ...]:
-    """Counts of every layer, with DRAM traffic where the machine asks for it."""
-    ready = machine.resolved()
+def count_layers(layers: Sequence[LayerWorkload], array: ProcessingArray) -> tuple[Counts, ...]:
+    """Counts of every layer, with DRAM traffic where the array asks for it."""
+    ready = array.resolved()
     model = accelerator(ready.model)
     counts = [model.count(layer, ready.configuration) for layer in layers]
     if ready.dram:
@@ -190,12 +190,12 @@ def price(name: str, counts: Counts, table: EnergyTable) -> LayerEnergy:
 
 
 def estimate(
-    layers: Sequence[LayerWorkload], machine: Machine, table: EnergyTable | str | Path
+    layers: Sequence[LayerWorkload], array: ProcessingArray, table: EnergyTable | str | Path
 ) -> Estimate:
     """Energy of all layers for one image. SpecError: bad names, impossible configurations."""
     if not layers:
         raise SpecError("layers to estimate", value=0, allowed="at least one")
-    ready = machine.resolved()
+    ready = array.resolved()
     prices = table if isinstance(table, EnergyTable) else load_table(table)
     counted = count_layers(layers, ready)
     priced = tuple(

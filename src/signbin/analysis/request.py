@@ -10,7 +10,7 @@ from typing import Any
 from signbin.analysis.accelerators import accelerator
 from signbin.analysis.accelerators.cpu import CpuConfiguration, with_plan
 from signbin.analysis.accelergy import action_counts_yaml, reference_table_yaml
-from signbin.analysis.energy import Estimate, Machine, estimate
+from signbin.analysis.energy import Estimate, ProcessingArray, estimate
 from signbin.analysis.subject import Subject
 from signbin.analysis.workload import LayerWorkload, with_activations
 from signbin.errors import SpecError
@@ -42,16 +42,16 @@ class EnergyRequest:
     compare: bool = False
 
     @property
-    def machine(self) -> Machine:
-        """The machine asked for; the CPU runs the layers as the subject's plan says."""
+    def array(self) -> ProcessingArray:
+        """The array asked for; the CPU runs the layers as the subject's plan says."""
         chosen = self.configuration
         if chosen is None and self.accelerator == "cpu" and self.subject.lanes is not None:
             chosen = f"cpu-{self.subject.lanes}"
-        machine = Machine(self.accelerator, chosen, self.dram).resolved()
-        plan, configuration = self.subject.plan, machine.configuration
+        array = ProcessingArray(self.accelerator, chosen, self.dram).resolved()
+        plan, configuration = self.subject.plan, array.configuration
         if plan is None or not isinstance(configuration, CpuConfiguration):
-            return machine
-        return dataclasses.replace(machine, configuration=with_plan(configuration, plan))
+            return array
+        return dataclasses.replace(array, configuration=with_plan(configuration, plan))
 
     def drawn(self, value_set: ValueSet, density: float) -> tuple[LayerWorkload, ...]:
         """The subject's shapes as another kind, with the activations asked for."""
@@ -103,14 +103,14 @@ def answer(request: EnergyRequest) -> EnergyAnswer:
     subject = request.subject
     if not subject.layers:
         raise SpecError("layers to estimate", value=0, allowed="at least one")
-    machine = request.machine
+    array = request.array
     table = request.table or accelerator(request.accelerator).table
-    own = estimate(request.with_inputs(subject.layers), machine, table)
+    own = estimate(request.with_inputs(subject.layers), array, table)
     kinds = {}
     for value_set in _COMPARED if request.compare else ():
         if value_set is subject.value_set:
             kinds[value_set.value] = own
             continue
         drawn = request.drawn(value_set, subject.usual_density(value_set))
-        kinds[value_set.value] = estimate(drawn, machine, table)
+        kinds[value_set.value] = estimate(drawn, array, table)
     return EnergyAnswer(subject, own, kinds)

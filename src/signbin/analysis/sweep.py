@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from signbin.analysis.accelerators import ACCELERATORS, accelerator
-from signbin.analysis.energy import Estimate, Machine, estimate
+from signbin.analysis.energy import Estimate, ProcessingArray, estimate
 from signbin.analysis.request import EnergyRequest
 from signbin.errors import SpecError
 from signbin.spec import ValueSet
@@ -30,8 +30,8 @@ class Axes:
     arrays: tuple[str, ...] = ()
     fields: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
 
-    def machines(self, request: EnergyRequest) -> tuple[Machine, ...]:
-        """Every machine to visit.
+    def resolved(self, request: EnergyRequest) -> tuple[ProcessingArray, ...]:
+        """Every array to visit, its configuration loaded.
 
         Pairs with more bandwidth than multipliers are left out; SpecError if none is left, for
         unknown arrays and fields, and for arrays together with fields.
@@ -53,33 +53,33 @@ class Axes:
             if field not in numbers:
                 allowed = ", ".join(("density", "array", *numbers))
                 raise SpecError(f"sweep of {request.accelerator}", value=field, allowed=allowed)
-        base = request.machine.configuration
+        base = request.array.configuration
         values = [self.fields.get(field, (getattr(base, field),)) for field in numbers]
         sizes = [dict(zip(numbers, chosen, strict=True)) for chosen in itertools.product(*values)]
         return [one for one in sizes if one.get("bandwidth", 0) <= one.get("multipliers", 1 << 40)]
 
 
-def _array(name: str, dram: bool) -> Machine:
+def _array(name: str, dram: bool) -> ProcessingArray:
     models = [model.name for model in ACCELERATORS if name.startswith(f"{model.name}-")]
     if not models:
         allowed = ", ".join(model.default for model in ACCELERATORS)
         raise SpecError("array", value=name, allowed=f"{allowed} and others")
-    return Machine(max(models, key=len), name, dram).resolved()
+    return ProcessingArray(max(models, key=len), name, dram).resolved()
 
 
-def _sized(request: EnergyRequest, sizes: Mapping[str, int]) -> Machine:
-    machine = request.machine
+def _sized(request: EnergyRequest, sizes: Mapping[str, int]) -> ProcessingArray:
+    array = request.array
     if not sizes:
-        return machine
+        return array
     model = accelerator(request.accelerator)
-    base = machine.configuration
+    base = array.configuration
     kept = {
         field.name: getattr(base, field.name)
         for field in dataclasses.fields(base)
         if field.name not in model.mirrored
     }
     name = "-".join([model.name, *(str(sizes[field]) for field in model.numbers)])
-    return dataclasses.replace(machine, configuration=model.configured(name, {**kept, **sizes}))
+    return dataclasses.replace(array, configuration=model.configured(name, {**kept, **sizes}))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,8 +97,8 @@ class Point:
             "density": self.density,
             "drawn_density": self.estimate.workload["density"],
             "zeros": self.estimate.workload["zeros"],
-            "model": self.estimate.machine.model,
-            "configuration": self.estimate.machine.configuration.name,
+            "model": self.estimate.array.model,
+            "configuration": self.estimate.array.configuration.name,
             "table": self.estimate.table.name,
             "cycles": self.estimate.cycles,
             "energy": self.estimate.energy,
@@ -110,36 +110,36 @@ class Point:
 def sweep(
     request: EnergyRequest, axes: Axes, progress: Callable[[int, int], None] | None = None
 ) -> tuple[Point, ...]:
-    """Binary, ternary and signed-binary of every density on every machine.
+    """Binary, ternary and signed-binary of every density on every array.
 
-    Binary has no zeros: its one result stands at density 1, once per machine. progress(done,
-    of) is called after every point. SpecError where the machines have no table in common.
+    Binary has no zeros: its one result stands at density 1, once per array. progress(done,
+    of) is called after every point. SpecError where the arrays have no table in common.
     """
-    machines = axes.machines(request)
-    table = request.table or _common_table(machines)
+    arrays = axes.resolved(request)
+    table = request.table or _common_table(arrays)
     densities = axes.densities or (request.subject.usual_density(ValueSet.SIGNED_BINARY),)
     kinds = [(ValueSet.BINARY, 1.0)]
     for density in densities:
         kinds += [(kind, density) for kind in (ValueSet.TERNARY, ValueSet.SIGNED_BINARY)]
     points: list[Point] = []
     for done, (value_set, density) in enumerate(kinds):
-        layers = request.drawn(value_set, density)  # drawn once for all machines
-        for number, machine in enumerate(machines, start=1):
-            found = estimate(layers, machine, table)
+        layers = request.drawn(value_set, density)  # drawn once for all arrays
+        for number, array in enumerate(arrays, start=1):
+            found = estimate(layers, array, table)
             points.append(Point(value_set.value, density, found))
             if progress is not None:
-                progress(done * len(machines) + number, len(kinds) * len(machines))
-    return tuple(sorted(points, key=lambda point: _place(point, machines)))
+                progress(done * len(arrays) + number, len(kinds) * len(arrays))
+    return tuple(sorted(points, key=lambda point: _place(point, arrays)))
 
 
-def _place(point: Point, machines: Sequence[Machine]) -> int:
-    """Points of a machine stand together, in the order of the kinds (sorting is stable)."""
-    names = [machine.configuration.name for machine in machines]
-    return names.index(point.estimate.machine.configuration.name)
+def _place(point: Point, arrays: Sequence[ProcessingArray]) -> int:
+    """Points of an array stand together, in the order of the kinds (sorting is stable)."""
+    names = [array.configuration.name for array in arrays]
+    return names.index(point.estimate.array.configuration.name)
 
 
-def _common_table(machines: Sequence[Machine]) -> str:
-    tables = {accelerator(machine.model).table for machine in machines}
+def _common_table(arrays: Sequence[ProcessingArray]) -> str:
+    tables = {accelerator(array.model).table for array in arrays}
     if len(tables) > 1:
         raise SpecError(
             "energy table of the sweep",

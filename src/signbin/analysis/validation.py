@@ -13,16 +13,16 @@ from typing import Final
 
 import numpy as np
 
-from signbin.analysis.energy import Estimate, Machine, estimate
+from signbin.analysis.energy import Estimate, ProcessingArray, estimate
 from signbin.analysis.workload import gemm
 
-__all__ = ["Reference", "Validation", "references", "validate"]
+__all__ = ["SimulatorRun", "Validation", "simulator_runs", "validate"]
 
 _RUNS: Final = Path(__file__).parent / "references" / "stonne.toml"
 
 
 @dataclasses.dataclass(frozen=True)
-class Reference:
+class SimulatorRun:
     """One run: shape (M, N, K), stationary sparsity in percent, cycles and total energy."""
 
     shape: tuple[int, int, int]
@@ -33,9 +33,9 @@ class Reference:
     energy: float
 
     @property
-    def machine(self) -> Machine:
+    def array(self) -> ProcessingArray:
         """The model of the simulated array."""
-        return Machine("sigma", f"sigma-{self.multipliers}-{self.bandwidth}")
+        return ProcessingArray("sigma", f"sigma-{self.multipliers}-{self.bandwidth}")
 
     @property
     def density(self) -> float:
@@ -45,9 +45,9 @@ class Reference:
 
 @dataclasses.dataclass(frozen=True)
 class Validation:
-    """Ours beside a reference; errors are (ours - reference) / reference."""
+    """Ours beside a run of the simulator; errors are (ours - reference) / reference."""
 
-    reference: Reference
+    reference: SimulatorRun
     cycles: float
     energy: float
 
@@ -62,22 +62,22 @@ class Validation:
         return self.energy / self.reference.energy - 1
 
 
-def references() -> tuple[Reference, ...]:
+def simulator_runs() -> tuple[SimulatorRun, ...]:
     """The recorded runs."""
     runs = tomllib.loads(_RUNS.read_text(encoding="utf-8"))["run"]
-    return tuple(Reference(**{**run, "shape": tuple(run["shape"])}) for run in runs)
+    return tuple(SimulatorRun(**{**run, "shape": tuple(run["shape"])}) for run in runs)
 
 
 def validate(pattern: str = "stonne", seeds: int = 1) -> tuple[Validation, ...]:
     """Every reference with our figure; "independent" averages over ``seeds`` seeds."""
-    return tuple(_validate(reference, pattern, seeds) for reference in references())
+    return tuple(_validate(reference, pattern, seeds) for reference in simulator_runs())
 
 
-def _validate(reference: Reference, pattern: str, seeds: int) -> Validation:
+def _validate(reference: SimulatorRun, pattern: str, seeds: int) -> Validation:
     runs: list[Estimate] = [
         estimate(
             [gemm(reference.shape, reference.density, pattern=pattern, seed=seed)],
-            reference.machine,
+            reference.array,
             "stonne",
         )
         for seed in range(seeds)

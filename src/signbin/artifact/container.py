@@ -9,7 +9,7 @@ from typing import Final
 
 from signbin.artifact.artifact import Artifact
 from signbin.artifact.header import MOST_HEADER_BYTES, Header, read_header, write_header
-from signbin.artifact.tensors import TensorEntry, pack, unpack
+from signbin.artifact.tensors import TensorEntry, decode_tensor, encode_tensor
 from signbin.errors import FormatError, SignbinError
 from signbin.ir import parse_graph, print_graph, verify
 from signbin.ir.graph import Constant, Graph
@@ -39,12 +39,12 @@ def encode(artifact: Artifact) -> bytes:
         raise FormatError(f"graph of the artifact: {error}") from error
     entries, blocks, end = [], [], 0
     for name in sorted(graph.constants):
-        packed = pack(name, graph.constants[name])
-        size = len(packed.data)
+        encoded = encode_tensor(name, graph.constants[name])
+        size = len(encoded.data)
         entries.append(
-            TensorEntry(name, packed.encoding, packed.filter_offset, packed.shape, end, size)
+            TensorEntry(name, encoded.encoding, encoded.filter_offset, encoded.shape, end, size)
         )
-        blocks.append(packed.data)
+        blocks.append(encoded.data)
         end += size
     header = write_header(
         Header(
@@ -134,7 +134,7 @@ def _read_fixed(view: memoryview) -> int:
 
 def _artifact(header: Header, data: memoryview) -> Artifact:
     constants = {
-        entry.name: unpack(entry, data[entry.offset : entry.offset + entry.size])
+        entry.name: decode_tensor(entry, data[entry.offset : entry.offset + entry.size])
         for entry in header.tensors
     }
     graph = parse_graph(header.graph_text, constants)

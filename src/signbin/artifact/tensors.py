@@ -15,7 +15,7 @@ from signbin.errors import FormatError
 from signbin.ir.graph import Constant
 from signbin.spec import IntegerWeight, LowBitWeight, ValueSet
 
-__all__ = ["ALIGNMENT", "Encoding", "TensorEntry", "pack", "stored_bytes", "unpack"]
+__all__ = ["ALIGNMENT", "Encoding", "TensorEntry", "decode_tensor", "encode_tensor", "stored_bytes"]
 
 ALIGNMENT: Final = 4
 _F32: Final = np.dtype("<f4")
@@ -47,7 +47,7 @@ class TensorEntry:
 
 
 @dataclasses.dataclass(frozen=True)
-class PackedTensor:
+class EncodedTensor:
     """The bytes of a tensor and what its table row says about them."""
 
     encoding: Encoding
@@ -56,17 +56,17 @@ class PackedTensor:
     data: bytes
 
 
-def pack(name: str, constant: Constant) -> PackedTensor:
+def encode_tensor(name: str, constant: Constant) -> EncodedTensor:
     """Encode a constant; FormatError for numbers that are not finite or not float32.
 
     An offset of zeros everywhere is the same weight as no offset and is written as none.
     """
     if isinstance(constant, LowBitWeight):
-        return _pack_low_bit(constant)
+        return _encode_low_bit(constant)
     if isinstance(constant, IntegerWeight):
         data = constant.scale.astype(_F32).tobytes() + constant.codes.tobytes()
         data += bytes(-len(data) % ALIGNMENT)
-        return PackedTensor(Encoding.INTEGER, False, constant.shape, data)
+        return EncodedTensor(Encoding.INTEGER, False, constant.shape, data)
     if constant.dtype != np.float32 or not constant.size or not 1 <= constant.ndim <= 4:
         raise FormatError(
             f"constant {name}",
@@ -75,15 +75,15 @@ def pack(name: str, constant: Constant) -> PackedTensor:
         )
     _check_finite(name, constant)
     shape = tuple(int(extent) for extent in constant.shape)
-    return PackedTensor(Encoding.F32, False, shape, constant.astype(_F32).tobytes())
+    return EncodedTensor(Encoding.F32, False, shape, constant.astype(_F32).tobytes())
 
 
 def stored_bytes(constants: Mapping[str, Constant]) -> dict[str, int]:
     """How many bytes of a .sbn file each constant takes."""
-    return {name: len(pack(name, constant).data) for name, constant in constants.items()}
+    return {name: len(encode_tensor(name, constant).data) for name, constant in constants.items()}
 
 
-def unpack(entry: TensorEntry, data: memoryview) -> Constant:
+def decode_tensor(entry: TensorEntry, data: memoryview) -> Constant:
     """Decode the ``entry.size`` bytes of a tensor into an array of its own.
 
     FormatError for a size that is not the one of shape and encoding (checked before anything is
@@ -97,11 +97,11 @@ def unpack(entry: TensorEntry, data: memoryview) -> Constant:
         array.setflags(write=False)
         return array
     if entry.encoding is Encoding.INTEGER:
-        return _unpack_integer(entry, data)
-    return _unpack_low_bit(entry, data)
+        return _decode_integer(entry, data)
+    return _decode_low_bit(entry, data)
 
 
-def _unpack_integer(entry: TensorEntry, data: memoryview) -> IntegerWeight:
+def _decode_integer(entry: TensorEntry, data: memoryview) -> IntegerWeight:
     scales_end = 4 * entry.shape[0]
     end = scales_end + math.prod(entry.shape)
     _check_size(entry, end + -end % ALIGNMENT)
@@ -120,7 +120,7 @@ def _check_padding(entry: TensorEntry, data: memoryview) -> None:
         raise FormatError(f"padding of tensor {entry.name}", allowed="zero bytes")
 
 
-def _pack_low_bit(weight: LowBitWeight) -> PackedTensor:
+def _encode_low_bit(weight: LowBitWeight) -> EncodedTensor:
     encoding = Encoding(weight.value_set.value)
     flat = weight.codes.reshape(-1)
     per_filter = weight.codes.reshape(weight.shape[0], -1)
@@ -137,10 +137,10 @@ def _pack_low_bit(weight: LowBitWeight) -> PackedTensor:
     data = b"".join(vector.astype(_F32).tobytes() for vector in vectors)
     data += b"".join(np.packbits(field, bitorder="little").tobytes() for field in fields)
     data += bytes(-len(data) % ALIGNMENT)
-    return PackedTensor(encoding, filter_offset, weight.shape, data)
+    return EncodedTensor(encoding, filter_offset, weight.shape, data)
 
 
-def _unpack_low_bit(entry: TensorEntry, data: memoryview) -> LowBitWeight:
+def _decode_low_bit(entry: TensorEntry, data: memoryview) -> LowBitWeight:
     filters, count = entry.shape[0], math.prod(entry.shape)
     vectors_size = 4 * filters * (2 if entry.filter_offset else 1)
     fields_start = vectors_size + _bytes_for(count)

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from signbin.cli import experiments, figures, networks
+from signbin.cli import estimates, experiments, measurements, networks, reports
 from signbin.version import VERSION
 
 __all__ = ["VERBS", "build_app"]
@@ -21,12 +21,12 @@ VERBS: Final[Mapping[str, Callable[..., None]]] = {
     "compile": networks.compile_model,
     "run": networks.run,
     "compare": networks.compare,
-    "analyze": figures.analyze,
-    "energy": figures.energy,
-    "bench": figures.bench,
-    "profile": figures.profile,
-    "doctor": figures.doctor,
-    "report": figures.report_runs,
+    "analyze": estimates.analyze,
+    "energy": estimates.energy,
+    "bench": measurements.bench,
+    "profile": measurements.profile,
+    "doctor": measurements.doctor,
+    "report": reports.report_runs,
 }
 
 

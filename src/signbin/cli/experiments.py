@@ -25,10 +25,10 @@ def experiment(
 ) -> None:
     """Train what an experiment compares; started again, it goes on where it stopped."""
     from signbin.report.console import experiment_table
-    from signbin.train import conduct, load_experiment, parse_override
+    from signbin.train import load_experiment, parse_override, run_experiment
 
     overrides = dict(parse_override(text) for text in settings or ())
-    results = conduct(load_experiment(file), scale, output, overrides=overrides)
+    results = run_experiment(load_experiment(file), scale, output, overrides=overrides)
     show(results, experiment_table(results), as_json)
     note(f"wrote {output / scale / 'results.json'}")
 
@@ -46,11 +46,10 @@ def pack(
     """Keep a trained network in a small file, about one bit per weight, with a card beside it."""
     from signbin import report
     from signbin.report.console import packed_table
-    from signbin.train import describe_packed, load_run
-    from signbin.train import pack as packed_bytes
+    from signbin.train import describe_packed, load_run, pack_run
 
     found = load_run(run, seed)
-    content = packed_bytes(found)
+    content = pack_run(found)
     described = describe_packed(found, content)
     card = report.network_card(output.stem, described)
     report.write_files({output: content, output.with_suffix(".md"): card.encode()}, overwrite=force)

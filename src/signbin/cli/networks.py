@@ -19,11 +19,11 @@ from signbin.cli.arguments import (
 from signbin.cli.options import (
     Activations,
     AsJson,
-    Autotune,
     AutotuneCache,
+    AutotuneFlag,
     AutotuneSeconds,
     Calibrate,
-    CalibrationMethod,
+    CalibrationMethodName,
     CalibrationSamples,
     FloatLayers,
     Force,
@@ -117,10 +117,10 @@ def compile_model(
     isa: Isa = "auto",
     activations: Activations = "float",
     calibrate: Calibrate = None,
-    calibration_method: CalibrationMethod = None,
+    calibration_method: CalibrationMethodName = None,
     calibration_samples: CalibrationSamples = None,
     float_layers: FloatLayers = None,
-    autotune: Autotune = False,
+    autotune: AutotuneFlag = False,
     autotune_cache: AutotuneCache = None,
     autotune_seconds: AutotuneSeconds = None,
     force: Force = False,
@@ -221,6 +221,6 @@ def compare(
     program = runtime.Program.load(model, isa=isa, jit=not no_jit)
     opened = load_source(source, compiled_seed(program) if seed is None else seed)
     found = compare_source(opened, program, samples=samples, tolerance=tolerance)
-    comparison = report.from_json(report.Comparison, found.to_json(), "comparison")
+    comparison = report.from_json(report.ReportedComparison, found.to_json(), "comparison")
     show(found.to_json(), comparison_table(comparison), as_json)
     gate(found, min_agreement)

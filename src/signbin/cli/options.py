@@ -8,25 +8,25 @@ from typing import Annotated
 import typer
 
 __all__ = [
-    "Accelerator",
+    "AcceleratorName",
     "Accelergy",
     "ActivationDensity",
     "Activations",
     "AllLayers",
     "AsJson",
-    "Asked",
-    "Autotune",
     "AutotuneCache",
+    "AutotuneFlag",
     "AutotuneSeconds",
-    "Batch",
+    "BatchSize",
     "Calibrate",
-    "CalibrationMethod",
+    "CalibrationMethodName",
     "CalibrationSamples",
     "Compare",
     "Config",
     "Density",
     "Dram",
     "DrawSeed",
+    "EnergySource",
     "FloatLayers",
     "FloatModel",
     "Force",
@@ -41,7 +41,7 @@ __all__ = [
     "PeerPython",
     "Picture",
     "Prices",
-    "Samples",
+    "SampleFiles",
     "SourceText",
     "Sweep",
     "Threads",
@@ -55,7 +55,7 @@ NoJit = Annotated[
 Isa = Annotated[str, typer.Option(help="Instruction set to use; see 'signbin doctor'.")]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL.sbn", help="A compiled model.")]
 Threads = Annotated[int, typer.Option("--threads", "-t", min=1, help="Threads per call.")]
-Batch = Annotated[int, typer.Option(min=1, help="Images per call.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Images per call.")]
 SourceText = Annotated[
     str,
     typer.Argument(metavar="SOURCE", help="A run folder, or MODULE:FACTORY or FILE.py:FACTORY."),
@@ -72,14 +72,14 @@ Calibrate = Annotated[
         "Default: the run's own training images.",
     ),
 ]
-CalibrationMethod = Annotated[
+CalibrationMethodName = Annotated[
     str | None, typer.Option(metavar="NAME", help="mse (default), percentile or min-max.")
 ]
 CalibrationSamples = Annotated[
     int | None, typer.Option(min=1, help="At most so many, evenly spaced. Default: 256.")
 ]
 FloatLayers = Annotated[str | None, typer.Option(metavar="NAME,...", help="Layers to leave float.")]
-Autotune = Annotated[
+AutotuneFlag = Annotated[
     bool, typer.Option("--autotune", help="Measure how each layer is fastest, do not predict it.")
 ]
 AutotuneCache = Annotated[
@@ -91,7 +91,7 @@ AutotuneCache = Annotated[
 AutotuneSeconds = Annotated[
     float | None, typer.Option(help="To measure in, besides a first round. Default: 30.")
 ]
-Asked = Annotated[
+EnergySource = Annotated[
     Path | None, typer.Argument(metavar="MODEL.sbn|SHAPES.txt", help="What to estimate.")
 ]
 Gemm = Annotated[str | None, typer.Option(metavar="MxNxK", help="Or one matrix product.")]
@@ -105,7 +105,7 @@ Pattern = Annotated[
         "point more in both operands); auto: stonne for whole percents below 100."
     ),
 ]
-Accelerator = Annotated[str, typer.Option(help="Model of an array, or cpu.")]
+AcceleratorName = Annotated[str, typer.Option(help="Model of an array, or cpu.")]
 Config = Annotated[
     str | None, typer.Option(metavar="NAME|FILE", help="As sigma-256-128, or a .toml file.")
 ]
@@ -117,7 +117,7 @@ Compare = Annotated[
     bool, typer.Option("--compare", help="Binary, ternary and signed-binary side by side.")
 ]
 ActivationDensity = Annotated[float | None, typer.Option(help="Non-zero inputs / inputs.")]
-Samples = Annotated[
+SampleFiles = Annotated[
     list[Path] | None,
     typer.Option(metavar="DIR|FILE", help="Run the model on these; count its zero inputs."),
 ]

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from signbin.errors import ExecutionError, SpecError
 
-__all__ = ["PlannedLayer", "Profile", "ProfiledLayer", "Profiler", "StepTime", "measure_profile"]
+__all__ = ["PlannedLayer", "Profile", "ProfiledLayer", "Profiler", "TimedStep", "measure_profile"]
 
 _WARM_UP: Final = 2
 _NO_WEIGHTS: Final = "direct"
 _NO_WEIGHTS_WHY: Final = "no weights, one way to run it"
 
 
-class StepTime(Protocol):
+class TimedStep(Protocol):
     """One step of one run."""
 
     @property
@@ -38,7 +38,7 @@ class StepTime(Protocol):
 class Profiler(Protocol):
     """A program that can time its steps."""
 
-    def profile(self, images: NDArray[np.float32], /) -> Sequence[StepTime]:
+    def profile(self, images: NDArray[np.float32], /) -> Sequence[TimedStep]:
         """Run once; every step in execution order, the same ones each time."""
 
 

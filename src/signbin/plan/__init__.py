@@ -4,7 +4,7 @@ from signbin.plan.grouping import GroupSearch, order_of_chunks
 from signbin.plan.layer import Layer, weighted_layers
 from signbin.plan.plan import Candidate, LayerPlan, Plan, Strategy
 from signbin.plan.planner import make_plan
-from signbin.plan.shared_sums import SHARED_SUMS, program_of
+from signbin.plan.shared_sums import SHARED_SUMS, sums_of
 from signbin.plan.strategies import STRATEGIES, family_of
 from signbin.plan.target import CodeGeneration, Target
 
@@ -22,6 +22,6 @@ __all__ = [
     "family_of",
     "make_plan",
     "order_of_chunks",
-    "program_of",
+    "sums_of",
     "weighted_layers",
 ]

@@ -1,4 +1,4 @@
-"""Exactly what a strategy does: additions, multiplications and the bytes of its program."""
+"""Exactly what a strategy does: additions, multiplications and the bytes it reads."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Operations:
     of all inputs of the window counts where an output uses it, once for all filters; what fp32
     kernels add for NaN's sake does not. multiplications: one per filter for its scale, or one
     per weight. size_bytes: offsets, counts and weights that are read beside activations, packed
-    as the kernels read them; estimated at two bytes per operand and target for programs of sums.
+    as the kernels read them; of lists of shared sums two bytes per operand and target.
     """
 
     additions: int

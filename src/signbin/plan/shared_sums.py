@@ -1,11 +1,11 @@
-"""The engines of the literature as strategies: programs of shared sums, run for real.
+"""The engines of the literature as strategies: lists of shared sums, run for real.
 
 Parameters, all whole numbers; absent ones are 0:
 
 ==================== =========================================================================
 vectors              V, vectors of output pixels at once
-filters, inputs      the tile: filters and inputs that are searched together (filters: G of agr)
-budget               summerge, cse: most pair nodes of a tile; 0: any number
+filters, inputs      the sub-block: searched together (filters: G of agr)
+budget               summerge, cse: most pair nodes of a sub-block; 0: any number
 signed               summerge, cse: 1 where a pair may be a difference
 zeros                1: zeros are one more value, summed and dropped ("sparsity support off")
 two_groups           1: binary filters as two sums, without the total they could share
@@ -35,24 +35,24 @@ from signbin.sums import (
     ActivationGroups,
     Algorithm,
     BinaryForm,
-    LayerProgram,
+    LayerSums,
     PairMerging,
     Saturation,
     Sparse,
-    layer_program,
+    layer_sums,
 )
 
 __all__ = [
     "KERNELS",
     "SHARED_SUMS",
     "SharedSums",
-    "program_of",
     "shared_sums_operations",
+    "sums_of",
     "sums_option",
 ]
 
 KERNELS: Final = "sums"
-"""Kernel.strategy of the kernels that run programs of shared sums."""
+"""Kernel.strategy of the kernels that run lists of shared sums."""
 
 # Cycles of our AVX2 kernels per vector, or per V of them: to start a node, and to keep a sum.
 _NODE_CYCLES: Final = 14.0
@@ -62,14 +62,14 @@ _RESULT_CYCLES: Final = 6.0
 
 @dataclasses.dataclass(frozen=True)
 class _Engine:
-    """One engine: its tiles and its search.
+    """One engine: its sub-blocks and its search.
 
-    tiles: (filters, inputs) that plans try; what fits sums of codes is used of each. counted:
+    sub_blocks: (filters, inputs) that plans try; what fits sums of codes is used of each. counted:
     parameters with which its additions are compared, as large as layers allow. search: what finds
-    the sums of a tile, by its parameters.
+    the sums of a sub-block, by its parameters.
     """
 
-    tiles: tuple[tuple[int, int], ...]
+    sub_blocks: tuple[tuple[int, int], ...]
     counted: tuple[Mapping[str, int], ...]
     search: Callable[[Mapping[str, int]], Algorithm]
 
@@ -121,7 +121,7 @@ _ENGINES: Final[Mapping[Strategy, _Engine]] = {
 SHARED_SUMS: Final = frozenset(_ENGINES)
 """The strategies of this file."""
 
-_built: Final[weakref.WeakKeyDictionary[LowBitWeight, dict[object, LayerProgram]]] = (
+_built: Final[weakref.WeakKeyDictionary[LowBitWeight, dict[object, LayerSums]]] = (
     weakref.WeakKeyDictionary()
 )
 
@@ -157,7 +157,7 @@ class SharedSums:
         A tile of as many inputs as one sum of codes may add always fits.
         """
         seen = []
-        for filters, inputs in _ENGINES[self.strategy].tiles:
+        for filters, inputs in _ENGINES[self.strategy].sub_blocks:
             tile = {
                 "filters": min(filters, layer.filters // layer.groups),
                 "inputs": min(inputs, layer.inputs, largest_sum(layer)),
@@ -167,7 +167,7 @@ class SharedSums:
                 yield tile
 
     def operations(self, layer: Layer, parameters: Mapping[str, int]) -> Operations:
-        """What the program does."""
+        """What its list does."""
         return shared_sums_operations(layer, self.strategy, parameters)
 
     def counted(self, layer: Layer) -> Counted | None:
@@ -182,39 +182,39 @@ class SharedSums:
         return fewest(tiles, lambda tile: self.operations(layer, tile))
 
 
-def program_of(
+def sums_of(
     weight: LowBitWeight,
     strategy: Strategy,
     parameters: Mapping[str, int],
     convolution_groups: int = 1,
-) -> LayerProgram:
-    """The program of a layer's weight; built once as long as the weight lives.
+) -> LayerSums:
+    """The sums of a layer's weight; built once as long as the weight lives.
 
     SpecError for parameters that no algorithm takes.
     """
     form = BinaryForm.TWO_GROUPS if parameters.get("two_groups") else BinaryForm.SHARED_TOTAL
     algorithm = _ENGINES[strategy].search(parameters)
-    programs = _built.setdefault(weight, {})
+    made = _built.setdefault(weight, {})
     key = (algorithm, form, convolution_groups)
-    if key not in programs:
-        programs[key] = layer_program(weight, algorithm, form, convolution_groups)
-    return programs[key]
+    if key not in made:
+        made[key] = layer_sums(weight, algorithm, form, convolution_groups)
+    return made[key]
 
 
 def shared_sums_operations(
     layer: Layer, strategy: Strategy, parameters: Mapping[str, int]
 ) -> Operations:
-    """Additions of the program, and of the shared total where an output uses it."""
-    program = _program(layer, strategy, parameters)
-    total = window_total(layer) if program.sums.needs_total else 0
-    graph = program.graph
-    return Operations(graph.additions + total, layer.filters, graph.size_bytes)
+    """Additions of the list, and of the shared total where an output uses it."""
+    sums = _sums(layer, strategy, parameters)
+    total = window_total(layer) if sums.wanted.needs_total else 0
+    sum_list = sums.sum_list
+    return Operations(sum_list.additions + total, layer.filters, sum_list.size_bytes)
 
 
-def _program(layer: Layer, strategy: Strategy, parameters: Mapping[str, int]) -> LayerProgram:
+def _sums(layer: Layer, strategy: Strategy, parameters: Mapping[str, int]) -> LayerSums:
     if not isinstance(layer.weight, LowBitWeight):
-        raise PlanError(f"{strategy.value} program of {layer.name}", allowed="low-bit weights")
-    return program_of(layer.weight, strategy, parameters, layer.groups)
+        raise PlanError(f"{strategy.value} of {layer.name}", allowed="low-bit weights")
+    return sums_of(layer.weight, strategy, parameters, layer.groups)
 
 
 def sums_option(
@@ -224,22 +224,22 @@ def sums_option(
     kernel: Kernel,
     target: Target,
 ) -> Option:
-    """A tile on a kernel, and its predicted cost; builds the program."""
+    """A tile on a kernel, and its predicted cost; builds the sums."""
     machine, vectors = target.running(kernel.isa), max(kernel.vectors, 1)
-    graph = _program(layer, strategy, tile).graph
+    sum_list = _sums(layer, strategy, tile).sum_list
     operand = max(1 / machine.load_per_cycle, 1 / machine.add_per_cycle)
-    results = graph.nodes - graph.temporaries
+    results = sum_list.nodes - sum_list.temporaries
     cycles = (
-        graph.loads * (operand + machine.offset_cycles / vectors)
-        + graph.nodes * _NODE_CYCLES / vectors
-        + graph.temporaries * _STORE_CYCLES
+        sum_list.loads * (operand + machine.offset_cycles / vectors)
+        + sum_list.nodes * _NODE_CYCLES / vectors
+        + sum_list.temporaries * _STORE_CYCLES
         + results * _RESULT_CYCLES
     )
     waste = lane_waste(layer, vectors, vector_lanes(layer, machine))
     cost = cycles * machine.add_per_cycle * waste
     summary = (
-        f"{strategy.value} {tile['filters']}x{tile['inputs']}: {graph.additions:,} adds against "
+        f"{strategy.value} {tile['filters']}x{tile['inputs']}: {sum_list.additions:,} adds against "
         f"{layer.multiply_adds:,} multiply-adds per output vector (density {layer.density:.2f}, "
-        f"{graph.temporaries:,} shared sums)"
+        f"{sum_list.temporaries:,} shared sums)"
     )
     return Option({**tile, "vectors": vectors}, in_units_of(target, kernel, layer, cost), summary)

@@ -4,7 +4,7 @@ Importing this room loads neither Jinja2 nor rich; the renderers load them when 
 """
 
 from signbin.report import words
-from signbin.report.assemble import Making, kind_of, make_report
+from signbin.report.assemble import ReportOrigin, kind_of, make_report
 from signbin.report.card import network_card
 from signbin.report.energy_table import energy_view
 from signbin.report.model import describe_layers, describe_model
@@ -12,17 +12,17 @@ from signbin.report.progress import counted_progress
 from signbin.report.rank import predictions_json, rank
 from signbin.report.runs import read_comparison, read_training
 from signbin.report.schema import (
-    Comparison,
-    Exactness,
     Kind,
-    Layer,
-    LayerDifference,
     Model,
     Prediction,
     Ranked,
     Report,
+    ReportedComparison,
+    ReportedDifference,
+    ReportedExactness,
+    ReportedLayer,
+    ReportedRun,
     Series,
-    Training,
     from_json,
 )
 from signbin.report.trade_off_chart import trade_off_svg
@@ -39,18 +39,18 @@ from signbin.report.write import (
 )
 
 __all__ = [
-    "Comparison",
-    "Exactness",
     "Kind",
-    "Layer",
-    "LayerDifference",
-    "Making",
     "Model",
     "Prediction",
     "Ranked",
     "Report",
+    "ReportOrigin",
+    "ReportedComparison",
+    "ReportedDifference",
+    "ReportedExactness",
+    "ReportedLayer",
+    "ReportedRun",
     "Series",
-    "Training",
     "counted_progress",
     "describe_layers",
     "describe_model",

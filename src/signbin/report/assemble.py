@@ -7,13 +7,13 @@ import statistics
 from collections.abc import Sequence
 
 from signbin.report import words
-from signbin.report.schema import Comparison, Kind, Model, Report, Training
+from signbin.report.schema import Kind, Model, Report, ReportedComparison, ReportedRun
 
-__all__ = ["Fact", "Making", "headline", "kind_of", "make_report"]
+__all__ = ["Fact", "ReportOrigin", "headline", "kind_of", "make_report"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Making:
+class ReportOrigin:
     """How a report came to be.
 
     created: date and time, as it will be printed. version: signbin's. command: the command line
@@ -34,7 +34,7 @@ class Fact:
     note: str
 
 
-def kind_of(training: Training) -> Kind:
+def kind_of(training: ReportedRun) -> Kind:
     """The row of a training run: mean and sample standard deviation over its seeds."""
     found = training.accuracies
     return Kind(
@@ -52,10 +52,10 @@ def kind_of(training: Training) -> Kind:
 
 
 def make_report(
-    trainings: Sequence[Training],
+    trainings: Sequence[ReportedRun],
     model: Model | None,
-    comparison: Comparison | None,
-    making: Making,
+    comparison: ReportedComparison | None,
+    making: ReportOrigin,
 ) -> Report:
     """One report of the given runs, in their order; the first names it.
 
@@ -82,7 +82,7 @@ def headline(report: Report) -> tuple[Fact, ...]:
     return (_accuracy(report), _density(report), *_agreement(report), *_file(report))
 
 
-def _title(trainings: Sequence[Training], model: Model | None) -> str:
+def _title(trainings: Sequence[ReportedRun], model: Model | None) -> str:
     if trainings:
         return f"{trainings[0].recipe}, {trainings[0].weights} weights"
     return model.path if model else words.NOT_GIVEN

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from signbin.report import words
-from signbin.report.schema import Comparison, Kind, Layer, Prediction
+from signbin.report.schema import Kind, Prediction, ReportedComparison, ReportedLayer
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -102,7 +102,7 @@ def _shares(layer: Mapping[str, Any]) -> list[str]:
     return ["" if value is None else f"{value:.4f}" for value in values]
 
 
-def layers_table(layers: Iterable[Layer]) -> Table:
+def layers_table(layers: Iterable[ReportedLayer]) -> Table:
     """One line per layer: what it holds, how it will run and why."""
     table = new_table("layer", "value set", ">density", ">MACs", "strategy", "why")
     for layer in layers:
@@ -116,7 +116,9 @@ def layers_table(layers: Iterable[Layer]) -> Table:
     return table
 
 
-def compiled_view(layers: Iterable[Layer], quantization: Mapping[str, Any] | None) -> Table | Group:
+def compiled_view(
+    layers: Iterable[ReportedLayer], quantization: Mapping[str, Any] | None
+) -> Table | Group:
     """What ``compile`` shows: the layers; then, where activations are codes, what that costs."""
     table = layers_table(layers)
     if quantization is None:
@@ -148,7 +150,7 @@ def quantization_table(cost: Mapping[str, Any]) -> Table:
     return table
 
 
-def comparison_table(comparison: Comparison) -> Table:
+def comparison_table(comparison: ReportedComparison) -> Table:
     """Largest relative error per layer against PyTorch, then over all, and the same top-1."""
     table = new_table("layer", "module", ">interpreter", ">compiled", "")
     for layer in comparison.layers:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from signbin.report import charts, words
-from signbin.report.schema import Kind, Series, Training
+from signbin.report.schema import Kind, ReportedRun, Series
 
 __all__ = ["Chart", "accuracy_chart", "mean_series", "training_charts"]
 
@@ -35,7 +35,7 @@ COLORS: Final = 5  # classes c0..c4 of the style sheet
 QUANTITIES: Final = {
     "test_accuracy": _Quantity("Test accuracy", "test accuracy, %", 100.0),
     "validation_accuracy": _Quantity("Validation accuracy", "validation accuracy, %", 100.0),
-    "train_loss": _Quantity("Training loss", "cross-entropy, nats per image"),
+    "train_loss": _Quantity("ReportedRun loss", "cross-entropy, nats per image"),
     "test_loss": _Quantity("Test loss", "cross-entropy, nats per image"),
     "validation_loss": _Quantity("Validation loss", "cross-entropy, nats per image"),
     "density": _Quantity("Density", "non-zero weights, % of quantised weights", 100.0),
@@ -63,7 +63,7 @@ def accuracy_chart(kinds: Sequence[Kind]) -> Chart | None:
     return Chart(title, svg, "One dot per seed, the tick is their mean.") if svg else None
 
 
-def training_charts(trainings: Sequence[Training]) -> tuple[Chart, ...]:
+def training_charts(trainings: Sequence[ReportedRun]) -> tuple[Chart, ...]:
     """One chart per quantity that at least one run logged, in the order of QUANTITIES."""
     found = []
     for name, quantity in QUANTITIES.items():
@@ -90,7 +90,7 @@ def mean_series(series: Sequence[Series]) -> tuple[tuple[float, float], ...]:
     )
 
 
-def _lines(training: Training, quantity: str, color: int) -> list[charts.Line]:
+def _lines(training: ReportedRun, quantity: str, color: int) -> list[charts.Line]:
     series = [one for one in training.series if one.quantity == quantity]
     if not series:
         return []
@@ -109,5 +109,5 @@ def _scaled(
     return tuple((x, factor * y) for x, y in points)
 
 
-def _several(trainings: Sequence[Training]) -> bool:
+def _several(trainings: Sequence[ReportedRun]) -> bool:
     return any(len(training.seeds) > 1 for training in trainings)

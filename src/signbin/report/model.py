@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from signbin.report.schema import Layer, Model
+from signbin.report.schema import Model, ReportedLayer
 from signbin.spec import LowBitWeight
 
 __all__ = ["OpenedModel", "describe_layers", "describe_model"]
@@ -67,13 +67,15 @@ def _bits(size_bytes: int | None, weights: int) -> float | None:
     return 8 * size_bytes / weights if size_bytes is not None and weights else None
 
 
-def describe_layers(plan: Mapping[str, Any], modules: Mapping[str, str]) -> tuple[Layer, ...]:
+def describe_layers(
+    plan: Mapping[str, Any], modules: Mapping[str, str]
+) -> tuple[ReportedLayer, ...]:
     """The layers of ``Plan.to_json()``, each with the candidates that were not taken.
 
     modules: name of the trained layer by name of the node.
     """
     return tuple(
-        Layer(
+        ReportedLayer(
             name=layer["layer"],
             op=layer["op"],
             value_set=layer["value_set"],

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from signbin.errors import FormatError, SignbinError
-from signbin.report.schema import Comparison, Series, Training, from_json
+from signbin.report.schema import ReportedComparison, ReportedRun, Series, from_json
 
 __all__ = ["read_comparison", "read_training"]
 
@@ -19,7 +19,7 @@ _REMEDY: Final = "train this run, or finish it with --resume"
 _LARGEST_FILE: Final = 64 * 1024 * 1024
 
 
-def read_training(folder: Path) -> Training:
+def read_training(folder: Path) -> ReportedRun:
     """The record of a run folder: ``summary.json``, ``config.yaml``, ``seed-S/metrics.jsonl``.
 
     What the files leave out stays None or empty. FormatError where the folder holds no finished
@@ -46,7 +46,7 @@ def read_training(folder: Path) -> Training:
         "environment": summary.get("environment", {}),
         "command": summary.get("command"),
     }
-    training = from_json(Training, document, str(path))
+    training = from_json(ReportedRun, document, str(path))
     weights = _layer_numbers(summary, "weights", path)
     series = [
         one for seed in training.seeds for one in _series(_metrics(folder, seed), seed, weights)
@@ -55,10 +55,10 @@ def read_training(folder: Path) -> Training:
     return dataclasses.replace(training, series=tuple(series), config=config)
 
 
-def read_comparison(path: Path) -> Comparison:
+def read_comparison(path: Path) -> ReportedComparison:
     """The record of what ``signbin compare --json`` printed; FormatError for anything else."""
     document = _read_json(path, "write it with: signbin compare SOURCE MODEL --json > compare.json")
-    return from_json(Comparison, document, path.name)
+    return from_json(ReportedComparison, document, path.name)
 
 
 def _layer_numbers(summary: Mapping[str, Any], key: str, path: Path) -> dict[str, float]:

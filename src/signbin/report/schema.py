@@ -9,22 +9,22 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Final, TypeVar
 
-from signbin.documents import Reading, from_document
+from signbin.documents import ReadingRules, from_document
 from signbin.errors import FormatError
 
 __all__ = [
     "SCHEMA_VERSION",
-    "Comparison",
-    "Exactness",
     "Kind",
-    "Layer",
-    "LayerDifference",
     "Model",
     "Prediction",
     "Ranked",
     "Report",
+    "ReportedComparison",
+    "ReportedDifference",
+    "ReportedExactness",
+    "ReportedLayer",
+    "ReportedRun",
     "Series",
-    "Training",
     "from_json",
 ]
 
@@ -43,7 +43,7 @@ class Series:
 
 
 @dataclasses.dataclass(frozen=True)
-class Training:
+class ReportedRun:
     """One run folder: a recipe trained with one kind of weights, once per seed.
 
     weights: name of the value set (``signed_binary``); values: the set itself, as people write
@@ -91,7 +91,7 @@ class Kind:
 
 
 @dataclasses.dataclass(frozen=True)
-class Layer:
+class ReportedLayer:
     """One layer with weights of a compiled model, and why it runs the way it does.
 
     macs: dense multiply-accumulates per image. rejected: for every other strategy that was
@@ -129,14 +129,14 @@ class Model:
     bits_per_weight: float | None
     file_bits_per_weight: float | None
     target: str | None
-    layers: tuple[Layer, ...]
+    layers: tuple[ReportedLayer, ...]
     class_names: tuple[str, ...] = ()
     provenance: Mapping[str, str] = dataclasses.field(default_factory=dict)
     arena_bytes: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
-class LayerDifference:
+class ReportedDifference:
     """One layer of a comparison: error = max |difference| / max |reference|, all samples.
 
     interpreter_error, compiled_error: of the numpy interpreter and of the compiled program
@@ -151,7 +151,7 @@ class LayerDifference:
 
 
 @dataclasses.dataclass(frozen=True)
-class Exactness:
+class ReportedExactness:
     """Nodes on 8-bit codes against the interpreter: how many values, how many differ, where first.
 
     The contract is that none does.
@@ -163,7 +163,7 @@ class Exactness:
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class ReportedComparison:
     """PyTorch against the compiled program, on the same inputs.
 
     top1_agreement: share of samples, in [0, 1], for which both name the same class.
@@ -176,8 +176,8 @@ class Comparison:
     top1_agreement: float
     tolerance: float | None = None
     first_diverging: str | None = None
-    layers: tuple[LayerDifference, ...] = ()
-    exactness: Exactness | None = None
+    layers: tuple[ReportedDifference, ...] = ()
+    exactness: ReportedExactness | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,9 +204,9 @@ class Report:
     version: str
     created: str
     kinds: tuple[Kind, ...]
-    trainings: tuple[Training, ...]
+    trainings: tuple[ReportedRun, ...]
     model: Model | None = None
-    comparison: Comparison | None = None
+    comparison: ReportedComparison | None = None
     commands: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
@@ -217,8 +217,8 @@ def from_json(record: type[_RecordT], document: object, source: str) -> _RecordT
     Keys that the record does not know are ignored, so that newer files can be read. A missing key
     without a default, or a value of the wrong type, is a FormatError naming the file and the key.
     """
-    reading = Reading(FormatError, source, _REMEDY, takes_unknown=True)
-    return from_document(record, document, reading=reading)
+    rules = ReadingRules(FormatError, source, _REMEDY, takes_unknown=True)
+    return from_document(record, document, rules=rules)
 
 
 _REMEDY: Final = "write the file again with this version of signbin"

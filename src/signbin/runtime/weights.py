@@ -14,7 +14,7 @@ from signbin.errors import ExecutionError
 from signbin.ir import Graph, Node, requantization
 from signbin.ir.graph import Constant, ConstRef
 from signbin.native import _signbin
-from signbin.plan import LayerPlan, Plan, Strategy, family_of, order_of_chunks, program_of
+from signbin.plan import LayerPlan, Plan, Strategy, family_of, order_of_chunks, sums_of
 from signbin.spec import IntegerWeight, LowBitWeight
 from signbin.sums import BinaryForm
 
@@ -125,12 +125,12 @@ def _bucket(layer: _Planned) -> dict[str, Any]:
 def _sums(layer: _Planned) -> dict[str, Any]:
     """The list of shared sums that the plan names, and how many vectors it takes."""
     codes, plan = layer.codes(), layer.plan
-    program = program_of(layer.low_bit, plan.strategy, plan.parameters, layer.groups)
-    graph = program.graph
-    two_groups = program.form is BinaryForm.TWO_GROUPS
+    sums = sums_of(layer.low_bit, plan.strategy, plan.parameters, layer.groups)
+    made = sums.sum_list
+    two_groups = sums.form is BinaryForm.TWO_GROUPS
     return {
         **codes,
-        "sums": _signbin.SumList(graph.starts, graph.operands, graph.roles, graph.segments),
+        "sums": _signbin.SumList(made.starts, made.operands, made.roles, made.segments),
         "tile": (1, layer.parameter("vectors"), 1),
         "mode": _signbin.WalkMode.TWO_GROUPS if two_groups else _signbin.WalkMode.DEFAULT,
     }

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbin.errors import SpecError
-from signbin.sums.graph import TEMPORARY, AddGraph
 from signbin.sums.inline import inlined
-from signbin.sums.segments import TileProgram, assemble, cut
+from signbin.sums.sub_blocks import SubBlockSums, assemble, cut
+from signbin.sums.sum_list import TEMPORARY, SumList
 
 __all__ = ["ActivationGroups"]
 
@@ -42,14 +42,15 @@ class ActivationGroups:
         if isinstance(self.filters, bool) or not 1 <= self.filters <= _LARGEST:
             raise SpecError("filters per group", value=self.filters, allowed=f"1..{_LARGEST}")
 
-    def build(self, digits: NDArray[np.int8]) -> AddGraph:
-        """The program of a layer's digits (K, M)."""
+    def build(self, digits: NDArray[np.int8]) -> SumList:
+        """The list of a layer's digits (K, M)."""
         shape = (len(digits), digits.shape[1])
-        tiles = cut(shape, self.filters, self.inputs)
-        return inlined(assemble(shape, ((tile, _roll_up(tile.of(digits))) for tile in tiles)))
+        sub_blocks = cut(shape, self.filters, self.inputs)
+        rolled = ((each, _roll_up(each.of(digits))) for each in sub_blocks)
+        return inlined(assemble(shape, rolled))
 
 
-def _roll_up(digits: NDArray[np.int8]) -> TileProgram:
+def _roll_up(digits: NDArray[np.int8]) -> SubBlockSums:
     filters, inputs = digits.shape
     order = np.lexsort(digits[::-1])
     order = order[np.any(digits[:, order], axis=0)]
@@ -68,7 +69,7 @@ def _roll_up(digits: NDArray[np.int8]) -> TileProgram:
                 sums[length - 1].append(node + (prefix[length - 1] < 0))
     for filter_, operands in enumerate(sums):
         nodes.add(sorted(operands, key=lambda operand: operand % 2), filter_)
-    return nodes.program()
+    return nodes.sums()
 
 
 def _one_level(
@@ -92,7 +93,7 @@ def _one_level(
 
 
 class _Nodes:
-    """Nodes of a tile as they are added."""
+    """Nodes of a sub-block as they are added."""
 
     def __init__(self, inputs: int) -> None:
         self._inputs = inputs
@@ -111,9 +112,9 @@ class _Nodes:
         """A temporary; a sum of one operand is that operand."""
         return operands[0] if len(operands) == 1 else self.add(operands, TEMPORARY)
 
-    def program(self) -> TileProgram:
+    def sums(self) -> SubBlockSums:
         starts = np.concatenate([[0], np.cumsum(self._arities)])
-        return TileProgram(
+        return SubBlockSums(
             starts.astype(np.int32),
             np.array(self._operands, np.int32),
             np.array(self._roles, np.int32),

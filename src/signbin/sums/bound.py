@@ -8,16 +8,16 @@ from signbin.errors import SpecError
 
 __all__ = ["additions_bound"]
 
-_ORDER_BITS = 1.44  # log2(e): programs that differ in the order of their nodes only are one
+_ORDER_BITS = 1.44  # log2(e): lists that differ in order only are one
 _SIGN_BITS = 0.6  # an addition may be a subtraction
 
 
 def additions_bound(filters: int, inputs: int, entropy_bits: float) -> float:
-    """Additions A that programs need to tell random matrices of K filters x M inputs apart.
+    """Additions A that lists of sums need to tell random matrices of K filters x M inputs apart.
 
-    A program of A additions is described by 2 log2(M + A) bits per addition, less log2(A) - 1.44
+    A list of A additions is described by 2 log2(M + A) bits per addition, less log2(A) - 1.44
     for the order that does not matter, plus 0.6 for its sign, and log2(M + A) per output. There
-    must be a program for nearly every matrix of entropy H per weight:
+    must be a list for nearly every matrix of entropy H per weight:
 
         A (2 log2(M + A) - log2(A) + 1.44 + 0.6) + K log2(M + A) >= K M H
 

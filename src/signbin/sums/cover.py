@@ -1,4 +1,4 @@
-"""Which sums to compute, as sets of inputs, what that costs, and the program it stands for."""
+"""Which sums to compute, as sets of inputs, what that costs, and the list it stands for."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from signbin.sums.graph import TEMPORARY
-from signbin.sums.segments import TileProgram
+from signbin.sums.sub_blocks import SubBlockSums
+from signbin.sums.sum_list import TEMPORARY
 
-__all__ = ["Choice", "Roots", "choice_program", "shared_sums"]
+__all__ = ["Choice", "Roots", "choice_sums", "shared_sums"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Roots:
-    """The sums a tile wants, as bit sets of inputs.
+    """The sums a sub-block wants, as bit sets of inputs.
 
     masks: the distinct ones of at least two inputs, ascending. terms: for every filter its (mask,
     minus) pairs: what it adds and what it subtracts, single inputs included.
@@ -96,18 +96,18 @@ class Choice:
         return cost + sum(len(self.pieces(mask, whole=True)) for mask in rest)
 
 
-def shared_sums(program: TileProgram, inputs: int) -> frozenset[int]:
-    """The temporaries of a program without subtractions, as sets of inputs."""
+def shared_sums(made: SubBlockSums, inputs: int) -> frozenset[int]:
+    """The temporaries of sums without subtractions, as sets of inputs."""
     masks = [1 << index for index in range(inputs)]
-    for begin, end in itertools.pairwise(program.starts.tolist()):
-        operands = program.operands[begin:end].tolist()
+    for begin, end in itertools.pairwise(made.starts.tolist()):
+        operands = made.operands[begin:end].tolist()
         masks.append(functools.reduce(int.__or__, (masks[one >> 1] for one in operands), 0))
-    made = zip(masks[inputs:], program.roles.tolist(), strict=True)
-    return frozenset(mask for mask, role in made if role == TEMPORARY)
+    roles = zip(masks[inputs:], made.roles.tolist(), strict=True)
+    return frozenset(mask for mask, role in roles if role == TEMPORARY)
 
 
-def choice_program(choice: Choice, roots: Roots, inputs: int) -> TileProgram:
-    """The program a choice stands for."""
+def choice_sums(choice: Choice, roots: Roots, inputs: int) -> SubBlockSums:
+    """The sums a choice stands for, in order."""
     made = {1 << index: 2 * index for index in range(inputs)}
     arities: list[int] = []
     operands: list[int] = []
@@ -129,7 +129,7 @@ def choice_program(choice: Choice, roots: Roots, inputs: int) -> TileProgram:
         arities.append(len(pair))
         operands.extend(made[mask] + minus for mask, minus in pair)
     roles = [TEMPORARY] * temporaries + list(range(len(roots.terms)))
-    return TileProgram(
+    return SubBlockSums(
         np.concatenate([[0], np.cumsum(arities)]).astype(np.int32),
         np.array(operands, np.int32),
         np.array(roles, np.int32),

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbin.errors import SpecError
-from signbin.sums.graph import DROPPED, TEMPORARY, AddGraph
 from signbin.sums.inline import inlined
-from signbin.sums.segments import TileProgram, assemble, cut
+from signbin.sums.sub_blocks import SubBlockSums, assemble, cut
+from signbin.sums.sum_list import DROPPED, TEMPORARY, SumList
 
 __all__ = ["NO_BUDGET", "PairMerging"]
 
@@ -25,10 +25,10 @@ NO_BUDGET: Final = 2**31 - 1
 
 @dataclasses.dataclass(frozen=True)
 class PairMerging:
-    """Greedy merging in tiles of ``filters`` x ``inputs``, T_K x T_I.
+    """Greedy merging in sub-blocks of ``filters`` x ``inputs``, T_K x T_I.
 
     (1) inputs with identical columns are summed, all-zero columns vanish; (2) the pair of nodes
-    that most groups contain becomes a node, until no pair serves two groups or the tile has
+    that most groups contain becomes a node, until no pair serves two groups or the sub-block has
     ``budget`` such nodes; (3) what is left of every group is summed. Ties: the pair found first,
     so that results repeat.
 
@@ -52,20 +52,20 @@ class PairMerging:
         if self.zeros and self.signed:
             raise SpecError("signed pairs with zeros kept", allowed="one of the two")
 
-    def build(self, digits: NDArray[np.int8]) -> AddGraph:
-        """The program of a layer's digits (K, M); the tiles are shared out among the cores."""
+    def build(self, digits: NDArray[np.int8]) -> SumList:
+        """The list of a layer's digits (K, M); the sub-blocks are shared out among the cores."""
         shape = (len(digits), digits.shape[1])
-        tiles = list(cut(shape, self.filters, self.inputs))
+        sub_blocks = list(cut(shape, self.filters, self.inputs))
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # the search runs outside the GIL
-            programs = pool.map(lambda tile: self.of_tile(tile.of(digits)), tiles)
-            return inlined(assemble(shape, zip(tiles, programs, strict=True)))
+            parts = pool.map(lambda each: self.of_sub_block(each.of(digits)), sub_blocks)
+            return inlined(assemble(shape, zip(sub_blocks, parts, strict=True)))
 
-    def of_tile(self, digits: NDArray[np.int8]) -> TileProgram:
-        """The program of one tile (T_K, T_I)."""
+    def of_sub_block(self, digits: NDArray[np.int8]) -> SubBlockSums:
+        """The sums of one sub-block (T_K, T_I), the paper's tile."""
         groups = _groups(digits, self)
         if not len(groups.roles):
             none = np.zeros(0, np.int32)
-            return TileProgram(np.zeros(1, np.int32), none, none)
+            return SubBlockSums(np.zeros(1, np.int32), none, none)
         from signbin import native  # noqa: PLC0415 - planning alone needs no library
 
         starts, operands, temporaries = native.extension().share_sums(
@@ -82,7 +82,7 @@ class PairMerging:
         # The minus group of a filter follows its plus group: together they are one sum.
         joins = np.zeros(len(roles), np.bool_)
         joins[1:] = (roles[1:] == roles[:-1]) & (roles[1:] >= 0)
-        return TileProgram(
+        return SubBlockSums(
             np.append(starts[:-1][~joins], starts[-1]).astype(np.int32), operands, roles[~joins]
         )
 

@@ -1,10 +1,10 @@
-"""Equality saturation over the sums of a sub-block, and the cheapest program found in it.
+"""Equality saturation over the sums of a sub-block, and the cheapest list found in it.
 
 A sum of inputs is a class of equal expressions, named by its set of inputs: order and brackets do
 not matter, so commuting and associating need no rules. The one rewrite shares what two sums have
 in common: with C = A n B of at least two inputs, sum(A) = sum(C) + sum(A \\ C), and the new sums
 meet others in turn. Extraction chooses which sums to compute, each once: an exact cost on the
-whole graph (DAG cost), lowered by local search from SumMerge's choice, so never above it.
+whole e-graph (DAG cost), lowered by local search from SumMerge's choice, so never above it.
 
 Source: Fu et al., Q-gym (PACT 2022); the e-graph is egglog's (Zhang et al., PLDI 2023).
 """
@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbin.errors import SpecError
-from signbin.sums.cover import Choice, Roots, choice_program, shared_sums
+from signbin.sums.cover import Choice, Roots, choice_sums, shared_sums
 from signbin.sums.descent import descend
-from signbin.sums.graph import AddGraph
 from signbin.sums.inline import inlined
 from signbin.sums.merge import PairMerging
-from signbin.sums.segments import TileProgram, assemble, cut
+from signbin.sums.sub_blocks import SubBlockSums, assemble, cut
+from signbin.sums.sum_list import SumList
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,11 +46,11 @@ _SUM: Final = re.compile(r"\(Of (\d+)\) ->")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Saturated:
-    """An add-graph, and how many of its tiles the search finished within its time."""
+    """A list of shared sums, and how many of its sub-blocks the search finished within its time."""
 
-    graph: AddGraph
+    sum_list: SumList
     finished: int
-    tiles: int
+    sub_blocks: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Saturation:
 
     rounds: of rewriting; a round begins only while there are at most ``sums`` sums. steps: of the
     local search per sub-block, drawn from ``seed``. seconds: for a whole layer; sub-blocks that
-    are not begun by then keep SumMerge's program, as does one for which nothing better is found.
+    are not begun by then keep SumMerge's sums, as does one for which nothing better is found.
     """
 
     filters: int = 8
@@ -77,52 +77,52 @@ class Saturation:
             if isinstance(getattr(self, name), bool) or getattr(self, name) < 0:
                 raise SpecError(name, value=getattr(self, name), allowed="at least 0")
 
-    def build(self, digits: NDArray[np.int8]) -> AddGraph:
-        """The program of a layer's digits (K, M)."""
-        return self.search(digits).graph
+    def build(self, digits: NDArray[np.int8]) -> SumList:
+        """The list of a layer's digits (K, M)."""
+        return self.search(digits).sum_list
 
     def search(self, digits: NDArray[np.int8]) -> Saturated:
-        """The program, and how much of it the search got to; SpecError where egglog is missing."""
+        """The list, and how much of it the search got to; SpecError where egglog is missing."""
         make_egraph = _egraphs()
         end = time.monotonic() + self.seconds
         shape = (len(digits), digits.shape[1])
-        programs, finished = [], 0
-        for number, tile in enumerate(cut(shape, self.filters, self.inputs)):
-            found = tile.of(digits)
-            program = PairMerging(self.filters, self.inputs).of_tile(found)
+        parts, finished = [], 0
+        for number, sub_block in enumerate(cut(shape, self.filters, self.inputs)):
+            found = sub_block.of(digits)
+            part = PairMerging(self.filters, self.inputs).of_sub_block(found)
             if time.monotonic() < end:
                 finished += 1
-                program = self._improved(found, program, make_egraph, self.seed + number)
-            programs.append((tile, program))
-        return Saturated(inlined(assemble(shape, programs)), finished, len(programs))
+                part = self._improved(found, part, make_egraph, self.seed + number)
+            parts.append((sub_block, part))
+        return Saturated(inlined(assemble(shape, parts)), finished, len(parts))
 
     def _improved(
         self,
         digits: NDArray[np.int8],
-        merged: TileProgram,
+        merged: SubBlockSums,
         make_egraph: Callable[[], Any],
         seed: int,
-    ) -> TileProgram:
+    ) -> SubBlockSums:
         roots = Roots.of(digits)
         if not roots.masks:
             return merged
         shareable = self._saturate(roots.masks, make_egraph())
         start = min(self._starts(digits, merged, roots), key=Choice.cost)
         found = descend(start, shareable, self.steps, random.Random(seed))
-        program = choice_program(found, roots, digits.shape[1])
+        part = choice_sums(found, roots, digits.shape[1])
         shape = (len(digits), digits.shape[1])
-        tile = next(iter(cut(shape, *shape)))
-        ours, theirs = (assemble(shape, [(tile, one)]).additions for one in (program, merged))
-        return program if ours < theirs else merged
+        sub_block = next(iter(cut(shape, *shape)))
+        ours, theirs = (assemble(shape, [(sub_block, one)]).additions for one in (part, merged))
+        return part if ours < theirs else merged
 
-    def _starts(self, digits: NDArray[np.int8], merged: TileProgram, roots: Roots) -> list[Choice]:
+    def _starts(self, digits: NDArray[np.int8], merged: SubBlockSums, roots: Roots) -> list[Choice]:
         """What SumMerge shares; and what it shares between the sums over +1 and the total, with
         the sums over -1 made from those.
         """
         inputs = digits.shape[1]
         total = digits.any(axis=0, keepdims=True)
         positive = np.concatenate([digits > 0, total]).astype(np.int8)
-        halves = PairMerging(len(positive), inputs).of_tile(positive)
+        halves = PairMerging(len(positive), inputs).of_sub_block(positive)
         minus = {mask for pair in roots.terms for mask, negative in pair if negative}
         first = Choice(roots.masks, shared_sums(merged, inputs))
         turned = frozenset(minus & set(roots.masks) - {first.total})

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from signbin.sums.graph import AddGraph
-from signbin.sums.segments import TileProgram, assemble, cut
+from signbin.sums.sub_blocks import SubBlockSums, assemble, cut
+from signbin.sums.sum_list import SumList
 
 __all__ = ["Sparse"]
 
@@ -22,18 +22,18 @@ class Sparse:
 
     inputs: int
 
-    def build(self, digits: NDArray[np.int8]) -> AddGraph:
-        """The program of a layer's digits (K, M): non-zeros - filters additions."""
+    def build(self, digits: NDArray[np.int8]) -> SumList:
+        """The list of a layer's digits (K, M): non-zeros - filters additions."""
         shape = (len(digits), digits.shape[1])
-        tiles = cut(shape, _FILTERS, self.inputs)
-        return assemble(shape, ((tile, _listed(tile.of(digits))) for tile in tiles))
+        sub_blocks = cut(shape, _FILTERS, self.inputs)
+        return assemble(shape, ((each, _listed(each.of(digits))) for each in sub_blocks))
 
 
-def _listed(digits: NDArray[np.int8]) -> TileProgram:
+def _listed(digits: NDArray[np.int8]) -> SubBlockSums:
     rows, inputs = np.nonzero(digits)
     minus = digits[rows, inputs] < 0
     order = np.lexsort((minus, rows))
     starts = np.concatenate([[0], np.cumsum(np.count_nonzero(digits, axis=1))])
     operands = (2 * inputs + minus)[order]
     filters = np.arange(len(digits), dtype=np.int32)
-    return TileProgram(starts.astype(np.int32), operands.astype(np.int32), filters)
+    return SubBlockSums(starts.astype(np.int32), operands.astype(np.int32), filters)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from signbin.spec import LowBitWeight
 
-__all__ = ["BinaryForm", "Sums", "wanted_sums"]
+__all__ = ["BinaryForm", "WantedSums", "wanted_sums"]
 
 
 class BinaryForm(enum.Enum):
@@ -26,7 +26,7 @@ class BinaryForm(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Sums:
+class WantedSums:
     """w[k] . x = factor[k] * sum_i digits[k, i] * x[i] + shift[k] * T, T = sum_i x[i].
 
     digits: int8 (K, M), -1, 0 and +1; M counts (c, r, s) in this order. factor, shift: float32
@@ -43,7 +43,7 @@ class Sums:
         return bool(np.any(self.shift))
 
 
-def wanted_sums(weight: LowBitWeight, form: BinaryForm = BinaryForm.SHARED_TOTAL) -> Sums:
+def wanted_sums(weight: LowBitWeight, form: BinaryForm = BinaryForm.SHARED_TOTAL) -> WantedSums:
     """The sums of a layer.
 
     A filter of one sign sums its non-zeros; one of -1 and +1 follows ``form``; one that mixes
@@ -61,4 +61,4 @@ def wanted_sums(weight: LowBitWeight, form: BinaryForm = BinaryForm.SHARED_TOTAL
     digits = np.where(total[:, None], codes > 0, digits).astype(np.int8)
     factor = np.where(negative, -scale, np.where(total, 2 * scale, scale))
     shift = np.where(total, offset - scale, offset)
-    return Sums(digits, factor.astype(np.float32), shift.astype(np.float32))
+    return WantedSums(digits, factor.astype(np.float32), shift.astype(np.float32))

@@ -1,6 +1,5 @@
 """Training: data, networks, recipes, the loop, and the run folders it leaves behind."""
 
-from signbin.train.conduct import conduct, results_of
 from signbin.train.config import (
     BlockStyle,
     DataConfig,
@@ -24,9 +23,10 @@ from signbin.train.experiment import Experiment, load_experiment
 from signbin.train.failures import CollapseError, DivergenceError
 from signbin.train.load import Run, load_run
 from signbin.train.models import MODELS, Architecture, ImageTask, build_model, build_network
-from signbin.train.packed import PackedNetwork, describe_packed, load_packed, pack
+from signbin.train.packed import PackedNetwork, describe_packed, load_packed, pack_run
 from signbin.train.recipe import load_recipe, parse_override, recipe_names
 from signbin.train.run import RunResult, train
+from signbin.train.run_experiment import results_of, run_experiment
 from signbin.train.untrained import BenchmarkNetwork, new_network
 
 __all__ = [
@@ -60,7 +60,6 @@ __all__ = [
     "TrainConfig",
     "build_model",
     "build_network",
-    "conduct",
     "describe_packed",
     "load_dataset",
     "load_experiment",
@@ -68,10 +67,11 @@ __all__ = [
     "load_recipe",
     "load_run",
     "new_network",
-    "pack",
+    "pack_run",
     "parse_override",
     "recipe_names",
     "results_of",
+    "run_experiment",
     "train",
     "write_test_images",
 ]

@@ -14,7 +14,7 @@ __all__ = ["GraphedPass"]
 
 _WARM_UP: int = 3
 
-Pass = Callable[[Batch], tuple[Tensor, Tensor]]
+TrainingPass = Callable[[Batch], tuple[Tensor, Tensor]]
 
 
 class GraphedPass:
@@ -25,7 +25,9 @@ class GraphedPass:
     (batch-norm statistics, activation ranges) are put back afterwards.
     """
 
-    def __init__(self, run: Pass, models: tuple[nn.Module, ...], optimizer: Optimizer) -> None:
+    def __init__(
+        self, run: TrainingPass, models: tuple[nn.Module, ...], optimizer: Optimizer
+    ) -> None:
         self._run = run
         self._models = models
         self._optimizer = optimizer

@@ -39,7 +39,7 @@ from signbin.train.load import Run
 from signbin.train.models import ImageTask, build_network
 from signbin.train.summary import describe_layers, describe_parameters
 
-__all__ = ["PackedNetwork", "describe_packed", "load_packed", "pack"]
+__all__ = ["PackedNetwork", "describe_packed", "load_packed", "pack_run"]
 
 _FORMAT: Final = "signbin-packed"
 _VERSION: Final = 1
@@ -80,7 +80,7 @@ class _Description:
     class_names: tuple[str, ...]
 
 
-def pack(run: Run) -> bytes:
+def pack_run(run: Run) -> bytes:
     """The file of a run's network; equal networks give equal bytes.
 
     SpecError for weights that are sums of several terms, and for quantised activations: the float
@@ -117,7 +117,7 @@ def pack(run: Run) -> bytes:
 
 
 def load_packed(path: Path) -> PackedNetwork:
-    """Read what :func:`pack` made; FormatError for anything else.
+    """Read what :func:`pack_run` made; FormatError for anything else.
 
     No more memory is taken than the file's own tensors unpack to.
     """

@@ -9,11 +9,11 @@ from typing import Final
 
 from signbin.plan import Candidate, LayerPlan
 
-__all__ = ["Times", "name_of", "settle", "shortlist"]
+__all__ = ["CandidateTimes", "name_of", "settle", "shortlist"]
 
 _OF_EACH_KIND: Final = 3
 
-Times = Mapping[str, float]
+CandidateTimes = Mapping[str, float]
 """Milliseconds of one image, by :func:`name_of` the candidate."""
 
 
@@ -40,7 +40,7 @@ def shortlist(layer: LayerPlan, *, forced: bool) -> tuple[Candidate, ...]:
     return tuple(sorted(distinct.values(), key=lambda candidate: not _is_chosen(candidate, layer)))
 
 
-def settle(layer: LayerPlan, times: Times) -> LayerPlan:
+def settle(layer: LayerPlan, times: CandidateTimes) -> LayerPlan:
     """The layer with the candidate of least measured time; every measured time is recorded."""
     measured = [candidate for candidate in layer.candidates if name_of(candidate) in times]
     best = min(measured, key=lambda candidate: times[name_of(candidate)])
@@ -64,7 +64,7 @@ def settle(layer: LayerPlan, times: Times) -> LayerPlan:
     )
 
 
-def _told(candidate: Candidate, best: Candidate, times: Times) -> Candidate:
+def _told(candidate: Candidate, best: Candidate, times: CandidateTimes) -> Candidate:
     ms = times.get(name_of(candidate))
     if ms is None:
         return candidate

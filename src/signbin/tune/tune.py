@@ -22,7 +22,7 @@ from signbin.plan import Candidate, Layer, LayerPlan, Plan, weighted_layers
 from signbin.runtime import Program, StepTime
 from signbin.spec import IntegerWeight, LowBitWeight
 from signbin.tune.cache import DEFAULT_CACHE, TimesCache
-from signbin.tune.candidates import Times, name_of, settle, shortlist
+from signbin.tune.candidates import CandidateTimes, name_of, settle, shortlist
 
 __all__ = ["Autotune", "TimedProgram", "autotune"]
 
@@ -110,11 +110,11 @@ def autotune(artifact: Artifact, isa: str, how: Autotune, *, forced: bool = Fals
     )
 
 
-def _known(candidates: Sequence[Candidate], times: Times) -> bool:
+def _known(candidates: Sequence[Candidate], times: CandidateTimes) -> bool:
     return all(name_of(candidate) in times for candidate in candidates)
 
 
-def _settled(layer: LayerPlan, candidates: Sequence[Candidate], times: Times) -> LayerPlan:
+def _settled(layer: LayerPlan, candidates: Sequence[Candidate], times: CandidateTimes) -> LayerPlan:
     names = [name_of(candidate) for candidate in candidates]
     competing = {name: times[name] for name in names if name in times}
     return settle(layer, competing) if competing else layer

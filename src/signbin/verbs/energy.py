@@ -35,7 +35,6 @@ from signbin.plan import Target
 from signbin.runtime import Program, read_inputs
 
 __all__ = [
-    "Asked",
     "EnergyRequest",
     "estimate_json",
     "in_readable_units",
@@ -51,7 +50,7 @@ _POWERCAP: Final = Path("/sys/class/powercap")
 
 
 @dataclasses.dataclass(frozen=True)
-class Asked:
+class SubjectRequest:
     """What energy is asked of: exactly one of a source and a product.
 
     source: a compiled model (``.sbn``) or a shapes file. product: "MxNxK". density, pattern,
@@ -105,13 +104,13 @@ _ALLOWED: Final = {
 }
 
 
-def read_subject(asked: Asked) -> Subject:
+def read_subject(asked: SubjectRequest) -> Subject:
     """The layers asked about. SpecError, FormatError, ExecutionError name what is wrong."""
     if asked.product is not None:
         return subject_from_gemm(
             asked.product, asked.density, pattern=asked.pattern, seed=asked.seed
         )
-    assert asked.source is not None  # Asked lets nothing else through
+    assert asked.source is not None  # SubjectRequest lets nothing else through
     if not asked.is_model:
         return subject_from_shapes(asked.source, asked.density, seed=asked.seed)
     runs = asked.planned or bool(asked.samples)
@@ -134,7 +133,9 @@ def read_subject(asked: Asked) -> Subject:
     return dataclasses.replace(subject, plan=program.plan, lanes=lanes)
 
 
-def estimate_json(asked: Asked, request: EnergyRequest) -> tuple[dict[str, Any], dict[str, str]]:
+def estimate_json(
+    asked: SubjectRequest, request: EnergyRequest
+) -> tuple[dict[str, Any], dict[str, str]]:
     """The answer as JSON, with ``measured`` where that is asked; Accelergy's files by name."""
     found = answer(request)
     document = found.to_json()

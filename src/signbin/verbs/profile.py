@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from signbin.measure import Profile, measure_profile
 from signbin.runtime import Program
-from signbin.verbs.bench.samples import random_images
+from signbin.verbs.bench.images import random_images
 
 __all__ = ["profile"]
 

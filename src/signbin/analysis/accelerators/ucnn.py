@@ -29,7 +29,7 @@ from signbin.analysis.accelerators.configuration import check_buffer, check_exte
 from signbin.analysis.counts import Action, Counts, total
 from signbin.analysis.workload import LayerWorkload
 
-__all__ = ["UcnnConfiguration", "WalkCounts", "count", "walk_counts"]
+__all__ = ["FactorizedCounts", "UcnnConfiguration", "count", "factorized_counts"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +51,7 @@ class UcnnConfiguration:
 
 
 @dataclasses.dataclass(frozen=True)
-class WalkCounts:
+class FactorizedCounts:
     """Per output pixel, for all filters. entries: n; tuples: distinct full tuples, P_G."""
 
     entries: int
@@ -73,7 +73,7 @@ def _group(
     codes: NDArray[np.int8], chunk: int, layer: LayerWorkload, configuration: UcnnConfiguration
 ) -> Counts:
     R, S = layer.kernel
-    walk = walk_counts(codes, configuration.filters, chunk * R * S)
+    walk = factorized_counts(codes, configuration.filters, chunk * R * S)
     pixels = layer.out_pixels
     groups = math.ceil(len(codes) / configuration.filters)
     broadcasts = math.ceil(groups / configuration.lanes)
@@ -103,18 +103,18 @@ def _group(
     )
 
 
-def walk_counts(codes: NDArray[np.int8], filters: int, chunk: int) -> WalkCounts:
+def factorized_counts(codes: NDArray[np.int8], filters: int, chunk: int) -> FactorizedCounts:
     """Count the walk of ``codes`` (K, M) in groups of ``filters`` filters, chunks of inputs.
 
-    >>> walk_counts(np.array([[1, 1, 0, 0], [1, 0, 1, 0]], np.int8), 2, 4)
-    WalkCounts(entries=3, additions=3, multiplications=2, accumulations=2)
+    >>> factorized_counts(np.array([[1, 1, 0, 0], [1, 0, 1, 0]], np.int8), 2, 4)
+    FactorizedCounts(entries=3, additions=3, multiplications=2, accumulations=2)
     """
     found = [
         _chunk_counts(codes[first : first + filters, start : start + chunk])
         for first in range(0, len(codes), filters)
         for start in range(0, codes.shape[1], chunk)
     ]
-    return WalkCounts(*(int(number) for number in np.sum(found, axis=0)))
+    return FactorizedCounts(*(int(number) for number in np.sum(found, axis=0)))
 
 
 def _chunk_counts(codes: NDArray[np.int8]) -> tuple[int, int, int, int]:

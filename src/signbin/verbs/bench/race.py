@@ -33,10 +33,10 @@ from signbin.measure import (
     paired_ratio,
     take_turns,
 )
+from signbin.verbs.bench.contenders import Contender, EngineFiles, EngineStarter, Peer
 from signbin.verbs.bench.float_network import float_network
-from signbin.verbs.bench.opening import Candidate, Files, Opener, Peer
+from signbin.verbs.bench.images import gather_images
 from signbin.verbs.bench.request import BenchRequest
-from signbin.verbs.bench.samples import gather_samples
 
 __all__ = ["bench"]
 
@@ -48,7 +48,7 @@ def bench(request: BenchRequest) -> Bench:
 
     All engines get the same random images (normal, seed 0), threads and cores, each in a
     process of its own. Before anything is timed, every engine computes other images (see
-    :func:`signbin.verbs.bench.gather_samples`): our output of the first is compared with the
+    :func:`signbin.verbs.bench.gather_images`): our output of the first is compared with the
     interpreter's, and every engine's with that of the float network, which peers get as ONNX
     with float32 weights and prepare themselves. Of a peer's preparations all that still compute
     the network race, and the one with the best ratio is the peer's record.
@@ -60,17 +60,17 @@ def bench(request: BenchRequest) -> Bench:
     cores = choose_cores(request.threads)
     opened = sbn.read(request.model)
     network = float_network(opened, request.float_model)
-    samples = gather_samples(opened, request.batch, request.calibration)
+    images = gather_images(opened, request.batch, request.calibration)
     with tempfile.TemporaryDirectory(prefix="signbin-bench-") as folder, ExitStack() as stack:
-        files = Files(Path(folder))
-        files.write(samples, network, for_peers=bool(request.against))
-        opener = Opener(request, cores, files, stack)
-        expected = None if network.is_the_model else opener.float_output()
-        ours = opener.ours(expected)
-        accuracy = _against_interpreter(opened.graph, samples.checked, ours.side.output)
+        files = EngineFiles(Path(folder))
+        files.write(images, network, for_peers=bool(request.against))
+        starter = EngineStarter(request, cores, files, stack)
+        expected = None if network.is_the_model else starter.float_output()
+        ours = starter.ours(expected)
+        accuracy = _against_interpreter(opened.graph, images.checked, ours.side.output)
         expected = ours.side.output if expected is None else expected
-        peers = [opener.peer(find_peer(name), expected) for name in request.against]
-        sides = [ours.side, *(each.side for peer in peers for each in peer.candidates)]
+        peers = [starter.peer(find_peer(name), expected) for name in request.against]
+        sides = [ours.side, *(each.side for peer in peers for each in peer.contenders)]
         calm = CalmCores(cores, request.schedule.calm_s) if request.schedule.calm_s else None
         times = take_turns(sides, request.schedule, calm)
         record = EngineRecord(times[OURS.name], ours.side.facts, ours.side.memory())
@@ -78,7 +78,7 @@ def bench(request: BenchRequest) -> Bench:
     return Bench(
         model=opened.graph.name,
         activations="f32" if network.is_the_model else "u8",
-        input_shape=samples.timed.shape,
+        input_shape=images.timed.shape,
         macs=_macs(opened),
         rounds=request.schedule.rounds,
         calm_turns=None if calm is None else calm.calm,
@@ -86,7 +86,7 @@ def bench(request: BenchRequest) -> Bench:
         accuracy=accuracy,
         float_network=network.source,
         against_float=ours.agreement,
-        samples=MappingProxyType(samples.described),
+        samples=MappingProxyType(images.described),
         peers=MappingProxyType(records),
         environment=environment({"signbin": native.version()}),
     )
@@ -104,9 +104,9 @@ def _against_interpreter(
 def _peer_record(peer: Peer, times: Mapping[str, Times], peer_isa: str) -> PeerRecord:
     ratios = {
         each.side.name: paired_ratio(times[each.side.name], times[OURS.name])
-        for each in peer.candidates
+        for each in peer.contenders
     }
-    best = min(peer.candidates, key=lambda candidate: ratios[candidate.side.name].median)
+    best = min(peer.contenders, key=lambda contender: ratios[contender.side.name].median)
     name, facts = best.side.name, best.side.facts
     limit = peer_isa if facts.variables else ""
     return PeerRecord(
@@ -119,7 +119,7 @@ def _peer_record(peer: Peer, times: Mapping[str, Times], peer_isa: str) -> PeerR
     )
 
 
-def _chosen(peer: Peer, best: Candidate, times: Mapping[str, Times]) -> Chosen | None:
+def _chosen(peer: Peer, best: Contender, times: Mapping[str, Times]) -> Chosen | None:
     if best.preparation is None:
         return None
     return Chosen(
@@ -128,7 +128,7 @@ def _chosen(peer: Peer, best: Candidate, times: Mapping[str, Times]) -> Chosen |
         facts=best.facts,
         medians_ms={
             each.preparation.name: times[each.side.name].median_ms
-            for each in peer.candidates
+            for each in peer.contenders
             if each.preparation is not None
         },
         refused=peer.refused,

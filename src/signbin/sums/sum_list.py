@@ -1,4 +1,4 @@
-"""The one form of every program of shared sums: a frozen add-graph.
+"""The one form of every way to share sums: a frozen list, each sum after those it is made of.
 
 Inputs, temporaries and filters; every temporary and every filter is a signed sum of inputs and
 of temporaries before it. A frozen, verified, printable object: the algorithms of this room make
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from signbin.errors import SpecError
 
-__all__ = ["DROPPED", "TEMPORARY", "AddGraph"]
+__all__ = ["DROPPED", "TEMPORARY", "SumList"]
 
 TEMPORARY: Final = -1
 """Role of a node that other nodes use."""
@@ -27,7 +27,7 @@ Indices = NDArray[np.int32]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class AddGraph:
+class SumList:
     """Sums of M inputs for K filters, cut into segments.
 
     Node n is the sum of operands[starts[n] : starts[n + 1]]; an operand is
@@ -52,7 +52,7 @@ class AddGraph:
             array.setflags(write=False)
         problem = _problem(self)
         if problem is not None:
-            raise SpecError("add-graph", reason=problem, allowed="see AddGraph")
+            raise SpecError("list of shared sums", reason=problem, allowed="see SumList")
 
     @property
     def nodes(self) -> int:
@@ -98,7 +98,9 @@ class AddGraph:
         """
         if inputs.ndim != 2 or len(inputs) != self.inputs:
             raise SpecError(
-                "inputs of an add-graph", value=inputs.shape, allowed=f"({self.inputs}, pixels)"
+                "inputs of a list of shared sums",
+                value=inputs.shape,
+                allowed=f"({self.inputs}, pixels)",
             )
         values = np.zeros((self.inputs + self.nodes, inputs.shape[1]), dtype=inputs.dtype)
         values[: self.inputs] = inputs
@@ -115,57 +117,58 @@ class AddGraph:
 
     def __str__(self) -> str:
         return (
-            f"add-graph: {self.inputs} inputs, {self.filters} filters, {self.additions} additions, "
-            f"{self.temporaries} temporaries, {len(self.segments) - 1} segments"
+            f"list of shared sums: {self.inputs} inputs, {self.filters} filters, "
+            f"{self.additions} additions, {self.temporaries} temporaries, "
+            f"{len(self.segments) - 1} segments"
         )
 
 
-def _problem(graph: AddGraph) -> str | None:
+def _problem(sum_list: SumList) -> str | None:
     """What is wrong with the arrays; None where nothing is."""
-    arrays = (graph.starts, graph.operands, graph.roles, graph.segments)
+    arrays = (sum_list.starts, sum_list.operands, sum_list.roles, sum_list.segments)
     if any(array.dtype != np.int32 or array.ndim != 1 for array in arrays):
         return "an array is not flat int32"
-    if graph.inputs < 1 or graph.filters < 1:
-        return f"{graph.inputs} inputs and {graph.filters} filters"
+    if sum_list.inputs < 1 or sum_list.filters < 1:
+        return f"{sum_list.inputs} inputs and {sum_list.filters} filters"
     for name, array, end in (
-        ("starts", graph.starts, len(graph.operands)),
-        ("segments", graph.segments, graph.nodes),
+        ("starts", sum_list.starts, len(sum_list.operands)),
+        ("segments", sum_list.segments, sum_list.nodes),
     ):
         if not len(array) or array[0] != 0 or array[-1] != end or np.any(np.diff(array) < 1):
             return f"{name} do not ascend from 0 to {end}"
-    if len(graph.starts) != graph.nodes + 1:
-        return f"{len(graph.starts)} starts for {graph.nodes} nodes"
-    if np.any((graph.roles < DROPPED) | (graph.roles >= graph.filters)):
+    if len(sum_list.starts) != sum_list.nodes + 1:
+        return f"{len(sum_list.starts)} starts for {sum_list.nodes} nodes"
+    if np.any((sum_list.roles < DROPPED) | (sum_list.roles >= sum_list.filters)):
         return "a role that is no filter"
-    return _operand_problem(graph) or _role_problem(graph)
+    return _operand_problem(sum_list) or _role_problem(sum_list)
 
 
-def _operand_problem(graph: AddGraph) -> str | None:
-    index = graph.operands >> 1
-    if np.any(index < 0) or np.any(index >= graph.inputs + graph.nodes):
+def _operand_problem(sum_list: SumList) -> str | None:
+    index = sum_list.operands >> 1
+    if np.any(index < 0) or np.any(index >= sum_list.inputs + sum_list.nodes):
         return "an operand that is neither input nor node"
-    used = index - graph.inputs
-    of_node = np.repeat(np.arange(graph.nodes), graph.arities)
+    used = index - sum_list.inputs
+    of_node = np.repeat(np.arange(sum_list.nodes), sum_list.arities)
     inner = used >= 0
-    segment = np.searchsorted(graph.segments, np.arange(graph.nodes), side="right")
+    segment = np.searchsorted(sum_list.segments, np.arange(sum_list.nodes), side="right")
     if np.any(used[inner] >= of_node[inner]):
         return "a node that uses a later one"
     if np.any(segment[used[inner]] != segment[of_node[inner]]):
         return "a node that uses one of another segment"
-    if np.any(graph.roles[used[inner]] != TEMPORARY):
+    if np.any(sum_list.roles[used[inner]] != TEMPORARY):
         return "a node that uses what is no temporary"
     return None
 
 
-def _role_problem(graph: AddGraph) -> str | None:
-    temporary = graph.roles == TEMPORARY
-    if np.any(graph.arities[temporary] < 2):
+def _role_problem(sum_list: SumList) -> str | None:
+    temporary = sum_list.roles == TEMPORARY
+    if np.any(sum_list.arities[temporary] < 2):
         return "a temporary of fewer than two operands"
-    if np.any(graph.operands[graph.starts[:-1][temporary]] % 2):
+    if np.any(sum_list.operands[sum_list.starts[:-1][temporary]] % 2):
         return "a temporary that begins with a subtraction"
-    segment = np.searchsorted(graph.segments, np.arange(graph.nodes), side="right")
-    pairs = segment[graph.roles >= 0].astype(np.int64) * graph.filters
-    pairs += graph.roles[graph.roles >= 0]
+    segment = np.searchsorted(sum_list.segments, np.arange(sum_list.nodes), side="right")
+    pairs = segment[sum_list.roles >= 0].astype(np.int64) * sum_list.filters
+    pairs += sum_list.roles[sum_list.roles >= 0]
     if len(np.unique(pairs)) != len(pairs):
         return "a filter twice in a segment"
     return None

@@ -23,13 +23,13 @@ from signbin.train.folder import RunFolder
 from signbin.train.load import load_run, read_metrics
 from signbin.train.run import read_json, train
 
-__all__ = ["conduct", "results_of"]
+__all__ = ["results_of", "run_experiment"]
 
 _RESULTS: Final = "results.json"
 _FAILURE: Final = "failure.json"
 
 
-def conduct(
+def run_experiment(
     experiment: Experiment,
     scale: str,
     output: Path,

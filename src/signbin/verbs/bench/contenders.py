@@ -27,10 +27,10 @@ from signbin.measure import (
     prepare_model,
 )
 from signbin.verbs.bench.float_network import FloatNetwork
+from signbin.verbs.bench.images import BenchImages
 from signbin.verbs.bench.request import BenchRequest
-from signbin.verbs.bench.samples import Samples
 
-__all__ = ["Candidate", "Files", "Opener", "Peer"]
+__all__ = ["Contender", "EngineFiles", "EngineStarter", "Peer"]
 
 _FLOAT_OURS: Final = dataclasses.replace(OURS, name="signbin with float activations")
 
@@ -38,7 +38,7 @@ Output = NDArray[np.float32]
 
 
 @dataclasses.dataclass(frozen=True)
-class Candidate:
+class Contender:
     """An engine with a model: its process, and its output compared with the float network's.
 
     preparation, facts: what was done to the model first; None where the engine read the ONNX.
@@ -52,20 +52,20 @@ class Candidate:
 
 @dataclasses.dataclass(frozen=True)
 class Peer:
-    """A peer's candidates, at least one, and why others were refused, by preparation."""
+    """A peer's contenders, at least one, and why others were refused, by preparation."""
 
     engine: Engine
-    candidates: tuple[Candidate, ...]
+    contenders: tuple[Contender, ...]
     refused: Mapping[str, str]
 
 
 @dataclasses.dataclass(frozen=True)
-class Files:
+class EngineFiles:
     """Where the engines of one benchmark find the images and the float network."""
 
     folder: Path
 
-    def write(self, samples: Samples, network: FloatNetwork, *, for_peers: bool) -> None:
+    def write(self, samples: BenchImages, network: FloatNetwork, *, for_peers: bool) -> None:
         """Write the images, and the float network as whoever needs it reads it."""
         for name in ("timed", "checked", "calibration"):
             np.save(self.images(name), getattr(samples, name), allow_pickle=False)
@@ -93,11 +93,11 @@ class Files:
         return self.folder / "float.sbn"
 
 
-class Opener:
+class EngineStarter:
     """Opens engines on the same cores and files; ``stack`` ends their processes."""
 
     def __init__(
-        self, request: BenchRequest, cores: tuple[int, ...], files: Files, stack: ExitStack
+        self, request: BenchRequest, cores: tuple[int, ...], files: EngineFiles, stack: ExitStack
     ) -> None:
         self._request = request
         self._cores = cores
@@ -111,7 +111,7 @@ class Opener:
         with WorkerProcess(_FLOAT_OURS, assignment) as side:
             return side.output
 
-    def ours(self, expected: Output | None) -> Candidate:
+    def ours(self, expected: Output | None) -> Contender:
         """Our engine with the model; expected: the float network's output, None for its own.
 
         ExecutionError where peers are to be held against it and too little of the float network
@@ -119,19 +119,19 @@ class Opener:
         """
         side = self._start(OURS, self._request.model)
         if expected is None:
-            return Candidate(side, agreement(side.output, side.output))
+            return Contender(side, agreement(side.output, side.output))
         found = agreement(side.output, expected)
         if self._request.against:
             QUANTIZED.require(OURS.name, found)
-        return Candidate(side, found)
+        return Contender(side, found)
 
     def peer(self, engine: Engine, expected: Output) -> Peer:
         """A peer with the model, once per preparation; expected: the float network's output.
 
         ExecutionError where it is missing or cannot run the model, or where none of its
-        candidates computes the network.
+        contenders computes the network.
         """
-        candidates: list[Candidate] = []
+        contenders: list[Contender] = []
         refused: dict[str, ExecutionError] = {}
         for preparation in engine.preparations or (None,):
             name = f"{engine.name} ({preparation.name})" if preparation else engine.name
@@ -145,11 +145,11 @@ class Opener:
                 refused[preparation.name if preparation else ""] = error
                 side.close()
             else:
-                candidates.append(Candidate(side, found, preparation, facts))
-        if not candidates:
+                contenders.append(Contender(side, found, preparation, facts))
+        if not contenders:
             raise next(iter(refused.values()))
         reasons = {name: str(error) for name, error in refused.items()}
-        return Peer(engine, tuple(candidates), reasons)
+        return Peer(engine, tuple(contenders), reasons)
 
     def _prepare(self, preparation: Preparation) -> Mapping[str, Any]:
         """Once per benchmark: two engines may run the same prepared model."""

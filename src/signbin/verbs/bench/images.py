@@ -15,7 +15,7 @@ from signbin.ir import Graph
 from signbin.noise_images import noise_images
 from signbin.verbs.source import read_calibration
 
-__all__ = ["Samples", "gather_samples", "random_images"]
+__all__ = ["BenchImages", "gather_images", "random_images"]
 
 _LARGEST_BATCH: Final = 4096
 _CALIBRATED: Final = 32
@@ -23,24 +23,24 @@ _CHECKED: Final = 16
 _MOST_CHECKED: Final = 64
 _PIXEL_MAX: Final = np.float32(255)
 
-Images = NDArray[np.float32]
+FloatImages = NDArray[np.float32]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Samples:
+class BenchImages:
     """Arrays (N, ...) in the shape of the network's input.
 
     timed: what every call gets. checked: what outputs are compared on. calibration: what
     quantised peers take their ranges from. described: the last two, in words.
     """
 
-    timed: Images
-    checked: Images
-    calibration: Images
+    timed: FloatImages
+    checked: FloatImages
+    calibration: FloatImages
     described: dict[str, str]
 
 
-def gather_samples(opened: Artifact, batch: int, data: Path | None = None) -> Samples:
+def gather_images(opened: Artifact, batch: int, data: Path | None = None) -> BenchImages:
     """Random timed images; compared on and calibrated with those of ``data``.
 
     That is read as ``signbin compile --calibrate`` reads it: the same samples. All of them
@@ -58,29 +58,29 @@ def gather_samples(opened: Artifact, batch: int, data: Path | None = None) -> Sa
             "checked": f"{len(checked)} images of {kind}, not calibrated with",
             "calibration": f"{len(calibration)} images of {kind}",
         }
-        return Samples(timed, checked, calibration, described)
+        return BenchImages(timed, checked, calibration, described)
     given = read_calibration(data, opened).images
     checked = given[:_MOST_CHECKED]
     described = {
         "checked": f"{len(checked)} of the images calibrated with",
         "calibration": f"{len(given)} given images",
     }
-    return Samples(timed, checked, given, described)
+    return BenchImages(timed, checked, given, described)
 
 
-def random_images(graph: Graph, batch: int) -> Images:
+def random_images(graph: Graph, batch: int) -> FloatImages:
     """Normal noise (mean 0, deviation 1, seed 0) in the shape of the graph's input."""
     if not 1 <= batch <= _LARGEST_BATCH:
         raise SpecError("batch", value=batch, allowed=f"1..{_LARGEST_BATCH}")
     return _normal(graph, batch, seed=0)
 
 
-def _normal(graph: Graph, count: int, seed: int) -> Images:
+def _normal(graph: Graph, count: int, seed: int) -> FloatImages:
     shape = (count, *graph.inputs[0].type.shape[1:])
     return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
 
 
-def _generated(opened: Artifact) -> tuple[Images, Images]:
+def _generated(opened: Artifact) -> tuple[FloatImages, FloatImages]:
     shape = opened.graph.inputs[0].type.shape[1:]
     if len(shape) != 3:
         return _normal(opened.graph, _CALIBRATED, seed=1), _normal(opened.graph, _CHECKED, seed=2)
@@ -89,10 +89,10 @@ def _generated(opened: Artifact) -> tuple[Images, Images]:
     return _prepared(pixels[0], opened), _prepared(pixels[1], opened)
 
 
-def _prepared(pixels: NDArray[np.uint8], opened: Artifact) -> Images:
+def _prepared(pixels: NDArray[np.uint8], opened: Artifact) -> FloatImages:
     channels, preprocessing = pixels.shape[1], opened.preprocessing
     mean = preprocessing.mean if preprocessing else (0.5,) * channels
     std = preprocessing.std if preprocessing else (0.25,) * channels
     mean_, std_ = (np.asarray(each, np.float32)[:, None, None] for each in (mean, std))
-    prepared: Images = (pixels.astype(np.float32) / _PIXEL_MAX - mean_) / std_
+    prepared: FloatImages = (pixels.astype(np.float32) / _PIXEL_MAX - mean_) / std_
     return prepared

@@ -1,0 +1,118 @@
+"""Verbs that measure on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from signbin.cli.options import (
+    AsJson,
+    BatchSize,
+    FloatModel,
+    Force,
+    Isa,
+    ModelFile,
+    NoJit,
+    PeerCalibrate,
+    PeerIsa,
+    PeerPython,
+    Threads,
+)
+from signbin.cli.output import show
+
+__all__ = ["bench", "doctor", "profile"]
+
+
+def bench(
+    model: ModelFile,
+    *,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="Engines to race; a wrong name lists them."),
+    ] = None,
+    threads: Threads = 1,
+    isa: Isa = "auto",
+    no_jit: NoJit = False,
+    batch: BatchSize = 1,
+    rounds: Annotated[int, typer.Option(help="Turns of every engine.")] = 10,
+    calm: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            help="Before every turn wait for cores nobody else uses, so long in all at most.",
+        ),
+    ] = 0.0,
+    calibrate: PeerCalibrate = None,
+    float_model: FloatModel = None,
+    peer_isa: PeerIsa = "auto",
+    peer_python: PeerPython = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="BENCH.json", help="Keep the record.")
+    ] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Time a compiled model, paired with other engines on the same network."""
+    from signbin import measure, report
+    from signbin.report.console import bench_table
+    from signbin.verbs import bench as race
+
+    request = race.BenchRequest(
+        model=model,
+        against=tuple(against.split(",")) if against is not None else (),
+        threads=threads,
+        isa=isa,
+        jit=not no_jit,
+        batch=batch,
+        schedule=measure.Schedule(rounds=rounds, calm_s=calm),
+        calibration=calibrate,
+        float_model=float_model,
+        peer_isa=peer_isa,
+        peer_python=dict(map(race.parse_peer_python, peer_python or ())),
+    )
+    if output is not None:
+        report.require_free([output], overwrite=force)
+    found = race.bench(request).to_json()
+    if output is not None:
+        report.write_json(output, found, overwrite=force)
+    show(found, bench_table(found), as_json)
+
+
+def profile(
+    model: ModelFile,
+    *,
+    threads: Threads = 1,
+    isa: Isa = "auto",
+    no_jit: NoJit = False,
+    batch: BatchSize = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="Runs to take the median of.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Time every layer of a compiled model, beside its strategy and the reason for it."""
+    from signbin import runtime
+    from signbin.report.console import profile_table
+    from signbin.verbs.profile import profile as measure_profile
+
+    program = runtime.Program.load(model, isa=isa, threads=threads, jit=not no_jit)
+    found = measure_profile(program, batch=batch, repeats=repeats).to_json()
+    document = {
+        "model": program.graph.name,
+        "isa": program.isa,
+        "threads": program.threads,
+        "code_bytes": program.code_bytes,
+        **found,
+    }
+    show(document, profile_table(document), as_json)
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check that this machine can train, compile and run; exits 1 where something fails."""
+    from signbin import diagnose
+    from signbin.report.console import checks_table
+
+    checks = [check.to_json() for check in diagnose.doctor()]
+    show({"checks": checks}, checks_table(checks), as_json)
+    if any(check["status"] == "fail" for check in checks):
+        raise typer.Exit(1)

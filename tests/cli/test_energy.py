@@ -9,7 +9,6 @@ import yaml
 
 from signbin import artifact
 from signbin.runtime import Program
-from signbin.verbs.energy import measure_model
 
 SHAPES = "small 8 4 6 6 3 3 1 1 1\nlarge 16 8 6 6 3 3 2 1 1\n"
 
@@ -184,16 +183,6 @@ def test_a_measurement_is_a_figure_or_a_reason_never_a_zero(signbin, compiled, i
         assert measured["label"] == "unavailable"
         assert measured["reason"]
         assert "energy" not in measured
-
-
-def test_counters_that_stand_still_are_no_measurement(compiled, tmp_path) -> None:
-    zone = tmp_path / "intel-rapl:0"
-    zone.mkdir()
-    for name, text in (("name", "package-0"), ("energy_uj", "7"), ("max_energy_range_uj", "99")):
-        (zone / name).write_text(text)
-    measured = measure_model(compiled, root=tmp_path)
-    assert measured["label"] == "unavailable"
-    assert "did not move" in measured["reason"]
 
 
 def test_a_configuration_and_a_table_of_ones_own_are_files(signbin, tmp_path) -> None:

@@ -1,9 +1,11 @@
 """The rooms and who may import whom; no circles; sizes; names; examples in docstrings that run."""
 
 import ast
+import collections
 import doctest
 import graphlib
 import importlib
+import itertools
 import re
 import subprocess
 import sys
@@ -125,6 +127,48 @@ def test_no_files_import_each_other_in_a_circle() -> None:
     except graphlib.CycleError as error:
         circle = " <- ".join(str(path.relative_to(PACKAGE)) for path in error.args[1])
         pytest.fail(f"files import each other: {circle}")
+
+
+GLOSSARY = Path(__file__).parents[1] / "docs" / "glossary.md"
+# Words of the glossary that mean one thing -> rooms whose public classes may be called by them.
+ONE_MEANING = {
+    "program": {"runtime", "tune", "diagnose"},  # what runs; timed, compared
+    "graph": {"ir"},
+    "code": {"quant", "plan"},  # of weights and activations; machine code says that it is
+    "artifact": {"artifact"},
+    "calibration": {"calibrate", "verbs"},
+    "plan": {"plan", "layout", "errors"},
+    "tile": {"plan"},
+}
+
+
+def test_the_glossary_has_every_word_once_and_in_order() -> None:
+    lines = GLOSSARY.read_text(encoding="utf-8").splitlines()
+    words = [word for word, after in itertools.pairwise(lines) if after.startswith(": ")]
+    assert len(words) > 40
+    assert words == sorted(set(words), key=str.casefold)
+    assert set(ONE_MEANING) <= set(words)
+
+
+def public_classes() -> Iterator[tuple[str, Path]]:
+    for path in FILES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                yield node.name, path
+
+
+def test_a_word_of_the_glossary_names_classes_of_its_own_rooms_alone() -> None:
+    for name, path in public_classes():
+        for word in re.findall("[A-Z][a-z0-9]*", name):
+            rooms = ONE_MEANING.get(word.lower())
+            assert rooms is None or room_of(path) in rooms, f"{path}: {name}: see the glossary"
+
+
+def test_no_two_public_classes_share_a_name() -> None:
+    homes = collections.defaultdict(list)
+    for name, path in public_classes():
+        homes[name].append(str(path.relative_to(PACKAGE)))
+    assert {name: files for name, files in homes.items() if len(files) > 1} == {}
 
 
 EXAMPLES = [path for path in FILES if ">>> " in path.read_text(encoding="utf-8")]

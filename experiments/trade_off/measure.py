@@ -33,8 +33,8 @@ from signbin.ir import Constant, Graph
 from signbin.measure import Schedule, choose_cores, take_turns
 from signbin.passes import quantize_activations
 from signbin.plan import (
-    CodeGeneration,
     GroupSearch,
+    MachineCode,
     Plan,
     Strategy,
     Target,
@@ -420,7 +420,7 @@ def _kernels(engine: Engine, layer: Layer, target: Target) -> list[Kernel]:
 
 def _target(engine: Engine) -> Target:
     target = Target.from_cpu(native.cpu(), engine.isa)
-    return target if engine.jit else dataclasses.replace(target, generation=CodeGeneration.OFF)
+    return target if engine.jit else dataclasses.replace(target, generation=MachineCode.OFF)
 
 
 def _layer(graph: Graph) -> Layer:

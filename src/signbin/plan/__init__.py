@@ -6,16 +6,16 @@ from signbin.plan.plan import Candidate, LayerPlan, Plan, Strategy
 from signbin.plan.planner import make_plan
 from signbin.plan.shared_sums import SHARED_SUMS, sums_of
 from signbin.plan.strategies import STRATEGIES, family_of
-from signbin.plan.target import CodeGeneration, Target
+from signbin.plan.target import MachineCode, Target
 
 __all__ = [
     "SHARED_SUMS",
     "STRATEGIES",
     "Candidate",
-    "CodeGeneration",
     "GroupSearch",
     "Layer",
     "LayerPlan",
+    "MachineCode",
     "Plan",
     "Strategy",
     "Target",

@@ -16,7 +16,7 @@ from signbin.plan.operations import walk_operations
 from signbin.plan.option import Option
 from signbin.plan.plan import Candidate, LayerPlan, Plan, Strategy
 from signbin.plan.strategies import STRATEGIES, StrategyRule
-from signbin.plan.target import CodeGeneration, Target
+from signbin.plan.target import MachineCode, Target
 from signbin.spec import Kernel
 
 __all__ = ["make_plan"]
@@ -146,7 +146,7 @@ def _consider(
             if (kernel.strategy, kernel.op, kernel.isa) == (rule.family, layer.op, isa)
             and kernel.activations == layer.activations
             and (kernel.usable or not target.host)
-            and (not kernel.generated or target.generation is CodeGeneration.ON)
+            and (not kernel.generated or target.generation is MachineCode.ON)
         ]
         found = list(rule.options(layer, serving, target))
         if found:
@@ -191,7 +191,7 @@ def _missed(
     chosen: Strategy, layer: Layer, kernels: Sequence[Kernel], target: Target
 ) -> tuple[str, ...]:
     """Why the chosen strategy does without the generated code there would be for the layer."""
-    if target.generation is CodeGeneration.ON:
+    if target.generation is MachineCode.ON:
         return ()
     wanted = (chosen.value, layer.op, target.isa, layer.activations)
     exists = any(

@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from signbin.errors import PlanError
 
-__all__ = ["CodeGeneration", "Target"]
+__all__ = ["MachineCode", "Target"]
 
 _LARGEST_CACHE: Final = 2**40
 _X86: Final = ("avx2", "avx512", "avx512vnni")  # each with all kernels of those before it
 
 
-class CodeGeneration(enum.Enum):
+class MachineCode(enum.Enum):
     """Whether kernels may be used whose machine code is made when a program is built.
 
     The value is what a plan says of it. UNKNOWN: nobody has asked the machine.
@@ -57,7 +57,7 @@ class Target:
     l2_bytes: int = 512 * 1024
     l3_bytes: int = 8 * 1024 * 1024
     host: bool = True
-    generation: CodeGeneration = CodeGeneration.UNKNOWN
+    generation: MachineCode = MachineCode.UNKNOWN
 
     def __post_init__(self) -> None:
         if not self.isa:
@@ -108,7 +108,7 @@ class Target:
             known[name] = size
         generates = cpu.get("generates")
         if generates is not None:
-            known["generation"] = CodeGeneration.ON if generates else CodeGeneration.REFUSED
+            known["generation"] = MachineCode.ON if generates else MachineCode.REFUSED
         return dataclasses.replace(cls.for_isa(isa), **known)
 
     @property
@@ -133,7 +133,7 @@ class Target:
 
     def __str__(self) -> str:
         size = f"{self.lanes} lanes, L1 {self.l1_bytes // 1024} KiB"
-        generates = self.generation is CodeGeneration.ON
+        generates = self.generation is MachineCode.ON
         return f"{self.isa} ({size}{', generated code' if generates else ''})"
 
 

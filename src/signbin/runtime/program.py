@@ -16,7 +16,7 @@ from signbin import artifact as sbn
 from signbin import native
 from signbin.artifact import Artifact
 from signbin.ir import Graph, verify
-from signbin.plan import CodeGeneration, Plan, Strategy, Target, make_plan
+from signbin.plan import MachineCode, Plan, Strategy, Target, make_plan
 from signbin.runtime.inputs import as_batch, as_count, beyond_memory, empty_batch
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ class Program:
 def _plan_for(artifact: Artifact, isa: str, strategy: Strategy | None, *, jit: bool) -> Plan:
     target = Target.from_cpu(native.cpu(), isa)
     if not jit:
-        target = dataclasses.replace(target, generation=CodeGeneration.OFF)
+        target = dataclasses.replace(target, generation=MachineCode.OFF)
     hint = artifact.plan
     if hint is not None and strategy is None and hint.target == str(target):
         return hint

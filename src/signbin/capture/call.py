@@ -17,11 +17,11 @@ from signbin.capture.low_bit import recognize
 from signbin.ir import BATCH, AttributeValue, Constant, ConstRef, Node, TensorType
 
 __all__ = [
-    "Builder",
     "Call",
     "Drafted",
     "Entry",
     "Folded",
+    "NodeBuilder",
     "Symbolic",
     "Unsupported",
     "Variable",
@@ -202,7 +202,7 @@ class Call:
         return Variable(name, shape, shape)
 
 
-Builder: TypeAlias = Callable[[Call], Entry]
+NodeBuilder: TypeAlias = Callable[[Call], Entry]
 
 
 def legal_name(text: str) -> str:

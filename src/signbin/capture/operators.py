@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbin.capture.call import (
-    Builder,
     Call,
     Entry,
     Folded,
+    NodeBuilder,
     Unsupported,
     Variable,
     elements,
@@ -161,7 +161,7 @@ def _given_or(call: Call, argument: str, default: float, channels: int) -> Const
     return call.constant(argument, np.full(channels, default, np.float32))
 
 
-def _unary(op: str) -> Builder:
+def _unary(op: str) -> NodeBuilder:
     """An elementwise operator of one value that takes nothing else, as the op of that name."""
     return lambda call: call.emit(op, (call.variable("self"),), {})
 
@@ -361,7 +361,7 @@ def _first(call: Call) -> Entry:
     return _drop(call)
 
 
-_ROWS: Final[tuple[tuple[Builder, tuple[str, ...]], ...]] = (
+_ROWS: Final[tuple[tuple[NodeBuilder, tuple[str, ...]], ...]] = (
     (_convolution, ("conv2d.default", "conv2d.padding", "convolution.default")),
     (_linear, ("linear.default",)),
     (_addmm, ("addmm.default",)),
@@ -406,7 +406,7 @@ _ROWS: Final[tuple[tuple[Builder, tuple[str, ...]], ...]] = (
     (_drop, ("clone.default", "contiguous.default", "detach.default", "alias.default")),
 )
 
-OPERATORS: Final[Mapping[str, Builder]] = MappingProxyType(
+OPERATORS: Final[Mapping[str, NodeBuilder]] = MappingProxyType(
     {f"aten.{name}": builder for builder, names in _ROWS for name in names} | {"getitem": _first}
 )
 """Operator (as printed by fx) -> builder."""

@@ -15,10 +15,17 @@ from signbin.diagnose.exactness import Exactness, measure_exactness
 from signbin.errors import SpecError
 from signbin.ir import Graph, interpret, real_values
 
-__all__ = ["Comparison", "CompiledProgram", "LayerDifference", "ReferenceFunction", "compare"]
+__all__ = [
+    "Comparison",
+    "CompiledProgram",
+    "Floats",
+    "LayerDifference",
+    "ReferenceFunction",
+    "compare",
+]
 
-Array: TypeAlias = NDArray[np.float32]
-ReferenceFunction: TypeAlias = Callable[[Array], Mapping[str, Array]]
+Floats: TypeAlias = NDArray[np.float32]
+ReferenceFunction: TypeAlias = Callable[[Floats], Mapping[str, Floats]]
 """From samples (N, ...) to the reference's values by name, (N, ...) each."""
 
 _BATCH: Final = 32
@@ -31,10 +38,10 @@ class CompiledProgram(Protocol):
     def graph(self) -> Graph:
         """The lowered graph; the name of its only output is looked up in the reference."""
 
-    def __call__(self, array: Array, /) -> Array:
+    def __call__(self, array: Floats, /) -> Floats:
         """The output for samples (N, ...)."""
 
-    def trace(self, array: Array, /) -> Mapping[str, NDArray[Any]]:
+    def trace(self, array: Floats, /) -> Mapping[str, NDArray[Any]]:
         """Every value of the lowered graph, by name; codes where it is u8."""
 
 
@@ -97,7 +104,7 @@ def compare(
     reference: ReferenceFunction,
     graph: Graph,
     program: CompiledProgram,
-    samples: Array,
+    samples: Floats,
     *,
     tolerance: float,
 ) -> Comparison:
@@ -154,7 +161,7 @@ class _Difference:
     total: float = 0.0
     count: int = 0
 
-    def add(self, actual: Array, expected: Array) -> None:
+    def add(self, actual: Floats, expected: Floats) -> None:
         if actual.shape != expected.shape:
             raise SpecError(
                 "shape of a compared value",
@@ -198,7 +205,7 @@ class _Share:
         return self.true / self.count
 
 
-def _check(graph: Graph, program: CompiledProgram, samples: Array, tolerance: float) -> None:
+def _check(graph: Graph, program: CompiledProgram, samples: Floats, tolerance: float) -> None:
     for what, values in (
         ("inputs of the captured graph", [value.name for value in graph.inputs]),
         ("outputs of the program", list(program.graph.outputs)),
@@ -219,8 +226,8 @@ def _check(graph: Graph, program: CompiledProgram, samples: Array, tolerance: fl
 
 def _add_all(
     differences: dict[str, _Difference],
-    actual: Mapping[str, Array],
-    expected: Mapping[str, Array],
+    actual: Mapping[str, Floats],
+    expected: Mapping[str, Floats],
 ) -> None:
     for name in actual.keys() & expected.keys():
         differences.setdefault(name, _Difference()).add(actual[name], expected[name])

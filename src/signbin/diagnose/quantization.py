@@ -5,18 +5,16 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from signbin.diagnose.compare import CompiledProgram
+from signbin.diagnose.compare import CompiledProgram, Floats
 from signbin.errors import SpecError
 from signbin.ir import Graph, real_values
 
 __all__ = ["LayerNoise", "QuantizationCost", "measure_quantization"]
-
-Array: TypeAlias = NDArray[np.float32]
 
 _BATCH: Final = 32
 _TRACED: Final = 64
@@ -63,7 +61,7 @@ class QuantizationCost:
 def measure_quantization(
     before: CompiledProgram,
     after: CompiledProgram,
-    samples: Array,
+    samples: Floats,
     labels: NDArray[np.int64] | None = None,
 ) -> QuantizationCost:
     """Run a float program and its quantised version on the same samples.
@@ -104,7 +102,7 @@ class _Noise:
     signal: float = 0.0
     noise: float = 0.0
 
-    def add(self, exact: Array, noisy: Array) -> None:
+    def add(self, exact: Floats, noisy: Floats) -> None:
         wide = exact.astype(np.float64)
         self.signal += float(np.sum(wide**2))
         self.noise += float(np.sum((wide - noisy) ** 2))
@@ -140,7 +138,7 @@ def _layers(graph: Graph, noises: Mapping[str, _Noise]) -> tuple[LayerNoise, ...
     return tuple(sorted(layers, key=lambda layer: layer.snr_db))
 
 
-def _parts(samples: Array) -> Iterable[Array]:
+def _parts(samples: Floats) -> Iterable[Floats]:
     for start in range(0, len(samples), _BATCH):
         yield np.ascontiguousarray(samples[start : start + _BATCH])
 

@@ -33,33 +33,32 @@ __all__ = [
 _EXACT_IN_FLOAT32: Final = 2**24
 
 Inputs: TypeAlias = tuple[Held, ...]
-Constants: TypeAlias = Requantization | None
 Codes: TypeAlias = NDArray[np.uint8]
 Steps: TypeAlias = NDArray[np.float32]
 
 
-def conv2d(arguments: Arguments, constants: Constants, inputs: Inputs) -> Held:
+def conv2d(arguments: Arguments, constants: Requantization | None, inputs: Inputs) -> Held:
     """A[k] = sum code[k,i] * (q_i - z), T = sum (q_i - z) over the window; q = z outside."""
     return _weighted(arguments, constants, inputs, arguments.integer("groups"))
 
 
-def linear(arguments: Arguments, constants: Constants, inputs: Inputs) -> Held:
+def linear(arguments: Arguments, constants: Requantization | None, inputs: Inputs) -> Held:
     """A[k] = sum_c code[k,c] * (q_c - z), T = sum_c (q_c - z)."""
     return _weighted(arguments, constants, inputs, 1)
 
 
-def elementwise(arguments: Arguments, constants: Constants, inputs: Inputs) -> Held:
+def elementwise(arguments: Arguments, constants: Requantization | None, inputs: Inputs) -> Held:
     """A = q - z; the second operand of add is the residual."""
     assert constants is not None
     return constants.finish(_steps(arguments, inputs[0]), None, _residual(inputs))
 
 
-def max_pool2d(arguments: Arguments, _constants: Constants, inputs: Inputs) -> Held:
+def max_pool2d(arguments: Arguments, _constants: Requantization | None, inputs: Inputs) -> Held:
     """The largest code of every window; the padding counts as code 0."""
     return windows.largest_of_windows(arguments, _codes(inputs[0]), 0)
 
 
-def avg_pool2d(arguments: Arguments, constants: Constants, inputs: Inputs) -> Held:
+def avg_pool2d(arguments: Arguments, constants: Requantization | None, inputs: Inputs) -> Held:
     """S = sum (q - z) over the window, q = z outside; fl(S) / fl(taps) goes into the chain."""
     assert constants is not None
     steps = _steps(arguments, inputs[0]).astype(np.float64)
@@ -68,7 +67,7 @@ def avg_pool2d(arguments: Arguments, constants: Constants, inputs: Inputs) -> He
     return constants.finish(sums / taps)
 
 
-def global_avg_pool(arguments: Arguments, constants: Constants, inputs: Inputs) -> Held:
+def global_avg_pool(arguments: Arguments, constants: Requantization | None, inputs: Inputs) -> Held:
     """S = sum (q - z) over all pixels of a channel; fl(S) / fl(H*W) goes into the chain."""
     assert constants is not None
     steps = _steps(arguments, inputs[0]).astype(np.float64)
@@ -77,29 +76,31 @@ def global_avg_pool(arguments: Arguments, constants: Constants, inputs: Inputs) 
     return constants.finish(sums / np.float32(pixels))
 
 
-def flatten(_arguments: Arguments, _constants: Constants, inputs: Inputs) -> Held:
+def flatten(_arguments: Arguments, _constants: Requantization | None, inputs: Inputs) -> Held:
     """The same codes, one row per image."""
     return _codes(inputs[0]).reshape(len(inputs[0]), -1)
 
 
-def subsample_pad(arguments: Arguments, _constants: Constants, inputs: Inputs) -> Held:
+def subsample_pad(arguments: Arguments, _constants: Requantization | None, inputs: Inputs) -> Held:
     """The codes of every stride-th pixel; added channels hold the zero point."""
     return windows.subsampled(arguments, _codes(inputs[0]), _spec(arguments).zero_point)
 
 
-def quantize(_arguments: Arguments, constants: Constants, inputs: Inputs) -> Held:
+def quantize(_arguments: Arguments, constants: Requantization | None, inputs: Inputs) -> Held:
     """x in place of fl(A): the product with the inverse scale, rounded to a code."""
     assert constants is not None
     return constants.finish(cast(Steps, inputs[0]))
 
 
-def dequantize(arguments: Arguments, constants: Constants, inputs: Inputs) -> Held:
+def dequantize(arguments: Arguments, constants: Requantization | None, inputs: Inputs) -> Held:
     """(q - z) * scale."""
     assert constants is not None
     return constants.finish(_steps(arguments, inputs[0]))
 
 
-def _weighted(arguments: Arguments, constants: Constants, inputs: Inputs, groups: int) -> Held:
+def _weighted(
+    arguments: Arguments, constants: Requantization | None, inputs: Inputs, groups: int
+) -> Held:
     assert constants is not None
     weight = arguments.constant("weight")
     assert isinstance(weight, LowBitWeight | IntegerWeight)

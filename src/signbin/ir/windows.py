@@ -22,7 +22,7 @@ __all__ = [
     "window_sums",
 ]
 
-Number = TypeVar("Number", NDArray[np.float64], NDArray[np.float32], NDArray[np.uint8])
+Elements = TypeVar("Elements", NDArray[np.float64], NDArray[np.float32], NDArray[np.uint8])
 Real = TypeVar("Real", NDArray[np.float64], NDArray[np.float32])
 
 
@@ -46,7 +46,7 @@ def convolved(arguments: Arguments, weight: Real, x: Real) -> Real:
     return total.reshape(filters, images, height, width).transpose(1, 0, 2, 3)
 
 
-def largest_of_windows(arguments: Arguments, x: Number, least: float) -> Number:
+def largest_of_windows(arguments: Arguments, x: Elements, least: float) -> Elements:
     """Largest value of every window; the padding counts as ``least``."""
     padded = _padded(x, arguments.pair("padding"), least)
     result = np.full((x.shape[0], *arguments.node.type.shape[1:]), least, x.dtype)
@@ -77,7 +77,7 @@ def taps_per_window(arguments: Arguments, x: Array) -> Array:
     return window_sums(arguments, np.ones((1, 1, *x.shape[2:])))
 
 
-def subsampled(arguments: Arguments, x: Number, added: int) -> Number:
+def subsampled(arguments: Arguments, x: Elements, added: int) -> Elements:
     """Every stride-th pixel; the channels before and after hold the number ``added``."""
     vertical, horizontal = arguments.pair("stride")
     kept = x[:, :, ::vertical, ::horizontal]
@@ -85,7 +85,7 @@ def subsampled(arguments: Arguments, x: Number, added: int) -> Number:
     return np.pad(kept, ((0, 0), channels, (0, 0), (0, 0)), constant_values=added)
 
 
-def _padded(x: Number, padding: tuple[int, int], value: float) -> Number:
+def _padded(x: Elements, padding: tuple[int, int], value: float) -> Elements:
     if padding == (0, 0):
         return x
     vertical, horizontal = padding
@@ -94,8 +94,8 @@ def _padded(x: Number, padding: tuple[int, int], value: float) -> Number:
 
 
 def _tap(
-    arguments: Arguments, padded: Number, position: tuple[int, int], dilation: tuple[int, int]
-) -> Number:
+    arguments: Arguments, padded: Elements, position: tuple[int, int], dilation: tuple[int, int]
+) -> Elements:
     """The pixels that tap (row, column) of every window sees: last axes are P x Q."""
     slices = []
     for axis in range(2):

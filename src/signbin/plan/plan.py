@@ -62,7 +62,7 @@ class LayerPlan:
     """The decision for one node of the lowered graph.
 
     layer: the node's name. parameters of ``bucket``: ``filters`` (F filters walked together),
-    ``vectors`` (V vectors of pixels) and ``chunk`` (input channels per chunk); those of programs
+    ``vectors`` (V vectors of pixels) and ``chunk`` (input channels per chunk); those of lists
     of shared sums: ``vectors`` and what shared_sums.py lists.
     order: of ``bucket``: which filters share a walk, see Grouping.order; empty where they do in
     their own order. value_set: name of the weights' value set; density: non-zero codes / codes

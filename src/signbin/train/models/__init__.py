@@ -51,7 +51,7 @@ __all__ = [
     "projection_shortcut",
 ]
 
-Builder: TypeAlias = Callable[[ModelConfig, ImageTask], nn.Module]
+NetworkBuilder: TypeAlias = Callable[[ModelConfig, ImageTask], nn.Module]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Architecture:
     ``model.blocks`` means something, or the name says it all.
     """
 
-    build: Builder
+    build: NetworkBuilder
     designed_for: ImageTask
     blocks: bool = False
 
@@ -75,7 +75,7 @@ def _digits_resnet(config: ModelConfig, task: ImageTask) -> nn.Module:
     return ResidualNetwork(ResidualSpec(*spec, config.block_style, shortcut, _nonlinearity(config)))
 
 
-def _cifar_resnet(blocks: int) -> Builder:
+def _cifar_resnet(blocks: int) -> NetworkBuilder:
     """ResNet of 6 * blocks + 2 layers for 32x32 images (CVPR'16, 4.2), option-A shortcuts."""
 
     def build(config: ModelConfig, task: ImageTask) -> nn.Module:
@@ -90,7 +90,7 @@ def _cifar_resnet(blocks: int) -> Builder:
     return build
 
 
-def _imagenet_resnet(*blocks: int) -> Builder:
+def _imagenet_resnet(*blocks: int) -> NetworkBuilder:
     """ResNet with basic blocks for 224x224 images (CVPR'16, table 1), 1x1 convolution shortcuts."""
 
     def build(config: ModelConfig, task: ImageTask) -> nn.Module:
@@ -105,7 +105,7 @@ def _imagenet_resnet(*blocks: int) -> Builder:
     return build
 
 
-def _chain(spec: ChainSpec) -> Builder:
+def _chain(spec: ChainSpec) -> NetworkBuilder:
     def build(config: ModelConfig, task: ImageTask) -> nn.Module:
         scaled = spec.scaled(config.width)
         return ChainNetwork(scaled, task, config.block_style, _nonlinearity(config))

@@ -25,7 +25,7 @@ def interpret(graph: Graph, inputs: Mapping[str, NDArray[np.float32]]) -> dict[s
     inputs: float32 arrays [N,...] by input name, the same N >= 1 for all. f32 values are float32:
     each op accumulates in float64 and its result is rounded to float32 once, so a chain of ops is
     as exact as float32 values between them allow; outside the range of float32 they become inf.
-    u8 values are uint8 codes; nodes that read or write them are exact, see requantize.py: every
+    u8 values are uint8 codes; nodes that read or write them are exact, see requantization.py: every
     kernel gives the same bits. Raises VerifyError for a graph that breaks the rules and
     ExecutionError for inputs that do not fit.
     """

@@ -9,7 +9,7 @@ Convolution and linear carry the epilogue that passes fuse into them:
     y = activation(sum + bias [+ residual]) + post_bias
 
 Where a value is u8 the same formulas hold in whole numbers and single float32 operations, exactly
-as requantize.py and integer.py define them.
+as requantization.py and integer.py define them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""From whole-number sums to codes or numbers: the factors of a u8 layer and the order of rounding.
+"""The factors of a u8 layer: what the chain of requantization.py multiplies by, adds and limits to.
 
-Every constant below is computed in float64 from float32 values and rounded to float32 once; every
-operation of the chain is one float32 operation, rounded to nearest even, never fused. So every
-kernel, whatever its instruction set, can give the same bits as this definition.
+Every constant below is computed in float64 from float32 values and rounded to float32 once, so that
+every kernel, whatever its instruction set, gets the same bits.
 
 With s_in, s_res and s_out the scales of input, residual and output (s_out = 1 where the output is
 f32), w the scale and w' the offset of a weight:

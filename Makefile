@@ -7,15 +7,17 @@ STAMP  := $(VENV)/.installed-$(shell find src -name '*.py' | sort | cksum | cut 
 C_FILES := $(shell find native src/signbin/native -name '*.c' -o -name '*.h' -o -name '*.def' -o -name '*.cpp')
 BUILD_FILES := pyproject.toml constraints.txt CMakeLists.txt $(C_FILES)
 DEMO   ?= demo
-PYTEST_FLAGS ?= -n 2 --dist loadfile
+PYTEST_FLAGS ?= -n 2 --dist worksteal
 
-.PHONY: help install demo test check lint types format bench pages docs ci-tools clean
+.PHONY: help install demo test test-all check check-all lint types format bench pages docs ci-tools clean
 
 help:
 	@echo "make install   make $(VENV) with signbin (editable) and everything it is developed with"
 	@echo "make demo      train, compile, check and report a signed-binary network: report.html"
-	@echo "make test      run the test suite"
-	@echo "make check     lint, types, C formatting and tests: what must pass before a change lands"
+	@echo "make test      run the test suite, of every wide sweep a slice"
+	@echo "make test-all  run the test suite, wide sweeps and all"
+	@echo "make check     lint, types, C formatting, docs and tests: what must pass before a change lands"
+	@echo "make check-all the same with the wide sweeps: what .ci/run runs"
 	@echo "make docs      build the documentation into docs/_build"
 	@echo "make bench     time every layer on this machine, into benchmarks/results, and make pages"
 	@echo "make pages     write every generated page from the committed results"
@@ -38,7 +40,12 @@ demo: install
 test: install
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
-check: install lint types test
+test-all: install
+	$(BIN)/python -m pytest -m "" $(PYTEST_FLAGS)
+
+check: install lint types docs test
+
+check-all: install lint types docs test-all
 
 lint: install
 	$(BIN)/ruff check .

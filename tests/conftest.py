@@ -1,15 +1,20 @@
 """Options of the whole suite."""
 
 import contextlib
+import fnmatch
 import importlib.util
 import os
 import shutil
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+# Tests run side by side, one process a core: numpy, PyTorch and their children keep to it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _NOBODY = 65534
 _DOUBLE = """
@@ -24,23 +29,57 @@ hypothesis.settings.register_profile("explore", deadline=None)
 hypothesis.settings.load_profile("repeatable")
 
 
+_ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.toml")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--no-skips",
         action="store_true",
-        help="a skipped test fails: where every capability must be present",
+        help=f"a skipped test fails unless tests/{_ALLOWED_SKIPS.name} lists it",
     )
+
+
+def _allowed_skips() -> dict[str, str]:
+    """Pattern of test ids -> why no installation could make them run."""
+    with _ALLOWED_SKIPS.open("rb") as file:
+        return tomllib.load(file)
+
+
+def _forbid_skip(report: pytest.TestReport | pytest.CollectReport, config: pytest.Config) -> None:
+    if not config.getoption("--no-skips") or not report.skipped or hasattr(report, "wasxfail"):
+        return
+    if not any(fnmatch.fnmatchcase(report.nodeid, pattern) for pattern in _allowed_skips()):
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{report.nodeid} was skipped, and --no-skips allows none that"
+            f" tests/{_ALLOWED_SKIPS.name} does not list: {report.longrepr}"
+        )
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     report = yield
-    if report.skipped and not hasattr(report, "wasxfail") and item.config.getoption("--no-skips"):
-        report.outcome = "failed"
-        report.longrepr = (
-            f"{item.nodeid} was skipped, and --no-skips allows none: {report.longrepr}"
-        )
+    _forbid_skip(report, item.config)
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector):
+    report = yield
+    _forbid_skip(report, collector.config)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
+    """Name what is listed and ran all the same."""
+    if not config.getoption("--no-skips"):
+        return
+    skipped = [report.nodeid for report in terminalreporter.stats.get("skipped", ())]
+    ran = [report.nodeid for report in terminalreporter.stats.get("passed", ())]
+    for pattern, reason in _allowed_skips().items():
+        if fnmatch.filter(ran, pattern) and not fnmatch.filter(skipped, pattern):
+            terminalreporter.write_line(f"allowed to be skipped, but ran: {pattern} ({reason})")
 
 
 @pytest.fixture(scope="session")

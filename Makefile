@@ -4,8 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 # An editable install knows its Python files by name: a new one asks for a new install.
 STAMP  := $(VENV)/.installed-$(shell find src -name '*.py' | sort | cksum | cut -d ' ' -f 1)
-C_FILES := $(shell find native src/signbin/native -name '*.c' -o -name '*.h' -o -name '*.def' -o -name '*.cpp')
-BUILD_FILES := pyproject.toml constraints.txt CMakeLists.txt $(C_FILES)
+C_FILES := $(shell find native src/signbin/native -name '*.c' -o -name '*.h' -o -name '*.cpp')
+ROW_FILES := $(shell find native -name '*.def' -o -name '*.in' -o -name '*.cmake')
+BUILD_FILES := pyproject.toml constraints.txt CMakeLists.txt $(C_FILES) $(ROW_FILES)
 DEMO   ?= demo
 PYTEST_FLAGS ?= -n 2 --dist worksteal
 
@@ -50,7 +51,7 @@ check-all: install lint types docs test-all
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run --Werror $(filter-out %.def,$(C_FILES))
+	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
 
 types: install
 	$(BIN)/mypy
@@ -58,7 +59,7 @@ types: install
 format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/clang-format -i $(filter-out %.def,$(C_FILES))
+	$(BIN)/clang-format -i $(C_FILES)
 
 docs: install
 	$(BIN)/python -m sphinx -q -W -b html docs docs/_build

@@ -79,8 +79,8 @@ typedef struct sb_cpu_info {
 
 SB_API sb_status sb_cpu_get(sb_cpu_info *info);
 
-/* One row of kernels.def. type: of what the kernel reads. filters (F), vectors (V): 0 where they
- * mean nothing. */
+/* One row of kernels.def, which says what filters (F) and vectors (V) count; 0 where they mean
+ * nothing. type: of what the kernel reads. */
 typedef struct sb_kernel_info {
     const char *name;
     sb_type type;

@@ -2,6 +2,19 @@
 
 #include <string.h>
 
+#define SB_KERNEL_SYMBOL(act, strategy, op, tile, isa)                                             \
+    sb_##act##_##strategy##_##op##_##tile##__##isa
+#define SB_KERNEL(act, strategy, op, tile, isa, filters, vectors, lanes)                           \
+    void SB_KERNEL_SYMBOL(act, strategy, op, tile, isa)(const sb_layer *layer,                     \
+                                                        const sb_operands *operands);
+#define SB_KERNEL_GENERATED(act, strategy, op, tile, isa, filters, vectors, lanes, together)       \
+    SB_KERNEL(act, strategy, op, tile, isa, filters, vectors, lanes)
+#define SB_KERNEL_PRODUCTS SB_KERNEL
+#include "kernels.def"
+#undef SB_KERNEL
+#undef SB_KERNEL_GENERATED
+#undef SB_KERNEL_PRODUCTS
+
 #define SB_KERNEL_TYPE_f32 SB_TYPE_F32
 #define SB_KERNEL_TYPE_u8 SB_TYPE_U8
 #define SB_KERNEL_ISA_scalar SB_ISA_SCALAR
@@ -9,6 +22,17 @@
 #define SB_KERNEL_ISA_avx2 SB_ISA_AVX2
 #define SB_KERNEL_ISA_avx512 SB_ISA_AVX512
 #define SB_KERNEL_ISA_avx512vnni SB_ISA_AVX512VNNI
+/* Kernels of another processor are listed, but not compiled: they have nothing to run. */
+#if defined(__x86_64__) || defined(__i386__)
+#define SB_X86(symbol) symbol
+#else
+#define SB_X86(symbol) NULL
+#endif
+#define SB_KERNEL_RUN_scalar(symbol) symbol
+#define SB_KERNEL_RUN_portable(symbol) symbol
+#define SB_KERNEL_RUN_avx2(symbol) SB_X86(symbol)
+#define SB_KERNEL_RUN_avx512(symbol) SB_X86(symbol)
+#define SB_KERNEL_RUN_avx512vnni(symbol) SB_X86(symbol)
 #define SB_KERNEL(act, strategy, op, tile, isa, filters, vectors, lanes)                           \
     SB_ROW(act, strategy, op, tile, isa, filters, vectors, lanes, 0)
 #define SB_KERNEL_GENERATED(act, strategy, op, tile, isa, filters, vectors, lanes, together)       \
@@ -16,12 +40,14 @@
 #define SB_ROW(act, strategy, op, tile, isa, filters, vectors, lanes, together)                    \
     {{"sb_" #act "_" #strategy "_" #op "_" #tile "__" #isa, SB_KERNEL_TYPE_##act, #strategy, #op,  \
       SB_KERNEL_ISA_##isa, true, filters, vectors, lanes, together},                               \
-     SB_KERNEL_SYMBOL(act, strategy, op, tile, isa)},
+     SB_KERNEL_RUN_##isa(SB_KERNEL_SYMBOL(act, strategy, op, tile, isa))},
+#define SB_KERNEL_PRODUCTS SB_KERNEL
 static const sb_kernel_row ROWS[] = {
 #include "kernels.def"
 };
 #undef SB_KERNEL
 #undef SB_KERNEL_GENERATED
+#undef SB_KERNEL_PRODUCTS
 #undef SB_ROW
 
 enum { ROW_COUNT = sizeof ROWS / sizeof *ROWS };
@@ -39,7 +65,7 @@ sb_status sb_kernel_get(size_t index, sb_kernel_info *info) {
 }
 
 static bool serves(const sb_kernel_row *row, const sb_kernel_query *query, int isa) {
-    return (int)row->info.isa == isa && row->info.type == query->type &&
+    return row->run && (int)row->info.isa == isa && row->info.type == query->type &&
            !strcmp(row->info.op, query->op) && !strcmp(row->info.strategy, query->strategy) &&
            row->info.filters >= query->filters && row->info.vectors <= query->vectors &&
            (row->info.together > 0) == query->generated;

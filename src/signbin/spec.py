@@ -318,8 +318,9 @@ class Kernel:
     name: symbol of the C function, e.g. ``sb_f32_bucket_conv2d_f8v1__portable``. activations:
     what it reads, ``f32`` numbers or ``u8`` codes.
     strategy, op: what it serves (``bucket``, ``conv2d``). isa: ``scalar``, ``portable``, ...
-    usable: whether the CPU that answered can run it. filters: filters walked together (F);
-    vectors: vectors of output pixels held at once (V); both 0 where they mean nothing.
+    usable: whether the CPU that answered can run it. filters: filters walked together (F).
+    vectors: vectors of output pixels held at once (V); dense kernels that multiply codes in vectors
+    count pixels. Both are 0 where they mean nothing.
     together: walks that are machine code made when a program is built, at most so many of them
     interleaved in one function; 0 where they are not.
     """

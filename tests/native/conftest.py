@@ -1,13 +1,43 @@
 """Slow numpy oracles and one-layer programs, written from the formulas and not from the kernels."""
 
 import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from signbin.native import _signbin
 
+SOURCES = Path(__file__).parents[2] / "native" / "src"
 UNIT_ROUNDOFF = 2.0**-24
+
+
+@pytest.fixture(scope="session")
+def cmake():
+    """The program that builds the C library: beside this Python, or on the path."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    found = shutil.which("cmake", path=path)
+    assert found is not None, "cmake is missing: pip install 'signbin[dev]'"
+    return found
+
+
+@pytest.fixture(scope="session")
+def kernel_files(cmake, tmp_path_factory):
+    """The C files of all kernels, made from kernels.def as the build makes them."""
+    folder = tmp_path_factory.mktemp("kernels")
+    script = SOURCES / "kernels.cmake"
+    subprocess.run([cmake, "-D", f"folder={folder}", "-P", str(script)], check=True)
+    return sorted(folder.glob("*.c"))
+
+
+@pytest.fixture(scope="session")
+def c_library(kernel_files):
+    """All C files of the library."""
+    return [*sorted(SOURCES.rglob("*.c")), *kernel_files]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,11 +28,11 @@ ZEROS, TWO_GROUPS = 1, 2
 
 
 @pytest.fixture(scope="session")
-def counter(tmp_path_factory):
+def counter(tmp_path_factory, c_library):
     if COMPILER is None:
         pytest.skip("no C compiler")
     program = tmp_path_factory.mktemp("counter") / "count_additions"
-    sources = [*sorted((NATIVE / "src").rglob("*.c")), NATIVE / "tests" / "count_additions.c"]
+    sources = [*c_library, NATIVE / "tests" / "count_additions.c"]
     include = ["-I", str(NATIVE / "include"), "-I", str(NATIVE / "src")]
     command = [COMPILER, *FLAGS, "-DSB_TALLIED", *include, *map(str, sources)]
     subprocess.run([*command, "-o", str(program), "-lm"], check=True)

@@ -1,6 +1,5 @@
 """The kernel list, the choice of a kernel, and that a forced instruction set really runs."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -11,27 +10,7 @@ from signbin.errors import ExecutionError
 from signbin.native import _signbin
 
 KERNELS = native.kernels()
-SOURCES = Path(__file__).parents[2] / "native" / "src" / "kernels"
-
-
-def test_every_kernel_has_its_own_name_and_file() -> None:
-    names = [kernel.name for kernel in KERNELS]
-    assert len(names) == len(set(names))
-    files = {path.stem for path in SOURCES.glob("*/sb_*.c")}
-    assert files == set(names)
-
-
-@pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.name)
-def test_a_name_says_what_the_row_says(kernel) -> None:
-    match = re.fullmatch(r"sb_(f32|u8)_([a-z]+)_(\w+)_([fg](\d+)v(\d+)|x\d+)__(\w+)", kernel.name)
-    assert match is not None
-    assert match[1] == kernel.activations
-    assert match[2] == kernel.strategy
-    assert match[3] == kernel.op
-    assert match[7] == kernel.isa
-    tile = (int(match[5]), int(match[6])) if match[5] else (0, 0)
-    assert tile == (kernel.filters, kernel.vectors)
-    assert match[4].startswith("g") is kernel.generated
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 # Images of bytes are made for dense kernels in vectors only; the scalar one reads codes. Tables
@@ -117,5 +96,5 @@ def test_the_cpu_is_described() -> None:
 
 
 def test_the_library_has_the_version_of_the_project() -> None:
-    project = (SOURCES.parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    project = PROJECT.read_text(encoding="utf-8")
     assert f'version = "{native.version()}"' in project

@@ -174,8 +174,8 @@ typedef struct sb_product_weights {
     int32_t block_count;
 } sb_product_weights;
 
-/* Weights of 4 inputs in 4 bits, see table/table_linear.h. signs: 1, or 2 where filters mix -1, 0
- * and +1. */
+/* Weights of 4 inputs in 4 bits, see table/linear.h. signs: 1, or 2 where filters mix -1, 0 and
+ * +1. */
 typedef struct sb_table_weights {
     const uint8_t *masks;
     int32_t signs;
@@ -244,16 +244,5 @@ static inline size_t sb_block_tiles(const sb_layer *layer, int32_t vectors) {
     const int32_t tiles = (layer->buckets.block + vectors - 1) / vectors;
     return tiles ? (size_t)tiles : 1;
 }
-
-#define SB_KERNEL_SYMBOL(act, strategy, op, tile, isa)                                             \
-    sb_##act##_##strategy##_##op##_##tile##__##isa
-#define SB_KERNEL(act, strategy, op, tile, isa, filters, vectors, lanes)                           \
-    void SB_KERNEL_SYMBOL(act, strategy, op, tile, isa)(const sb_layer *layer,                     \
-                                                        const sb_operands *operands);
-#define SB_KERNEL_GENERATED(act, strategy, op, tile, isa, filters, vectors, lanes, together)       \
-    SB_KERNEL(act, strategy, op, tile, isa, filters, vectors, lanes)
-#include "../kernels.def"
-#undef SB_KERNEL
-#undef SB_KERNEL_GENERATED
 
 #endif

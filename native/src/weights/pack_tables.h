@@ -6,7 +6,7 @@
 #include "memory.h"
 #include "signbin.h"
 
-/* digits [K][C] into table_linear.h's bits; signs: 2 where digits are of radix 3, else 1. NULL
+/* digits [K][C] into table/linear.h's bits; signs: 2 where digits are of radix 3, else 1. NULL
  * where there is no memory. */
 uint8_t *sb_pack_tables(const sb_geometry *geometry, const int8_t *digits, int32_t signs,
                         sb_memory *memory);

@@ -1,7 +1,7 @@
 /* The plain chain, from sums to codes, while filters are still in the lanes: scale and bias are
  * vectors, and 16-bit codes are transposed, not 32-bit sums. One float32 operation after the other,
  * as in lane/finish_codes.h, so the codes are the same. Integers have no flip, see sb_integer_sums.
- * 16 filters become a vector of codes in finish_<isa>.h, which the kernel's file includes first:
+ * 16 filters become a vector of codes in finish_avx2.h or finish_avx512.h:
  *   sb_filter_chain, sb_load_chain   what 16 filters need, `count` of them of the layer
  *   sb_chain_codes                   their codes at one pixel, any order
  *   sb_turn_codes                    16 such vectors into one vector of pixels per filter */
@@ -9,6 +9,11 @@
 #define SB_KERNELS_FINISH_FILTERS_H
 
 #include "products.h"
+#ifdef __AVX512F__
+#include "finish_avx512.h"
+#else
+#include "finish_avx2.h"
+#endif
 
 #define SB_FINISHES_FILTERS 1
 
@@ -21,7 +26,7 @@ SB_INLINE bool sb_has_plain_chain(const sb_layer *layer, const sb_product_block 
            !epilogue->requantize.floats && !tile->residual[0] && !sb_activation_shows(epilogue);
 }
 
-/* Codes of all filters of a block at one position. sums: [lane][SB_SUM_STRIDE]; output: of the
+/* Codes of all filters of a block at one position. sums: [lane][SB_FILTERS]; output: of the
  * block's first filter; channel: its number in the layer. */
 SB_INLINE void sb_finish_filters(const sb_layer *layer, const sb_product_block *block,
                                  size_t channel, const int32_t *sums, sb_element *output) {
@@ -32,7 +37,7 @@ SB_INLINE void sb_finish_filters(const sb_layer *layer, const sb_product_block *
         sb_vector codes[SB_LANES];
         SB_UNROLL
         for (int lane = 0; lane < SB_LANES; ++lane)
-            codes[lane] = sb_chain_codes(&chain, sums + lane * SB_SUM_STRIDE + f);
+            codes[lane] = sb_chain_codes(&chain, sums + lane * SB_FILTERS + f);
         sb_turn_codes(codes);
         SB_UNROLL
         for (int i = 0; i < SB_CHAIN_FILTERS; ++i)

@@ -9,8 +9,8 @@
 #include "../lane/lane_vector.h"
 #include "product_format.h"
 
-#define SB_BLOCK_VECTORS 2
-enum { SB_SUM_LANES = SB_SUM_LANES_AVX2, SB_TILE_PIXELS = 4, SB_CHUNK_STEPS = 256 };
+#define SB_SUM_LANES SB_SUM_LANES_AVX2
+enum { SB_CHUNK_STEPS = 256 };
 
 #if !defined(__AVX2__) || defined(SB_PLAIN_C)
 #include "multiply_plain.h"

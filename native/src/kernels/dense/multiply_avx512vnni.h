@@ -8,8 +8,8 @@
 #include "../lane/lane_vector.h"
 #include "product_format.h"
 
-#define SB_BLOCK_VECTORS 4
-enum { SB_SUM_LANES = SB_SUM_LANES_AVX512VNNI, SB_TILE_PIXELS = 6, SB_CHUNK_STEPS = 1024 };
+#define SB_SUM_LANES SB_SUM_LANES_AVX512VNNI
+enum { SB_CHUNK_STEPS = 1024 };
 
 #if !defined(__AVX512VNNI__) || defined(SB_PLAIN_C)
 #include "multiply_plain.h"

@@ -6,13 +6,8 @@
 #include "../lane/lane_vector.h"
 #include "product_format.h"
 
-#define SB_BLOCK_VECTORS 1
-enum {
-    SB_SUM_LANES = SB_SUM_LANES_PORTABLE,
-    SB_WEIGHT_BYTES = 64,
-    SB_TILE_PIXELS = 4,
-    SB_CHUNK_STEPS = 256
-};
+#define SB_SUM_LANES SB_SUM_LANES_PORTABLE
+enum { SB_WEIGHT_BYTES = 64, SB_CHUNK_STEPS = 256 };
 
 typedef sb_sums sb_filter_sums;
 typedef struct sb_filter_weights {

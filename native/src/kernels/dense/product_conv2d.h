@@ -1,11 +1,16 @@
 /* Convolution by products.h. The input is an image of bytes (layout/bytes.h); the sums of a strip
  * of output positions turn from filters in the lanes to pixels in the lanes on their way through
- * the epilogue, SB_VECTORS positions at a time. */
+ * the epilogue, two vectors of positions at a time whatever the tile. */
 #ifndef SB_KERNELS_PRODUCT_CONV2D_H
 #define SB_KERNELS_PRODUCT_CONV2D_H
 
+#define SB_VECTORS 2
+
 #include "depthwise_codes.h"
 #include "products.h"
+#ifdef SB_GATHERS_FILTERS
+#include "finish_filters.h"
+#endif
 
 enum { SB_STRIP_POSITIONS = SB_STRIP_SLOTS / SB_LANES };
 
@@ -113,7 +118,7 @@ static inline void sb_finish_tile_of_block(const sb_layer *layer, const sb_colle
     SB_UNROLL
     for (int v = 0; v < SB_VECTORS; ++v) {
         const size_t position = i + v < positions->count ? i + v : positions->count - 1;
-        sums[v] = positions->strip.sums + position * SB_LANES * SB_SUM_STRIDE;
+        sums[v] = positions->strip.sums + position * SB_LANES * SB_FILTERS;
     }
 #ifdef SB_FINISHES_FILTERS
     if (sb_has_plain_chain(layer, block, tile)) {
@@ -128,7 +133,7 @@ static inline void sb_finish_tile_of_block(const sb_layer *layer, const sb_colle
         sb_sums lanes[SB_VECTORS][4];
         SB_UNROLL
         for (int v = 0; v < SB_VECTORS; ++v)
-            sb_gather_filters(sums[v] + f / SB_SUM_LANES * SB_SUM_LANES, SB_SUM_STRIDE,
+            sb_gather_filters(sums[v] + f / SB_SUM_LANES * SB_SUM_LANES, SB_FILTERS,
                               (size_t)f % SB_SUM_LANES, lanes[v]);
         for (int32_t j = 0; j < 4 && f + j < block->filters; ++j) {
             sb_sums of_filter[SB_VECTORS];

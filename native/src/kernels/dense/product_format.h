@@ -9,7 +9,9 @@ enum { SB_STEP_BYTES = 4 };
 
 /* Filters of a vector of sums. Its weights for one step are bytes [filter][4], in portable C
  * int16_t [4][filter]. */
-enum { SB_SUM_LANES_PORTABLE = 8, SB_SUM_LANES_AVX2 = 8, SB_SUM_LANES_AVX512VNNI = 16 };
+#define SB_SUM_LANES_PORTABLE 8
+#define SB_SUM_LANES_AVX2 8
+#define SB_SUM_LANES_AVX512VNNI 16
 
 /* Pixels whose sums are kept while one block of filters passes, whole tiles of 4 and of 6; images
  * of a linear layer. */

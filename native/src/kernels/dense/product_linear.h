@@ -12,7 +12,7 @@ static inline void sb_load_images(const sb_layer *layer, const sb_operands *oper
                                   size_t count, sb_strip *strip, int32_t *totals) {
     const size_t channels = (size_t)layer->geometry.in_channels;
     const uint16_t *codes = (const uint16_t *)operands->input + first * channels;
-    uint8_t *bytes = (uint8_t *)(strip->sums + SB_STRIP_IMAGES * SB_SUM_STRIDE);
+    uint8_t *bytes = (uint8_t *)(strip->sums + SB_STRIP_IMAGES * SB_FILTERS);
     strip->count = count;
     for (size_t n = 0; n < count; ++n, codes += channels, bytes += channels) {
         int32_t total = 0;
@@ -47,7 +47,7 @@ static inline void sb_product_linear(const sb_layer *layer, const sb_operands *o
                     const size_t at =
                         f / SB_SUM_LANES * SB_SUM_LANES + sb_filter_position(f % SB_SUM_LANES);
                     sb_finish_sum(layer, operands, k, (n + i) * filters + k,
-                                  strip.sums[i * SB_SUM_STRIDE + at], totals[i]);
+                                  strip.sums[i * SB_FILTERS + at], totals[i]);
                 }
         }
     }

@@ -2,24 +2,24 @@
  * a step's bytes are broadcast and meet 4 integers of each filter of a vector:
  *   bytes    | q0 q1 q2 q3 | q0 q1 q2 q3 | ...
  *   weights  | filter 0    | filter 1    | ...     4 products per lane, added up in int32
- * A load of bytes serves all filters of a block, a load of weights all pixels of a tile, whatever
- * the window, the stride and the size of the image. What differs between instruction sets is in
- * multiply_<isa>.h, which the kernel's file includes first:
- *   SB_SUM_LANES      filters of a vector of sums
- *   SB_WEIGHT_BYTES   of their weights of one step
- *   SB_BLOCK_VECTORS  the most vectors of filters in a block, 1 to 4
- *   SB_TILE_PIXELS    pixels that share the loads of weights
- *   SB_CHUNK_STEPS    steps whose weights stay in a near cache while the tiles of a strip pass */
+ * A load of bytes serves all filters of a block, SB_FILTERS at most, a load of weights all pixels
+ * of a tile, SB_PIXELS of them, whatever the window, the stride and the size of the image. What
+ * differs between instruction sets is in multiply_<isa>.h, of the isa of the kernel's row:
+ *   SB_SUM_LANES     filters of a vector of sums
+ *   SB_WEIGHT_BYTES  of their weights of one step
+ *   SB_CHUNK_STEPS   steps whose weights stay in a near cache while the tiles of a strip pass */
 #ifndef SB_KERNELS_PRODUCTS_H
 #define SB_KERNELS_PRODUCTS_H
 
 #include "../kernel.h"
 #include "../lane/lane_vector.h"
 
-enum { SB_SUM_STRIDE = SB_BLOCK_VECTORS * SB_SUM_LANES };
+#define SB_BLOCK_VECTORS (SB_FILTERS / SB_SUM_LANES)
+_Static_assert(SB_FILTERS % SB_SUM_LANES == 0 && SB_BLOCK_VECTORS >= 1 && SB_BLOCK_VECTORS <= 4,
+               "a block of filters is 1 to 4 vectors of sums");
 
 /* Pixels (or images) whose sums are made together: where the window of each starts, and in which
- * slot of the sums it belongs. sums: [slot][SB_SUM_STRIDE], 64-byte aligned. */
+ * slot of the sums it belongs. sums: [slot][SB_FILTERS], 64-byte aligned. */
 typedef struct sb_strip {
     const uint8_t *pixels[SB_STRIP_SLOTS];
     int32_t slots[SB_STRIP_SLOTS];
@@ -40,14 +40,14 @@ typedef struct sb_run {
  * it is paired, else 1. */
 SB_INLINE void sb_multiply_tile(int pixels, int vectors, int width, const sb_run *run,
                                 const sb_strip *strip, size_t first) {
-    sb_filter_sums sums[SB_TILE_PIXELS * SB_BLOCK_VECTORS];
-    const uint8_t *pixel[SB_TILE_PIXELS];
-    int32_t *kept[SB_TILE_PIXELS];
+    sb_filter_sums sums[SB_PIXELS * SB_BLOCK_VECTORS];
+    const uint8_t *pixel[SB_PIXELS];
+    int32_t *kept[SB_PIXELS];
     const int8_t *weights = run->weights;
     SB_UNROLL
     for (int p = 0; p < pixels; ++p) {
         pixel[p] = strip->pixels[first + p];
-        kept[p] = strip->sums + (size_t)strip->slots[first + p] * SB_SUM_STRIDE;
+        kept[p] = strip->sums + (size_t)strip->slots[first + p] * SB_FILTERS;
         SB_UNROLL
         for (int v = 0; v < vectors; ++v)
             sums[p * vectors + v] =
@@ -79,8 +79,8 @@ SB_INLINE void sb_multiply_tile(int pixels, int vectors, int width, const sb_run
 /* A run over all pixels of a strip. */
 SB_INLINE void sb_multiply_tiles(int vectors, int width, const sb_run *run, const sb_strip *strip) {
     size_t i = 0;
-    for (; i + SB_TILE_PIXELS <= strip->count; i += SB_TILE_PIXELS)
-        sb_multiply_tile(SB_TILE_PIXELS, vectors, width, run, strip, i);
+    for (; i + SB_PIXELS <= strip->count; i += SB_PIXELS)
+        sb_multiply_tile(SB_PIXELS, vectors, width, run, strip, i);
     for (; i < strip->count; ++i)
         sb_multiply_tile(1, vectors, width, run, strip, i);
 }

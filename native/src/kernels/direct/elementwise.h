@@ -14,7 +14,7 @@ SB_INLINE sb_total sb_taken(const sb_layer *layer, sb_vector x) {
 #endif
 }
 
-static inline void sb_elementwise(const sb_layer *layer, const sb_operands *operands) {
+static inline void sb_direct_elementwise(const sb_layer *layer, const sb_operands *operands) {
     const size_t channels = (size_t)layer->geometry.in_channels;
     size_t begin, end;
     sb_take_share(operands, sb_tile_count(&layer->output), &begin, &end);

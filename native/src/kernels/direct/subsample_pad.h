@@ -5,7 +5,7 @@
 
 #include "../lane/tile.h"
 
-static inline void sb_subsample_pad(const sb_layer *layer, const sb_operands *operands) {
+static inline void sb_direct_subsample_pad(const sb_layer *layer, const sb_operands *operands) {
     const int32_t before = layer->whole[0];
     size_t begin, end;
     sb_take_share(operands, sb_tile_count(&layer->output), &begin, &end);

@@ -1,5 +1,5 @@
 /* The end of every layer: a channel of a tile through the epilogue into the output. SB_LANES and
- * SB_VECTORS, and SB_CODES where elements are codes, are set by the kernel's file. */
+ * SB_VECTORS, and SB_CODES where elements are codes, come from the kernel's row. */
 #ifndef SB_KERNELS_FINISH_H
 #define SB_KERNELS_FINISH_H
 

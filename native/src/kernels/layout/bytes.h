@@ -235,7 +235,7 @@ static inline void sb_fill_row(const sb_view *view, int32_t y, uint8_t *output) 
 }
 
 /* Rows of the source's blocks are shared out, and the target's border. */
-static inline void sb_bytes(const sb_layer *layer, const sb_operands *operands) {
+static inline void sb_layout_bytes(const sb_layer *layer, const sb_operands *operands) {
     const sb_view *to = &layer->output;
     const int32_t rows = layer->input.lanes ? layer->input.block_height : layer->geometry.in_height;
     uint8_t *output = operands->output;

@@ -28,7 +28,7 @@ static inline const uint16_t *sb_code_pixel(const sb_layer *layer, const uint16_
 }
 
 /* The channels are shared out. */
-static inline void sb_dequantize(const sb_layer *layer, const sb_operands *operands) {
+static inline void sb_layout_dequantize(const sb_layer *layer, const sb_operands *operands) {
     const sb_view *view = &layer->output;
     float *output = operands->output;
     size_t begin, end;

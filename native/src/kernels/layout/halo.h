@@ -88,7 +88,7 @@ static inline bool sb_is_settled(const sb_layer *layer, int32_t y, int32_t x) {
 
 /* The channels are shared out: what one share fills, no other reads. Halo first: positions of a
  * block that lie outside the image are no halo's source. */
-static inline void sb_exchange_halo(const sb_layer *layer, const sb_operands *operands) {
+static inline void sb_layout_halo(const sb_layer *layer, const sb_operands *operands) {
     const sb_view *view = &layer->output;
     sb_element *output = operands->output;
     size_t begin, end;

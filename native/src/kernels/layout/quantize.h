@@ -84,7 +84,7 @@ static inline void sb_quantize_plain(const sb_layer *layer, const sb_operands *o
 }
 
 /* Rows of the target are shared out. */
-static inline void sb_quantize(const sb_layer *layer, const sb_operands *operands) {
+static inline void sb_layout_quantize(const sb_layer *layer, const sb_operands *operands) {
     const sb_view *view = &layer->output;
     size_t begin, end;
     if (!view->lanes) {

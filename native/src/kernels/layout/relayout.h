@@ -31,7 +31,7 @@ static inline void sb_relay_to_plain(const sb_layer *layer, const sb_operands *o
         }
 }
 
-static inline void sb_relayout(const sb_layer *layer, const sb_operands *operands) {
+static inline void sb_layout_relayout(const sb_layer *layer, const sb_operands *operands) {
     if (!layer->output.lanes)
         sb_relay_to_plain(layer, operands);
     else if (layer->input.lanes)

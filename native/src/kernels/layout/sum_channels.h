@@ -47,7 +47,7 @@ static inline void sb_sum_pixel(const float *pixel, size_t channels, float *targ
 
 #endif
 
-static inline void sb_sum_channels(const sb_layer *layer, const sb_operands *operands) {
+static inline void sb_layout_sum_channels(const sb_layer *layer, const sb_operands *operands) {
     const sb_view *view = &layer->input;
     const size_t groups = (size_t)layer->geometry.groups;
     const size_t channels = (size_t)layer->geometry.in_channels / groups;

@@ -1,4 +1,4 @@
-/* Packed bits of table_linear.h, as it reads them and weights/pack_tables.c writes them. */
+/* Packed bits of table/linear.h, as it reads them and weights/pack_tables.c writes them. */
 #ifndef SB_KERNELS_TABLE_FORMAT_H
 #define SB_KERNELS_TABLE_FORMAT_H
 

@@ -1,9 +1,0 @@
-#define SB_CODES
-#define SB_LANES 8
-#define SB_FILTERS 1
-#define SB_VECTORS 1
-#include "bitserial_linear.h"
-
-void sb_u8_bitserial_linear_f1v1__portable(const sb_layer *layer, const sb_operands *operands) {
-    sb_bitserial_linear(layer, operands);
-}

@@ -1,8 +1,0 @@
-#define SB_LANES 8
-#define SB_FILTERS 8
-#define SB_VECTORS 4
-#include "bucket_layer.h"
-
-void sb_f32_bucket_conv2d_f8v4__avx2(const sb_layer *layer, const sb_operands *operands) {
-    sb_bucket_conv2d(layer, operands);
-}

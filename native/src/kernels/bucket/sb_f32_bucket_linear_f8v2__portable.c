@@ -1,8 +1,0 @@
-#define SB_LANES 4
-#define SB_FILTERS 8
-#define SB_VECTORS 2
-#include "bucket_linear.h"
-
-void sb_f32_bucket_linear_f8v2__portable(const sb_layer *layer, const sb_operands *operands) {
-    sb_bucket_linear(layer, operands);
-}

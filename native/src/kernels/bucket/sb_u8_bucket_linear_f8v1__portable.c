@@ -1,9 +1,0 @@
-#define SB_CODES
-#define SB_LANES 8
-#define SB_FILTERS 8
-#define SB_VECTORS 1
-#include "bucket_linear.h"
-
-void sb_u8_bucket_linear_f8v1__portable(const sb_layer *layer, const sb_operands *operands) {
-    sb_bucket_linear(layer, operands);
-}

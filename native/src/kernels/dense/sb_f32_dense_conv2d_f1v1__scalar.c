@@ -1,8 +1,0 @@
-#define SB_LANES 1
-#define SB_FILTERS 1
-#define SB_VECTORS 1
-#include "dense_layer.h"
-
-void sb_f32_dense_conv2d_f1v1__scalar(const sb_layer *layer, const sb_operands *operands) {
-    sb_dense_conv2d(layer, operands);
-}

@@ -1,8 +1,0 @@
-#define SB_CODES
-#define SB_LANES 1
-#define SB_VECTORS 1
-#include "dense_codes.h"
-
-void sb_u8_dense_conv2d_f1v1__scalar(const sb_layer *layer, const sb_operands *operands) {
-    sb_dense_conv2d(layer, operands);
-}

@@ -1,8 +1,0 @@
-#define SB_CODES
-#define SB_LANES 16
-#include "multiply_avx2.h"
-#include "product_linear.h"
-
-void sb_u8_dense_linear_f16v4__avx2(const sb_layer *layer, const sb_operands *operands) {
-    sb_product_linear(layer, operands);
-}

@@ -1,7 +1,0 @@
-#define SB_LANES 16
-#define SB_VECTORS 2
-#include "max_pool.h"
-
-void sb_f32_direct_max_pool2d_x16__avx512(const sb_layer *layer, const sb_operands *operands) {
-    sb_max_pool2d(layer, operands);
-}

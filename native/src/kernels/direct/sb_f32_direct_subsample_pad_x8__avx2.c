@@ -1,7 +1,0 @@
-#define SB_LANES 8
-#define SB_VECTORS 1
-#include "subsample_pad.h"
-
-void sb_f32_direct_subsample_pad_x8__avx2(const sb_layer *layer, const sb_operands *operands) {
-    sb_subsample_pad(layer, operands);
-}

@@ -1,8 +1,0 @@
-#define SB_CODES
-#define SB_LANES 1
-#define SB_VECTORS 1
-#include "subsample_pad.h"
-
-void sb_u8_direct_subsample_pad_x1__scalar(const sb_layer *layer, const sb_operands *operands) {
-    sb_subsample_pad(layer, operands);
-}

@@ -1,6 +1,0 @@
-#define SB_LANES 1
-#include "relayout.h"
-
-void sb_f32_layout_relayout_x1__scalar(const sb_layer *layer, const sb_operands *operands) {
-    sb_relayout(layer, operands);
-}

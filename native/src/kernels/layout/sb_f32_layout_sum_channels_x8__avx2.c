@@ -1,6 +1,0 @@
-#define SB_LANES 8
-#include "sum_channels.h"
-
-void sb_f32_layout_sum_channels_x8__avx2(const sb_layer *layer, const sb_operands *operands) {
-    sb_sum_channels(layer, operands);
-}

@@ -1,7 +1,0 @@
-#define SB_CODES
-#define SB_LANES 16
-#include "halo.h"
-
-void sb_u8_layout_halo_x16__avx2(const sb_layer *layer, const sb_operands *operands) {
-    sb_exchange_halo(layer, operands);
-}

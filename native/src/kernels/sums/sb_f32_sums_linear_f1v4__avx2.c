@@ -1,8 +1,0 @@
-#define SB_LANES 8
-#define SB_FILTERS 1
-#define SB_VECTORS 4
-#include "sums_linear.h"
-
-void sb_f32_sums_linear_f1v4__avx2(const sb_layer *layer, const sb_operands *operands) {
-    sb_sums_linear(layer, operands);
-}

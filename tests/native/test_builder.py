@@ -188,8 +188,8 @@ def test_subsampling_keeps_its_channels_inside_the_output(channels, complaint):
 @pytest.mark.parametrize(
     ("op", "takes", "complaint"),
     [
-        ("sharpen", {}, "operation sharpen; allowed: elementwise, flatten, max_pool2d, avg_pool2d"),
-        ("", {}, "operation ; allowed: elementwise"),
+        ("sharpen", {}, "operation sharpen; allowed: .*elementwise, .*max_pool2d, avg_pool2d"),
+        ("", {}, "operation ; allowed: .*elementwise"),
         ("avg_pool2d", {}, "avg_pool2d with 0 whole numbers; allowed: 1"),
         ("avg_pool2d", {"whole": (1, 1)}, "avg_pool2d with 2 whole numbers; allowed: 1"),
         ("avg_pool2d", {"whole": (2,)}, r"avg_pool2d with count_include_pad 2; allowed: 0\.\.1"),

@@ -79,12 +79,27 @@ typedef struct sb_cpu_info {
 
 SB_API sb_status sb_cpu_get(sb_cpu_info *info);
 
+/* Families of kernels: what a layer's weights are packed for, and kernels without weights. */
+typedef enum sb_strategy {
+    SB_STRATEGY_DENSE = 0, /* values on float32, integers on codes */
+    SB_STRATEGY_BUCKET,    /* codes: bucket walks */
+    SB_STRATEGY_SUMS,      /* codes: a list of shared sums */
+    SB_STRATEGY_BITSERIAL, /* codes, on codes: bitmaps against bit planes */
+    SB_STRATEGY_TABLE,  /* codes, linear on codes: sums of 4 inputs looked up, for a few images */
+    SB_STRATEGY_DIRECT, /* no weights */
+    SB_STRATEGY_LAYOUT, /* no weights: from one layout to another */
+    SB_STRATEGY_COUNT
+} sb_strategy;
+
+/* As in kernels.def ("dense", ...); "?" for a number that is none. */
+SB_API const char *sb_strategy_name(sb_strategy strategy);
+
 /* One row of kernels.def, which says what filters (F) and vectors (V) count; 0 where they mean
  * nothing. type: of what the kernel reads. */
 typedef struct sb_kernel_info {
     const char *name;
     sb_type type;
-    const char *strategy;
+    sb_strategy strategy;
     const char *op;
     sb_isa isa;
     bool usable;
@@ -193,20 +208,19 @@ typedef struct sb_epilogue_spec {
     float residual_scale; /* only where the step reads codes and has a residual */
 } sb_epilogue_spec;
 
-/* How codes of weights are read. Of the bucket walks, SB_WALK_DEFAULT is always fastest, the others
- * are for studies; tables are fastest for a few images. */
+/* How codes of weights are read. SB_WALK_DEFAULT is always fastest, the others are for studies. */
 typedef enum sb_walk_mode {
     SB_WALK_DEFAULT = 0,
-    SB_WALK_ZEROS,      /* sparsity support off: zeros are one more value and walked, too */
-    SB_WALK_TWO_GROUPS, /* binary weights as an add and a subtract list, without a shared total */
-    SB_WALK_TABLES      /* no walk: linear layers on codes look sums of 4 inputs up; no tile */
+    SB_WALK_ZEROS,     /* sparsity support off: zeros are one more value and walked, too */
+    SB_WALK_TWO_GROUPS /* binary weights as an add and a subtract list, without a shared total */
 } sb_walk_mode;
 
 /* How a layer with weights runs. filters F 1..8 (1..5 where a filter mixes -1, 0 and +1, and in
  * two groups), vectors V 1..8, chunk >= 1 input channels per chunk; chunk is an upper bound: it
  * shrinks where 16-bit offsets would not reach, and, for the filters concerned, where sums of
  * codes would not fit 16 bits. generated: walks become machine code where the builder generates and
- * there is a kernel for it; else the kernel of most vectors runs. Ignored by the dense strategy. */
+ * there is a kernel for it; else the kernel of most vectors runs. Other strategies than bucket
+ * ignore it, but sums its vectors, and sums and bitserial SB_WALK_TWO_GROUPS. */
 typedef struct sb_tile_spec {
     int32_t filters, vectors, chunk;
     sb_walk_mode mode;
@@ -237,18 +251,18 @@ typedef struct sb_sum_list {
     size_t nodes, operand_count, segment_count;
 } sb_sum_list;
 
-/* Exactly one of values (dense, float32 input), codes (bucket walk; -1, 0, +1) and integers
- * (dense, input of codes; -63..63) is given; all are row-major [K][C/G][R][S]. With codes and
- * integers: w[k] = scale[k] * codes[k] + offset[k], offset may be absent. */
+/* strategy says which of values, codes (-1, 0, +1) and integers (-63..63) is given, row-major
+ * [K][C/G][R][S]; it and no other. With codes and integers: w[k] = scale[k] * codes[k] + offset[k],
+ * offset may be absent. */
 typedef struct sb_weight_spec {
+    sb_strategy strategy;
     sb_floats values;
     sb_codes codes, integers;
     sb_floats scale;
     sb_floats offset;
     sb_tile_spec tile;
     sb_order order;          /* absent: filters are walked in their own order */
-    const sb_sum_list *sums; /* NULL: codes are walked in buckets */
-    bool bit_serial;         /* or, on inputs of codes, popcounts of bit planes */
+    const sb_sum_list *sums; /* of SB_STRATEGY_SUMS; else NULL */
 } sb_weight_spec;
 
 /* Integer weights of at most this size: two products with a code of 8 bits fit 16 bits. */

@@ -49,6 +49,7 @@ typedef struct sb_step {
     size_t totals_offset_bytes;
     size_t scratch_bytes;       /* copies and totals */
     size_t share_scratch_bytes; /* of every share, behind them */
+    size_t packed_bytes;        /* of low-bit weights beside values and factors */
 } sb_step;
 
 /* The kernels behind the stages, of the program's instruction set, of one type. */

@@ -15,6 +15,20 @@
 #undef SB_KERNEL_GENERATED
 #undef SB_KERNEL_PRODUCTS
 
+/* Every strategy, and its name in kernels.def. */
+#define SB_STRATEGIES(ROW)                                                                         \
+    ROW(DENSE, dense)                                                                              \
+    ROW(BUCKET, bucket)                                                                            \
+    ROW(SUMS, sums)                                                                                \
+    ROW(BITSERIAL, bitserial)                                                                      \
+    ROW(TABLE, table)                                                                              \
+    ROW(DIRECT, direct)                                                                            \
+    ROW(LAYOUT, layout)
+#define SB_STRATEGY_NUMBER(enumerator, name) STRATEGY_##name = SB_STRATEGY_##enumerator,
+#define SB_STRATEGY_NAME(enumerator, name) [SB_STRATEGY_##enumerator] = #name,
+enum { SB_STRATEGIES(SB_STRATEGY_NUMBER) };
+static const char *const STRATEGY_NAMES[SB_STRATEGY_COUNT] = {SB_STRATEGIES(SB_STRATEGY_NAME)};
+
 #define SB_KERNEL_TYPE_f32 SB_TYPE_F32
 #define SB_KERNEL_TYPE_u8 SB_TYPE_U8
 #define SB_KERNEL_ISA_scalar SB_ISA_SCALAR
@@ -38,8 +52,9 @@
 #define SB_KERNEL_GENERATED(act, strategy, op, tile, isa, filters, vectors, lanes, together)       \
     SB_ROW(act, strategy, op, tile, isa, filters, vectors, lanes, together)
 #define SB_ROW(act, strategy, op, tile, isa, filters, vectors, lanes, together)                    \
-    {{"sb_" #act "_" #strategy "_" #op "_" #tile "__" #isa, SB_KERNEL_TYPE_##act, #strategy, #op,  \
-      SB_KERNEL_ISA_##isa, true, filters, vectors, lanes, together},                               \
+    {{"sb_" #act "_" #strategy "_" #op "_" #tile "__" #isa, SB_KERNEL_TYPE_##act,                  \
+      (sb_strategy)STRATEGY_##strategy, #op, SB_KERNEL_ISA_##isa, true, filters, vectors, lanes,   \
+      together},                                                                                   \
      SB_KERNEL_RUN_##isa(SB_KERNEL_SYMBOL(act, strategy, op, tile, isa))},
 #define SB_KERNEL_PRODUCTS SB_KERNEL
 static const sb_kernel_row ROWS[] = {
@@ -66,7 +81,7 @@ sb_status sb_kernel_get(size_t index, sb_kernel_info *info) {
 
 static bool serves(const sb_kernel_row *row, const sb_kernel_query *query, int isa) {
     return row->run && (int)row->info.isa == isa && row->info.type == query->type &&
-           !strcmp(row->info.op, query->op) && !strcmp(row->info.strategy, query->strategy) &&
+           row->info.strategy == query->strategy && !strcmp(row->info.op, query->op) &&
            row->info.filters >= query->filters && row->info.vectors <= query->vectors &&
            (row->info.together > 0) == query->generated;
 }
@@ -90,8 +105,12 @@ const sb_kernel_row *sb_registry_find(const sb_kernel_query *query) {
 }
 
 const sb_kernel_row *sb_registry_stage(const char *op, sb_isa isa, sb_type type) {
-    const sb_kernel_query query = {"layout", op, isa, type, 0, SB_MAX_VECTORS, false};
+    const sb_kernel_query query = {SB_STRATEGY_LAYOUT, op, isa, type, 0, SB_MAX_VECTORS, false};
     return sb_registry_find(&query);
+}
+
+const char *sb_strategy_name(sb_strategy strategy) {
+    return (unsigned)strategy < SB_STRATEGY_COUNT ? STRATEGY_NAMES[strategy] : "?";
 }
 
 const char *sb_type_name(sb_type type) {

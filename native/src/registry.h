@@ -13,7 +13,8 @@ typedef struct sb_kernel_row {
 /* What a step asks for. type: of its input. filters, vectors: the tile of the plan; 0 filters where
  * any will do. */
 typedef struct sb_kernel_query {
-    const char *strategy, *op;
+    sb_strategy strategy;
+    const char *op;
     sb_isa isa;
     sb_type type;
     int32_t filters, vectors;

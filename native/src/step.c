@@ -14,7 +14,7 @@ sb_status sb_find_kernel(sb_builder *builder, const sb_kernel_query *query, sb_s
         return SB_OK;
     return sb_complain(builder, SB_UNSUPPORTED,
                        "no %s %s kernel for %s up to isa %s walks %d filters and %d vectors",
-                       sb_type_name(query->type), query->strategy, query->op,
+                       sb_type_name(query->type), sb_strategy_name(query->strategy), query->op,
                        sb_isa_name(query->isa), query->filters, query->vectors);
 }
 

@@ -105,11 +105,13 @@ int main(void) {
     for (int32_t k = 0; k < one->filters; ++k)
         scale[k] = 1.0f;
     const sb_weight_spec weight = {
+        .strategy = one->summed == 1   ? SB_STRATEGY_SUMS
+                    : one->summed == 2 ? SB_STRATEGY_BITSERIAL
+                                       : SB_STRATEGY_BUCKET,
         .codes = {codes, count},
         .scale = {scale, (size_t)one->filters},
         .tile = {one->tile_filters, 1, one->chunk, (sb_walk_mode)one->mode},
-        .sums = one->summed == 1 ? &list : NULL,
-        .bit_serial = one->summed == 2};
+        .sums = one->summed == 1 ? &list : NULL};
     sb_program *program = build(one, &weight);
     const size_t images = (size_t)one->images;
     const size_t pixels = (size_t)(output_size(one, one->height) * output_size(one, one->width));

@@ -116,6 +116,10 @@ static sb_weight_spec weight_for(const sb_maker *maker, size_t count, int32_t fi
         spec.integers = (sb_codes){codes, count};
     else
         spec.codes = (sb_codes){codes, count};
+    if (kind == 2 || (kind == 0 && type != SB_TYPE_F32))
+        spec.strategy = any(0, 2) ? SB_STRATEGY_BUCKET : (sb_strategy)any(2, 4);
+    if (!any(0, 2 * maker->odds))
+        spec.strategy = (sb_strategy)any(-1, SB_STRATEGY_COUNT);
     spec.scale = (sb_floats){numbers, (size_t)filters};
     if (any(0, 1))
         spec.offset = spec.scale;

@@ -120,6 +120,7 @@ class Weights:
 
     def native(self, tile, *, generated=False):
         return _signbin.Weight(
+            strategy=_signbin.Strategy.BUCKET,
             codes=self.codes.reshape(-1),
             scale=self.scale,
             offset=self.offset,
@@ -149,7 +150,7 @@ def low_bit(rng, shape, value_set, density=0.4):
 
 def float_weight(values):
     flat = np.ascontiguousarray(values, np.float32).reshape(-1)
-    return _signbin.Weight(values=flat, tile=(1, 1, 1))
+    return _signbin.Weight(strategy=_signbin.Strategy.DENSE, values=flat, tile=(1, 1, 1))
 
 
 class OneLayer:

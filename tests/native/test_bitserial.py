@@ -42,12 +42,12 @@ def test_a_bit_serial_convolution_equals_the_integers(oracle, codes_oracle, row,
             shapes = ((conv.channels, *conv.size), (conv.filters, *conv.output))
             layer = codes_oracle.Program(row.isa, shapes, (given, given), threads=2)
             weight = _signbin.Weight(
+                strategy=_signbin.Strategy.BITSERIAL,
                 codes=weights.codes.reshape(-1),
                 scale=scale,
                 offset=offset,
                 tile=(1, 1, 1),
                 mode=mode,
-                bit_serial=True,
             )
             chain = codes_oracle.Chain(scale, np.float32(chain.bias), offset)
             layer.builder.add_conv2d(
@@ -77,11 +77,11 @@ def test_a_bit_serial_linear_layer_equals_the_integers(oracle, codes_oracle, row
                 place=_signbin.Place.BATCH,
             )
             weight = _signbin.Weight(
+                strategy=_signbin.Strategy.BITSERIAL,
                 codes=weights.codes.reshape(-1),
                 scale=scale,
                 offset=offset,
                 tile=(1, 1, 1),
-                bit_serial=True,
             )
             chain = codes_oracle.Chain(scale, None, offset)
             layer.builder.add_linear(layer.input, layer.output, weight, chain.epilogue())
@@ -100,9 +100,15 @@ def test_bit_planes_need_codes_and_are_no_list_of_sums():
     builder = _signbin.Builder("scalar", 0)
     source = builder.add_value((2, 1, 1), _signbin.Place.INPUT)
     target = builder.add_value((2, 1, 1), _signbin.Place.OUTPUT)
-    both = _signbin.Weight(codes=codes, scale=scale, tile=(1, 1, 1), sums=sums, bit_serial=True)
-    with pytest.raises(_signbin.StatusError, match="one of them"):
+    both = _signbin.Weight(
+        strategy=_signbin.Strategy.BITSERIAL, codes=codes, scale=scale, tile=(1, 1, 1), sums=sums
+    )
+    with pytest.raises(
+        _signbin.StatusError, match="a list of sums for strategy bitserial; allowed: for sums"
+    ):
         builder.add_linear(source, target, both, _signbin.Epilogue())
-    on_floats = _signbin.Weight(codes=codes, scale=scale, tile=(1, 1, 1), bit_serial=True)
+    on_floats = _signbin.Weight(
+        strategy=_signbin.Strategy.BITSERIAL, codes=codes, scale=scale, tile=(1, 1, 1)
+    )
     with pytest.raises(_signbin.StatusError, match="no f32 bitserial kernel"):
         builder.add_linear(source, target, on_floats, _signbin.Epilogue())

@@ -87,7 +87,7 @@ def test_a_step_may_not_write_over_what_it_reads():
 )
 def test_windows_that_do_not_map_the_shapes_are_refused(window):
     builder = builder_with([(1, 4, 4), (1, 4, 4)])
-    weight = _signbin.Weight(values=ones(1), tile=(1, 1, 1))
+    weight = _signbin.Weight(strategy=_signbin.Strategy.DENSE, values=ones(1), tile=(1, 1, 1))
     with pytest.raises(_signbin.StatusError, match="SB_INVALID_ARGUMENT"):
         builder.add_conv2d(0, 1, window, 1, weight, PLAIN)
     with pytest.raises(_signbin.StatusError, match="SB_INVALID_ARGUMENT"):
@@ -97,13 +97,15 @@ def test_windows_that_do_not_map_the_shapes_are_refused(window):
 @pytest.mark.parametrize("groups", [0, -1, 3, INT_MAX])
 def test_groups_must_divide_the_channels(groups):
     builder = builder_with([(4, 2, 2), (4, 2, 2)])
-    weight = _signbin.Weight(values=ones(16), tile=(1, 1, 1))
+    weight = _signbin.Weight(strategy=_signbin.Strategy.DENSE, values=ones(16), tile=(1, 1, 1))
     with pytest.raises(_signbin.StatusError, match="groups"):
         builder.add_conv2d(0, 1, POINT, groups, weight, PLAIN)
 
 
 CODES = np.ones(16, np.int8)
-FINE = {"codes": CODES, "scale": ones(4), "tile": (4, 1, 4)}
+BUCKET, DENSE = _signbin.Strategy.BUCKET, _signbin.Strategy.DENSE
+FINE = {"strategy": BUCKET, "codes": CODES, "scale": ones(4), "tile": (4, 1, 4)}
+VALUES = {"strategy": DENSE, "codes": None}
 
 
 @pytest.mark.parametrize(
@@ -113,8 +115,12 @@ FINE = {"codes": CODES, "scale": ones(4), "tile": (4, 1, 4)}
         ({"codes": np.full(16, 2, np.int8)}, "weight code 0: 2"),
         ({"codes": None}, "exactly one"),
         ({"values": ones(16)}, "exactly one"),
-        ({"codes": None, "values": ones(17)}, "weight values: 17 numbers; allowed: 16"),
-        ({"codes": None, "values": np.full(16, np.nan, np.float32)}, "not finite"),
+        ({"codes": None, "values": ones(16)}, "values for strategy bucket on f32; allowed: codes"),
+        ({"strategy": DENSE}, "codes for strategy dense on f32; allowed: values"),
+        ({"strategy": _signbin.Strategy.DIRECT}, "strategy direct .* takes no weights"),
+        ({"strategy": _signbin.Strategy.SUMS}, "a list of sums: there is none"),
+        ({**VALUES, "values": ones(17)}, "weight values: 17 numbers; allowed: 16"),
+        ({**VALUES, "values": np.full(16, np.nan, np.float32)}, "not finite"),
         ({"scale": None}, "scales"),
         ({"scale": ones(3)}, "weight scale: 3 numbers; allowed: 4"),
         ({"scale": np.full(4, np.inf, np.float32)}, "not finite"),
@@ -234,7 +240,9 @@ def test_a_window_too_wide_for_offsets_names_the_remedy():
     width = 70000
     builder = builder_with([(1, 3, 4 * width), (1, 1, 4 * width)])
     window = (3, 1, 1, 1, 0, 0, 1, 1)
-    weight = _signbin.Weight(codes=np.ones(3, np.int8), scale=ones(1), tile=(1, 1, 1))
+    weight = _signbin.Weight(
+        strategy=_signbin.Strategy.BUCKET, codes=np.ones(3, np.int8), scale=ones(1), tile=(1, 1, 1)
+    )
     with pytest.raises(_signbin.StatusError, match=r"SB_UNSUPPORTED.*dense strategy"):
         builder.add_conv2d(0, 1, window, 1, weight, PLAIN)
 

@@ -84,8 +84,8 @@ INTEGERS = np.ones(16, np.int8)
     ("given", "made", "change", "complaint"),
     [
         (None, U8, {}, "from f32 to codes"),
-        (None, None, {}, "integers on codes"),
-        (U8, U8, {"integers": None, "values": ones(16)}, "values on f32"),
+        (None, None, {}, "integers for strategy dense on f32; allowed: values"),
+        (U8, U8, {"integers": None, "values": ones(16)}, "values for .* on u8; allowed: integers"),
         (U8, U8, {"codes": INTEGERS}, "exactly one of values, codes and integers"),
         (U8, U8, {"integers": None}, "exactly one of values, codes and integers"),
         (U8, U8, {"integers": INTEGERS[:15]}, "integer weights: 15; allowed: 16"),
@@ -97,17 +97,19 @@ INTEGERS = np.ones(16, np.int8)
     ],
 )
 def test_weights_fit_what_they_multiply(given, made, change, complaint):
-    weight = {"integers": INTEGERS, "scale": ones(4), "tile": (1, 1, 1), **change}
+    dense = _signbin.Strategy.DENSE
+    fine = {"strategy": dense, "integers": INTEGERS, "scale": ones(4), "tile": (1, 1, 1)}
     builder = builder_of(((4, 2, 2), given), ((4, 2, 2), made))
     with pytest.raises(_signbin.StatusError, match=complaint):
-        builder.add_conv2d(1, 2, POINT, 1, _signbin.Weight(**weight), PLAIN)
+        builder.add_conv2d(1, 2, POINT, 1, _signbin.Weight(**{**fine, **change}), PLAIN)
 
 
 @pytest.mark.parametrize("kind", ["codes", "integers"])
 def test_sums_that_leave_int32_are_refused(kind):
     channels = INT_MAX // 255 // (63 if kind == "integers" else 1) + 1
     weights = np.full(channels, 63 if kind == "integers" else 1, np.int8)
-    weight = _signbin.Weight(**{kind: weights}, scale=ones(1), tile=(1, 1, 64))
+    strategy = _signbin.Strategy.BUCKET if kind == "codes" else _signbin.Strategy.DENSE
+    how = {"strategy": strategy, "scale": ones(1), "tile": (1, 1, 64)}
     for missing in (0, 1):
         shape = (channels - missing, 1, 1)
         builder = _signbin.Builder("scalar", 0, 1 << 30)
@@ -115,9 +117,7 @@ def test_sums_that_leave_int32_are_refused(kind):
         builder.add_value(shape, _signbin.Place.BATCH, 0, codes=U8)
         builder.add_value((1, 1, 1), OUTPUT)
         builder.add_direct("quantize", 0, 1, real=(1.0,))
-        weight = _signbin.Weight(
-            **{kind: weights[: channels - missing]}, scale=ones(1), tile=(1, 1, 64)
-        )
+        weight = _signbin.Weight(**{kind: weights[: channels - missing]}, **how)
         if missing:
             builder.add_linear(1, 2, weight, PLAIN)
         else:

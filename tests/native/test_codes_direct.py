@@ -119,7 +119,12 @@ def test_an_exchanged_halo_holds_the_neighbours_and_zeros_outside(
     q = codes.random(rng, (1, channels, *size))
     conv = oracle.Conv(channels, size, channels, (5, 3), (1, 1), (2, 1), (1, 1), channels)
     ones = np.ones(channels, np.float32)
-    weight = _signbin.Weight(codes=np.ones(15 * channels, np.int8), scale=ones / 15, tile=(1, 1, 1))
+    weight = _signbin.Weight(
+        strategy=_signbin.Strategy.BUCKET,
+        codes=np.ones(15 * channels, np.int8),
+        scale=ones / 15,
+        tile=(1, 1, 1),
+    )
     for blocks_x, halo in itertools.product((1, 2, 16), ((2, 2, 1, 1), (4, 3, 2, 1))):
         program = codes_oracle.Program(isa, ((channels, *size),) * 2, (codes, sums), threads)
         layout = layout_of(isa, size, blocks_x, halo, channels + 1)

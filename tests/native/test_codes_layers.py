@@ -58,12 +58,12 @@ class Case:
     def weight(self, row, tile=None, mode=_signbin.WalkMode.DEFAULT):
         flat = np.ascontiguousarray(self.codes.reshape(-1))
         kind = {"integers": flat} if row.strategy == "dense" else {"codes": flat}
-        if row.strategy == "table":
-            mode = _signbin.WalkMode.TABLES
         tile = (row.filters, row.vectors, 64) if tile is None else tile
         chain = self.chain
         factors = {"scale": chain.scale, "offset": chain.offset}
-        return _signbin.Weight(**factors, tile=tile, mode=mode, generated=row.generated, **kind)
+        how = {"tile": tile, "mode": mode, "generated": row.generated}
+        strategy = _signbin.Strategy[row.strategy.upper()]
+        return _signbin.Weight(strategy=strategy, **factors, **how, **kind)
 
 
 def draw(oracle, codes_oracle, rng, shape, value_set, density=0.4, **quantisation):

@@ -30,7 +30,13 @@ def chain_for(codes_oracle, codes, offset=False):
 
 def integers(codes, chain):
     flat = np.ascontiguousarray(codes.reshape(-1))
-    return _signbin.Weight(integers=flat, scale=chain.scale, offset=chain.offset, tile=(1, 1, 1))
+    return _signbin.Weight(
+        strategy=_signbin.Strategy.DENSE,
+        integers=flat,
+        scale=chain.scale,
+        offset=chain.offset,
+        tile=(1, 1, 1),
+    )
 
 
 def blocked(layer, row, conv, blocks_x):
@@ -227,11 +233,11 @@ def test_tables_equal_the_integers(codes_oracle, row, values, threads):
         codes = rng.choice(np.array(values, np.int8), (filters, channels))
         chain = chain_for(codes_oracle, codes, offset=threads == 3)
         weight = _signbin.Weight(
+            strategy=_signbin.Strategy.TABLE,
             codes=codes.reshape(-1),
             scale=chain.scale,
             offset=chain.offset,
             tile=(1, 1, 1),
-            mode=_signbin.WalkMode.TABLES,
         )
         for given, q in (
             (codes_oracle.Quantized(0, 255), np.full((1, channels), 255)),
@@ -245,10 +251,10 @@ def test_tables_equal_the_integers(codes_oracle, row, values, threads):
 def test_tables_where_no_kernel_reads_them_are_refused(codes_oracle, isa):
     layer = codes_oracle.Program(isa, ((4,), (2,)), (codes_oracle.Quantized(), None), place=BATCH)
     weight = _signbin.Weight(
+        strategy=_signbin.Strategy.TABLE,
         codes=np.ones(8, np.int8),
         scale=np.ones(2, np.float32),
         tile=(1, 1, 1),
-        mode=_signbin.WalkMode.TABLES,
     )
     with pytest.raises(_signbin.StatusError, match="no u8 table kernel for linear"):
         layer.builder.add_linear(layer.input, layer.output, weight, _signbin.Epilogue())

@@ -246,7 +246,12 @@ def test_a_dense_kernel_propagates_what_numpy_propagates(oracle, row, bad):
 def test_an_outlier_costs_no_precision_in_other_groups_of_filters(oracle):
     conv = oracle.Conv(channels=2, size=(4, 4), filters=2, kernel=(1, 1))
     codes = np.array([[1, 0], [0, 1]], np.int8).reshape(2, 2, 1, 1)
-    weight = _signbin.Weight(codes=codes.reshape(-1), scale=np.ones(2, np.float32), tile=(1, 1, 2))
+    weight = _signbin.Weight(
+        strategy=_signbin.Strategy.BUCKET,
+        codes=codes.reshape(-1),
+        scale=np.ones(2, np.float32),
+        tile=(1, 1, 2),
+    )
     x = np.full((1, 2, 4, 4), 0.1, np.float32)
     x[:, 0] = 1e9
     actual, _ = oracle.run_conv2d("portable", conv, weight, x)

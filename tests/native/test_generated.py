@@ -43,6 +43,7 @@ class Run:
             layer_input = builder.add_value(shape, _signbin.Place.ARENA, codes=(128, 255))
             builder.add_direct("quantize", given, layer_input, real=(20.0,))
         weight = _signbin.Weight(
+            strategy=_signbin.Strategy.BUCKET,
             codes=self.weights.codes.reshape(-1),
             scale=self.weights.scale,
             offset=self.weights.offset,
@@ -235,7 +236,8 @@ assert check.status.value == "warn" and check.remedy
 builder = _signbin.Builder("avx2", 0, generates=True)
 builder.add_value((16, 14, 14), _signbin.Place.INPUT)
 builder.add_value((32, 14, 14), _signbin.Place.OUTPUT)
-asked = _signbin.Weight(codes=codes.reshape(-1), scale=np.ones(32, np.float32), generated=True,
+asked = _signbin.Weight(strategy=_signbin.Strategy.BUCKET, codes=codes.reshape(-1),
+                        scale=np.ones(32, np.float32), generated=True,
                         tile=(tile["filters"], tile["vectors"], tile["chunk"]))
 builder.add_conv2d(0, 1, (3, 3, 1, 1, 1, 1, 1, 1), 1, asked, _signbin.Epilogue())
 fallen = builder.finish()

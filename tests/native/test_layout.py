@@ -84,7 +84,9 @@ def test_an_exchanged_halo_holds_the_neighbours_and_zeros_outside(isa, size, thr
     padded = np.pad(2 * x, ((0, 0), (0, 0), (2, 2), (1, 1)))
     view = np.lib.stride_tricks.sliding_window_view(padded, (5, 3), axis=(2, 3))
     window = (5, 3, 1, 1, 2, 1, 1, 1)
-    ones = _signbin.Weight(values=np.ones(3 * 15, np.float32), tile=(1, 1, 1))
+    ones = _signbin.Weight(
+        strategy=_signbin.Strategy.DENSE, values=np.ones(3 * 15, np.float32), tile=(1, 1, 1)
+    )
 
     def convolve(builder, source, target):
         builder.add_conv2d(source, target, window, 3, ones, PLAIN)
@@ -170,7 +172,9 @@ def test_only_a_sane_number_of_threads_is_made(threads):
 
 def test_linear_layers_refuse_values_of_one_image_at_a_time():
     builder = _signbin.Builder("scalar", 64, 64)
-    weight = _signbin.Weight(values=np.ones(4, np.float32), tile=(1, 1, 1))
+    weight = _signbin.Weight(
+        strategy=_signbin.Strategy.DENSE, values=np.ones(4, np.float32), tile=(1, 1, 1)
+    )
     builder.add_value((2, 1, 1), _signbin.Place.INPUT)
     builder.add_value((2, 1, 1), _signbin.Place.ARENA)
     builder.add_value((2, 1, 1), _signbin.Place.BATCH)
@@ -183,7 +187,11 @@ def test_linear_layers_refuse_values_of_one_image_at_a_time():
 
 def test_steps_after_a_linear_layer_see_every_image():
     builder = _signbin.Builder("auto", 0, 64)
-    weight = _signbin.Weight(values=np.eye(3, dtype=np.float32).reshape(-1), tile=(1, 1, 1))
+    weight = _signbin.Weight(
+        strategy=_signbin.Strategy.DENSE,
+        values=np.eye(3, dtype=np.float32).reshape(-1),
+        tile=(1, 1, 1),
+    )
     builder.add_value((3, 1, 1), _signbin.Place.INPUT)
     builder.add_value((3, 1, 1), _signbin.Place.BATCH)
     builder.add_value((3, 1, 1), _signbin.Place.OUTPUT)

@@ -20,7 +20,13 @@ def random_order(rng, groups, chunks, filters):
 
 
 def weight_of(codes, scale, tile, order):
-    return _signbin.Weight(codes=codes.reshape(-1), scale=scale, tile=tile, order=order)
+    return _signbin.Weight(
+        strategy=_signbin.Strategy.BUCKET,
+        codes=codes.reshape(-1),
+        scale=scale,
+        tile=tile,
+        order=order,
+    )
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -54,6 +54,7 @@ def native_weight(weight, sums, vectors, **factors):
     two = sums.form is BinaryForm.TWO_GROUPS
     given = factors or {"scale": weight.scale, "offset": weight.offset}
     return _signbin.Weight(
+        strategy=_signbin.Strategy.SUMS,
         codes=np.ascontiguousarray(weight.codes).reshape(-1),
         tile=(1, vectors, 1),
         mode=_signbin.WalkMode.TWO_GROUPS if two else _signbin.WalkMode.DEFAULT,
@@ -236,6 +237,7 @@ def build(oracle, codes, arrays, *, groups=1, isa="portable"):
     filters, channels = codes.shape
     conv = oracle.Conv(channels * groups, (2, 2), filters, kernel=(1, 1), groups=groups)
     weight = _signbin.Weight(
+        strategy=_signbin.Strategy.SUMS,
         codes=codes.reshape(-1),
         scale=np.ones(filters, np.float32),
         tile=(1, 8, 1),
@@ -302,12 +304,17 @@ def test_convolution_groups_may_not_share_a_segment(oracle):
 
 def test_a_list_comes_with_codes():
     weight = _signbin.Weight(
-        values=np.ones(4, np.float32), tile=(1, 1, 1), sums=_signbin.SumList(*GOOD)
+        strategy=_signbin.Strategy.SUMS,
+        values=np.ones(4, np.float32),
+        tile=(1, 1, 1),
+        sums=_signbin.SumList(*GOOD),
     )
     builder = _signbin.Builder("scalar", 0)
     source = builder.add_value((2, 1, 1), _signbin.Place.INPUT)
     target = builder.add_value((2, 1, 1), _signbin.Place.OUTPUT)
-    with pytest.raises(_signbin.StatusError, match="comes with codes"):
+    with pytest.raises(
+        _signbin.StatusError, match="values for strategy sums on f32; allowed: codes"
+    ):
         builder.add_linear(source, target, weight, _signbin.Epilogue())
 
 
@@ -336,7 +343,11 @@ def test_sums_that_cancel_and_turn_are_exact_on_codes(oracle, codes_oracle):
     for isa in dict.fromkeys(row.isa for row in CODES):
         layer = codes_oracle.Program(isa, ((3,), (2,)), (given, result), place=_signbin.Place.BATCH)
         weight = _signbin.Weight(
-            codes=codes.reshape(-1), scale=np.full(2, 0.2, np.float32), tile=(1, 1, 1), sums=sums
+            strategy=_signbin.Strategy.SUMS,
+            codes=codes.reshape(-1),
+            scale=np.full(2, 0.2, np.float32),
+            tile=(1, 1, 1),
+            sums=sums,
         )
         layer.builder.add_linear(layer.input, layer.output, weight, _signbin.Epilogue())
         q = np.array([[255, 255, 255], [0, 255, 7], [255, 0, 255], [0, 0, 0]])

@@ -118,8 +118,8 @@ static sb_status find_kernel(sb_builder *builder, const sb_direct_op *op, sb_ste
         step->kernel = sb_registry_stage(op->stage, builder->isa, codes ? SB_TYPE_U8 : SB_TYPE_F32);
         return SB_OK;
     }
-    const sb_kernel_query query = {"direct", op->name,       builder->isa, type,
-                                   0,        SB_MAX_VECTORS, false};
+    const sb_kernel_query query = {SB_STRATEGY_DIRECT, op->name, builder->isa, type, 0,
+                                   SB_MAX_VECTORS,     false};
     return sb_find_kernel(builder, &query, step);
 }
 

@@ -26,14 +26,14 @@ sb_status sb_builder_add_conv2d(sb_builder *builder, const sb_conv2d_spec *spec)
         status = sb_set_epilogue(builder, &spec->epilogue, (size_t)geometry->out_channels,
                                  &step.layer.epilogue);
     if (status == SB_OK)
-        status = sb_install_weights(builder, &spec->weight, "conv2d", &step);
+        status = sb_install_weights(builder, &spec->weight, &step);
     return status == SB_OK ? sb_append_step(builder, &step) : status;
 }
 
 sb_status sb_builder_add_linear(sb_builder *builder, const sb_linear_spec *spec) {
     if (!builder || !spec)
         return SB_INVALID_ARGUMENT;
-    sb_step step = {0};
+    sb_step step = {.batched = true};
     sb_geometry *geometry = &step.layer.geometry;
     const sb_window_spec point = {1, 1, 1, 1, 0, 0, 1, 1};
     sb_status status =
@@ -51,6 +51,6 @@ sb_status sb_builder_add_linear(sb_builder *builder, const sb_linear_spec *spec)
         status = sb_set_epilogue(builder, &spec->epilogue, (size_t)geometry->out_channels,
                                  &step.layer.epilogue);
     if (status == SB_OK)
-        status = sb_install_weights(builder, &spec->weight, "linear", &step);
+        status = sb_install_weights(builder, &spec->weight, &step);
     return status == SB_OK ? sb_append_step(builder, &step) : status;
 }

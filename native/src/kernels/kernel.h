@@ -112,7 +112,6 @@ typedef struct sb_bucket_weights {
     int32_t walk_groups;
     int32_t radix;              /* 2 or 3 */
     int32_t chunk, chunk_count; /* channels per chunk (the last may be shorter), chunks */
-    size_t packed_bytes;        /* of counts and offsets */
     int32_t block;
     bool merges, zeros, regrouped;
     /* radix 3: which digit changes after step i of a walk over f+1 filters, | 0x80 if upwards */
@@ -143,7 +142,7 @@ typedef struct sb_sums_weights {
  * filters; minus: NULL where no filter mixes signs. words: per tap. */
 typedef struct sb_bit_weights {
     const uint64_t *plus, *minus;
-    size_t words, bytes;
+    size_t words;
 } sb_bit_weights;
 
 /* Codes: from S, the sum of raw codes that a walk or product makes, to the exact sum

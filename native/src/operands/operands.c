@@ -7,8 +7,6 @@
 #include "step.h"
 #include "view_plan.h"
 
-#include <string.h>
-
 enum { ALIGNMENT = 64 };
 
 static sb_geometry extent_geometry(const sb_extent *extent) {
@@ -184,8 +182,7 @@ sb_status sb_place_batch(sb_builder *builder, sb_step *step) {
     return SB_OK;
 }
 
-sb_status sb_place_layer(sb_builder *builder, const char *op, sb_step *step) {
-    step->batched = !strcmp(op, "linear");
+sb_status sb_place_layer(sb_builder *builder, sb_step *step) {
     if (step->batched)
         return sb_place_batch(builder, step);
     return sb_place_windows(builder, (float)step->layer.epilogue.requantize.input_zero, step);

@@ -18,8 +18,8 @@ sb_status sb_place_whole_image(sb_builder *builder, sb_step *step);
 /* Plain values of the whole batch, as they are: linear layers and what follows them. */
 sb_status sb_place_batch(sb_builder *builder, sb_step *step);
 
-/* A layer with weights: windows, or the whole batch where op is "linear". */
-sb_status sb_place_layer(sb_builder *builder, const char *op, sb_step *step);
+/* A layer with weights: windows, or where step->batched the whole batch. */
+sb_status sb_place_layer(sb_builder *builder, sb_step *step);
 
 /* Both values as they lie, for a kernel that takes any view to any other. */
 void sb_place_relay(sb_builder *builder, sb_step *step);

@@ -29,9 +29,7 @@ const char *sb_program_step_kernel(const sb_program *program, size_t step) {
 size_t sb_program_step_packed_bytes(const sb_program *program, size_t step) {
     if (!program || step >= sb_program_step_count(program))
         return 0;
-    const sb_layer *layer = &program->contents.steps[step].layer;
-    return layer->buckets.packed_bytes +
-           layer->sum_list.word_count * sizeof *layer->sum_list.words + layer->bits.bytes;
+    return program->contents.steps[step].packed_bytes;
 }
 
 size_t sb_program_machine_code_bytes(const sb_program *program) {

@@ -3,39 +3,12 @@
 #include "checked.h"
 #include "complain.h"
 #include "kernels/view.h"
-#include "operands/operands.h"
 #include "step.h"
 
-#include <string.h>
-
-static sb_status check_codes(sb_builder *builder, const sb_codes *codes, size_t count) {
-    if (codes->count != count)
-        return sb_complain(builder, SB_INVALID_ARGUMENT, "weight codes: %zu; allowed: %zu",
-                           codes->count, count);
-    for (size_t i = 0; i < count; ++i)
-        if (codes->data[i] < -1 || codes->data[i] > 1)
-            return sb_complain(builder, SB_INVALID_ARGUMENT,
-                               "weight code %zu: %d; allowed: -1, 0, +1", i, codes->data[i]);
-    return SB_OK;
-}
-
-sb_status sb_read_codes(sb_builder *builder, const sb_weight_spec *spec, size_t count,
-                        const sb_step *step, sb_code_spec *codes) {
-    const size_t filters = (size_t)step->layer.geometry.out_channels;
-    *codes = (sb_code_spec){.codes = spec->codes.data,
-                            .taps = count / filters,
-                            .filters = step->layer.geometry.out_channels};
-    sb_status status = check_codes(builder, &spec->codes, count);
-    if (status == SB_OK)
-        status = sb_copy_floats(builder, &spec->scale, filters, "weight scale", &codes->scale);
-    if (status == SB_OK)
-        status = sb_copy_floats(builder, &spec->offset, filters, "weight offset", &codes->offset);
-    return status;
-}
-
-sb_status sb_check_mode(sb_builder *builder, sb_walk_mode mode) {
+sb_status sb_check_mode(const sb_weight_job *job) {
+    const sb_walk_mode mode = job->spec->tile.mode;
     if (mode != SB_WALK_DEFAULT && mode != SB_WALK_TWO_GROUPS)
-        return sb_complain(builder, SB_INVALID_ARGUMENT, "tile: walk mode %d is none of sums",
+        return sb_complain(job->builder, SB_INVALID_ARGUMENT, "tile: walk mode %d is none of sums",
                            (int)mode);
     return SB_OK;
 }
@@ -55,19 +28,19 @@ static void move_signs(sb_layer *layer, size_t filters, const float *scale, floa
     layer->sums.plain = true;
 }
 
-sb_status sb_set_factors(sb_builder *builder, const sb_code_spec *codes, int32_t radix,
-                         const int32_t *lift, sb_step *step) {
-    sb_memory *memory = &builder->contents.memory;
+sb_status sb_set_factors(const sb_weight_job *job, int32_t radix, const int32_t *lift) {
+    sb_memory *memory = &job->builder->contents.memory;
+    const sb_code_spec *codes = &job->codes;
     const size_t filters = (size_t)codes->filters;
-    sb_layer *layer = &step->layer;
+    sb_layer *layer = &job->step->layer;
     float *factor = sb_memory_take(memory, filters, sizeof *factor);
     float *shift = sb_memory_take(memory, filters, sizeof *shift);
     int32_t *flips = sb_memory_take(memory, filters, sizeof *flips);
     int32_t *twice = sb_memory_take(memory, filters, sizeof *twice);
     int32_t *shifts = sb_memory_take(memory, filters, sizeof *shifts);
     if (!factor || !shift || !flips || !twice || !shifts)
-        return sb_complain(builder, SB_OUT_OF_MEMORY, "no memory for the factors of a layer");
-    if (step->kernel->info.type == SB_TYPE_F32) {
+        return sb_complain(job->builder, SB_OUT_OF_MEMORY, "no memory for the factors of a layer");
+    if (sb_input_type(job) == SB_TYPE_F32) {
         sb_pack_factors(codes, radix, factor, shift);
         layer->epilogue.scale = factor;
         layer->epilogue.offset = shift;
@@ -85,26 +58,26 @@ sb_status sb_set_factors(sb_builder *builder, const sb_code_spec *codes, int32_t
     return SB_OK;
 }
 
-sb_status sb_set_filter_factors(sb_builder *builder, const sb_code_spec *codes, sb_walk_mode mode,
-                                const int32_t *lift, sb_step *step) {
-    sb_memory *memory = &builder->contents.memory;
+sb_status sb_set_filter_factors(const sb_weight_job *job, const int32_t *lift) {
+    sb_memory *memory = &job->builder->contents.memory;
+    const sb_code_spec *codes = &job->codes;
     const size_t filters = (size_t)codes->filters;
-    sb_layer *layer = &step->layer;
+    sb_layer *layer = &job->step->layer;
     float *factors = sb_memory_take(memory, 2 * filters, sizeof *factors);
     int32_t *integers = sb_memory_take(memory, 3 * filters, sizeof *integers);
     if (!factors || !integers)
-        return sb_complain(builder, SB_OUT_OF_MEMORY, "no memory for the factors of a layer");
+        return sb_complain(job->builder, SB_OUT_OF_MEMORY, "no memory for the factors of a layer");
     int32_t *flips = integers, *twice = integers + filters, *shifts = integers + 2 * filters;
     const int32_t zero = layer->epilogue.requantize.input_zero;
     bool binary = false;
     for (int32_t k = 0; k < codes->filters; ++k) {
         const sb_code_spec filter = sb_filter_of(codes, k);
-        const int32_t radix = sb_radix_of(&filter, mode);
+        const int32_t radix = sb_radix_of(&filter, job->spec->tile.mode);
         sb_pack_factors(&filter, radix, factors + k, factors + filters + k);
         binary |= sb_pack_sums(&filter, radix, zero, flips + k, twice + k, shifts + k);
         shifts[k] -= lift[k] * (flips[k] ? -1 : twice[k] ? 2 : 1);
     }
-    if (step->kernel->info.type == SB_TYPE_F32) {
+    if (sb_input_type(job) == SB_TYPE_F32) {
         layer->epilogue.scale = factors;
         layer->epilogue.offset = factors + filters;
         return SB_OK;
@@ -115,11 +88,11 @@ sb_status sb_set_filter_factors(sb_builder *builder, const sb_code_spec *codes, 
     return SB_OK;
 }
 
-sb_status sb_reserve_totals(sb_builder *builder, const char *op, sb_step *step) {
+sb_status sb_reserve_totals(sb_builder *builder, sb_step *step) {
     const sb_layer *layer = &step->layer;
     const sb_kernel_info *info = &step->kernel->info;
     size_t bytes = (size_t)info->lanes * sizeof(int32_t); /* as wide as float */
-    if (!strcmp(op, "linear"))
+    if (step->batched)
         return SB_OK;
     step->needs_totals = true;
     if (!sb_checked_multiply(&bytes, (size_t)sb_view_rows(&layer->input)) ||

@@ -305,7 +305,7 @@ void sb_pack_lifts(const sb_geometry *geometry, const sb_bucket_weights *weights
 }
 
 sb_status sb_pack_buckets(const sb_layer *layer, const int8_t *digits, const sb_pack_spec *spec,
-                          sb_memory *memory, sb_bucket_weights *weights) {
+                          sb_memory *memory, sb_bucket_weights *weights, size_t *bytes) {
     const sb_geometry *geometry = &layer->geometry;
     const int32_t filters = geometry->out_channels / geometry->groups;
     const int32_t channels = geometry->in_channels / geometry->groups;
@@ -327,13 +327,13 @@ sb_status sb_pack_buckets(const sb_layer *layer, const int8_t *digits, const sb_
                                 .chunk = spec->chunk,
                                 .chunk_count = (channels + spec->chunk - 1) / spec->chunk,
                                 .radix = spec->radix,
-                                .packed_bytes = (target.count_count + target.offset_count) *
-                                                sizeof *target.offsets,
                                 .zeros = spec->zeros,
                                 .regrouped = regroups(geometry, spec)};
     const sb_status status = order_all(geometry, &target, memory, &packed);
     set_flips(&packed);
-    if (status == SB_OK)
-        *weights = packed;
-    return status;
+    if (status != SB_OK)
+        return status;
+    *weights = packed;
+    *bytes = (target.count_count + target.offset_count) * sizeof *target.offsets;
+    return SB_OK;
 }

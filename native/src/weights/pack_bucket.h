@@ -13,7 +13,8 @@ int32_t sb_pack_chunk(const sb_geometry *geometry, const sb_view *input, int32_t
  * chunk has passed sb_pack_chunk. bound: the most non-zero digits of a filter that one walk may
  * sum; where a chunk has more, the walk is split for the filters it concerns. top: of the input's
  * codes, for `lift`; 0 for float32. zeros: pattern 0 is walked, too. order: NULL, or as sb_order, a
- * row for every order_chunk channels. SB_OUT_OF_MEMORY leaves *weights untouched. */
+ * row for every order_chunk channels. bytes: of counts and offsets. SB_OUT_OF_MEMORY leaves
+ * *weights and *bytes untouched. */
 typedef struct sb_pack_spec {
     int32_t filters, radix, chunk, bound, top;
     bool zeros;
@@ -22,7 +23,7 @@ typedef struct sb_pack_spec {
 } sb_pack_spec;
 
 sb_status sb_pack_buckets(const sb_layer *layer, const int8_t *digits, const sb_pack_spec *spec,
-                          sb_memory *memory, sb_bucket_weights *weights);
+                          sb_memory *memory, sb_bucket_weights *weights, size_t *bytes);
 
 /* lift[k] += what all walks lift the sum of filter k. */
 void sb_pack_lifts(const sb_geometry *geometry, const sb_bucket_weights *weights, int32_t *lift);

@@ -233,12 +233,3 @@ sb_status sb_pack_products(const sb_layer *layer, const sb_product_spec *spec, s
     sb_memory_free(&temporary);
     return enough ? SB_OK : SB_OUT_OF_MEMORY;
 }
-
-int8_t *sb_pack_depthwise(const sb_geometry *geometry, const int8_t *weights, sb_memory *memory) {
-    const size_t taps = (size_t)geometry->kernel_height * geometry->kernel_width;
-    const size_t room = taps + taps % 2, filters = (size_t)geometry->out_channels;
-    int8_t *packed = sb_memory_take(memory, filters, room);
-    for (size_t k = 0; packed && k < filters; ++k)
-        memcpy(packed + k * room, weights + k * taps, taps);
-    return packed;
-}

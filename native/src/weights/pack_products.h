@@ -27,7 +27,4 @@ typedef struct sb_product_spec {
 sb_status sb_pack_products(const sb_layer *layer, const sb_product_spec *spec, sb_memory *memory,
                            sb_product_weights *weights);
 
-/* [K][1][R][S] into depthwise_codes.h's [K][R * S, rounded up to even]. */
-int8_t *sb_pack_depthwise(const sb_geometry *geometry, const int8_t *weights, sb_memory *memory);
-
 #endif

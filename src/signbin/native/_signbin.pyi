@@ -23,11 +23,12 @@ class Activation(enum.Enum):
     LEAKY_RELU = 2
     CLAMP = 3
 
+Strategy: type[enum.Enum]  # a member for every family of kernels, its name in capitals
+
 class WalkMode(enum.Enum):
     DEFAULT = 0
     ZEROS = 1
     TWO_GROUPS = 2
-    TABLES = 3
 
 class SumList:
     def __init__(
@@ -42,6 +43,7 @@ class Weight:
     def __init__(
         self,
         *,
+        strategy: enum.Enum,
         values: NDArray[np.float32] | None = ...,
         codes: NDArray[np.int8] | None = ...,
         integers: NDArray[np.int8] | None = ...,
@@ -50,7 +52,6 @@ class Weight:
         tile: tuple[int, int, int],
         mode: WalkMode = ...,
         sums: SumList | None = ...,
-        bit_serial: bool = ...,
         order: NDArray[np.int32] | None = ...,
         generated: bool = ...,
     ) -> None: ...

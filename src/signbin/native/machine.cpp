@@ -25,7 +25,7 @@ nb::list kernels() {
         nb::dict row;
         row["name"] = info.name;
         row["activations"] = sb_type_name(info.type);
-        row["strategy"] = info.strategy;
+        row["strategy"] = sb_strategy_name(info.strategy);
         row["op"] = info.op;
         row["isa"] = sb_isa_name(info.isa);
         row["usable"] = info.usable;

@@ -24,6 +24,7 @@ struct SumList {
 };
 
 struct Weight {
+    sb_strategy strategy;
     std::optional<Floats> values;
     std::optional<Codes> codes, integers;
     std::optional<Floats> scale, offset;
@@ -32,18 +33,17 @@ struct Weight {
     bool generated;
     std::optional<Numbers> order;
     const SumList *sums; // kept alive by Python
-    bool bit_serial;
 
     sb_weight_spec spec() const {
-        return {view(values),
+        return {strategy,
+                view(values),
                 view(codes),
                 view(integers),
                 view(scale),
                 view(offset),
                 {tile[0], tile[1], tile[2], mode, generated},
                 order ? sb_order{order->data(), order->size()} : sb_order{nullptr, 0},
-                sums ? &sums->list : nullptr,
-                bit_serial};
+                sums ? &sums->list : nullptr};
     }
 };
 

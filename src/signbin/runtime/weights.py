@@ -29,7 +29,10 @@ def native_weight(graph: Graph, node: Node, plan: Plan) -> _signbin.Weight:
     assert isinstance(reference, ConstRef)
     decided = plan.for_layer(node.name)
     layer = _Planned(graph, node, decided, graph.constants[reference.name])
-    return _signbin.Weight(**_FAMILIES[family_of(decided.strategy)](layer))
+    family = family_of(decided.strategy)
+    return _signbin.Weight(
+        strategy=_signbin.Strategy[family.upper()], **_FAMILIES.get(family, _codes)(layer)
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,15 +139,14 @@ def _sums(layer: _Planned) -> dict[str, Any]:
     }
 
 
-def _bitserial(layer: _Planned) -> dict[str, Any]:
-    """Bitmaps, in one tile."""
-    return {**layer.codes(), "bit_serial": True, "tile": _ANY_TILE, "mode": layer.mode()}
+def _codes(layer: _Planned) -> dict[str, Any]:
+    """Codes, in any tile."""
+    return {**layer.codes(), "tile": _ANY_TILE, "mode": layer.mode()}
 
 
 _FAMILIES: Final[Mapping[str, Callable[[_Planned], dict[str, Any]]]] = {
     "dense": _dense,
     "bucket": _bucket,
     "sums": _sums,
-    "bitserial": _bitserial,
 }
-"""Family of kernels -> what its weights take, as keywords of the native Weight."""
+"""Family of kernels -> what its weights take, as keywords of the native Weight; others: codes."""

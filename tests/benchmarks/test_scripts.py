@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from signbin.artifact import Artifact, write
+from signbin.cli import main
 from signbin.environment import cpu_flags
 from signbin.errors import ExecutionError
 from signbin.measure import Engine, Family, Schedule, Tolerance
@@ -50,14 +51,27 @@ def test_networks_records_a_race_with_what_the_network_is(script, model, tmp_pat
     assert "onnxruntime" in capsys.readouterr().err
 
 
+def test_networks_are_compiled_by_the_command_whose_memory_is_measured(script) -> None:
+    run_signbin = script("networks").run_signbin
+    assert 5e6 < run_signbin("--version") < 1e9
+    with pytest.raises(ExecutionError, match="signbin run nothing.*got.*nothing"):
+        run_signbin("run", "nothing.sbn", "nothing.npy")
+
+
 def test_networks_with_8_bit_activations_come_with_their_float_network(
-    script, tmp_path: Path
+    script, tmp_path: Path, monkeypatch
 ) -> None:
+    def run_here(*arguments: str) -> int:
+        with pytest.raises(SystemExit, match="0"):
+            main(arguments)
+        return 1
+
+    monkeypatch.setattr(script("networks"), "run_signbin", run_here)
     given = ["--activations", "int8", "--against", "onnxruntime-int8", "--rounds", "3"]
-    code = script("networks").main(["resnet20", *given, "--results", str(tmp_path)])
+    code = script("networks").main(["digits_resnet", *given, "--results", str(tmp_path)])
     assert code == 0
     (row,) = only_section(tmp_path, "networks")["rows"]
-    assert (row["network"], row["activations"]) == ("resnet20", "u8")
+    assert (row["network"], row["activations"]) == ("digits_resnet", "u8")
     assert row["float_network"] == "the float model it was made from"
     assert row["compile_s"] > 0
     assert row["against_float"]["snr_db"] > 15

@@ -24,7 +24,8 @@ WAYS = [
     for jit in ((True, False) if isa == "avx2" else (False,))
 ]
 SEEDS = st.integers(0, 2**32 - 1)
-THREADS = st.integers(1, 8)
+# Mostly one: where there are more of them than cores they wait for one another.
+THREADS = st.sampled_from([1, 1, 1, 1, 2, 3, 8])
 BATCHES = st.integers(1, 17)
 
 
@@ -32,26 +33,27 @@ def named(way):
     return way["isa"] + ("-jit" if way["jit"] else "")
 
 
-@pytest.mark.parametrize("way", WAYS, ids=named)
 @settings(max_examples=60)
 @given(seed=SEEDS, width=st.integers(1, 4), threads=THREADS, batch=BATCHES)
 def test_no_value_of_any_network_differs(
-    random_quantized_network, random_inputs, *, way, seed, width, threads, batch
+    random_quantized_network, random_inputs, *, seed, width, threads, batch
 ):
     graph = random_quantized_network(seed, width)
     inputs = random_inputs(graph, images=batch, seed=seed % 97)
     expected = interpret(graph, inputs)
-    program = Program(decode(encode(Artifact(graph))), threads=threads, **way)
+    artifact = decode(encode(Artifact(graph)))
     images = inputs[graph.inputs[0].name]
-    found = program.trace(images)
-    assert list(found) == list(expected)
-    for name, values in expected.items():
-        assert found[name].dtype == values.dtype
-        np.testing.assert_array_equal(found[name], values, err_msg=name)
-    np.testing.assert_array_equal(program(images), expected[graph.outputs[0]])
+    for way in WAYS:
+        program = Program(artifact, threads=threads, **way)
+        found = program.trace(images)
+        assert list(found) == list(expected), named(way)
+        for name, values in expected.items():
+            assert found[name].dtype == values.dtype
+            np.testing.assert_array_equal(found[name], values, err_msg=f"{named(way)}: {name}")
+        last = expected[graph.outputs[0]]
+        np.testing.assert_array_equal(program(images), last, err_msg=named(way))
 
 
-@pytest.mark.parametrize("way", WAYS, ids=named)
 @settings(max_examples=40)
 @given(
     seed=SEEDS,
@@ -62,7 +64,7 @@ def test_no_value_of_any_network_differs(
     left_float=st.floats(0, 1),
 )
 def test_no_value_on_codes_differs_in_calibrated_networks_with_float_layers(
-    random_network, random_inputs, *, way, seed, bits, method, threads, batch, left_float
+    random_network, random_inputs, *, seed, bits, method, threads, batch, left_float
 ):
     """Captured networks through lowering, calibration and the pass; some layers stay float."""
     captured = random_network(seed)
@@ -75,33 +77,33 @@ def test_no_value_on_codes_differs_in_calibrated_networks_with_float_layers(
     specs = calibrate(graph, lambda part: interpret(graph, {name: part}), asked)
     layers = list(graph.layer_modules())
     quantized = quantize_activations(graph, specs, layers[: round(left_float * len(layers) / 2)])
-    program = Program(Artifact(quantized), threads=threads, **way)
-    exactness = measure_exactness(quantized, program.trace(images))
-    assert exactness is None or exactness.differing == 0, exactness
+    for way in WAYS:
+        program = Program(Artifact(quantized), threads=threads, **way)
+        exactness = measure_exactness(quantized, program.trace(images))
+        assert exactness is None or exactness.differing == 0, f"{named(way)}: {exactness}"
 
 
 @pytest.fixture(scope="module", params=["plain", "paper"])
 def resnet20(request, tmp_path_factory):
-    """(ResNet-20 with 8-bit activations as bytes of a .sbn file, its test images)."""
+    """(ResNet-20 with 8-bit activations from a .sbn file, test images, every value of theirs)."""
     from signbin import train
     from signbin.verbs.compile import CalibrationRequest, compile, quantize_source
     from signbin.verbs.source import load_source
 
     folder = tmp_path_factory.mktemp(request.param) / "run"
     style = train.BlockStyle(request.param)
-    train.new_network(train.BenchmarkNetwork("resnet20", block_style=style), folder)
+    train.new_network(train.BenchmarkNetwork("resnet20", block_style=style, image_size=16), folder)
     source = load_source(str(folder))
     program = compile(source.model, source.example_inputs)
     made, _ = quantize_source(source, program, CalibrationRequest(bits=8))
-    return encode(made.artifact), source.samples
+    artifact, images = decode(encode(made.artifact)), source.samples[:5]
+    return artifact, images, interpret(artifact.graph, {artifact.graph.inputs[0].name: images})
 
 
 @pytest.mark.parametrize("way", WAYS, ids=named)
 def test_no_value_of_resnet20_differs(resnet20, way):
-    data, images = resnet20
-    artifact = decode(data)
-    expected = interpret(artifact.graph, {artifact.graph.inputs[0].name: images[:5]})
+    artifact, images, expected = resnet20
     for threads in (1, 3):
-        found = Program(artifact, threads=threads, **way).trace(images[:5])
+        found = Program(artifact, threads=threads, **way).trace(images)
         for name, values in expected.items():
             np.testing.assert_array_equal(found[name], values, err_msg=name)

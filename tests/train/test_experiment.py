@@ -1,6 +1,7 @@
 """Experiments: read strictly, trained once, resumed, and summed up in one JSON object."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,15 @@ def trained(experiment, output, **changes):
     )
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """(the experiment SMALL trained as smoke, its results, its folder). Read only."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "small.yaml").write_text(SMALL)
+    experiment = load_experiment(folder / "small.yaml")
+    return experiment, trained(experiment, folder / "runs"), folder / "runs"
+
+
 def without_times(results):
     """What two machines of the same kind agree on."""
     text = json.loads(json.dumps(results))
@@ -123,29 +133,30 @@ def without_times(results):
     return text
 
 
-def test_an_experiment_that_is_killed_goes_on_where_it_stopped(small, tmp_path, monkeypatch):
-    whole = trained(small(), tmp_path / "whole")
-    assert json.loads((tmp_path / "whole" / "smoke" / "results.json").read_text()) == whole
+def test_an_experiment_that_is_killed_goes_on_where_it_stopped(finished, tmp_path, monkeypatch):
+    experiment, whole, folder = finished
+    assert json.loads((folder / "smoke" / "results.json").read_text()) == whole
     assert whole["missing"] == []
     stopped = StopsAt(4)  # after the second network's second epoch, before its summary
     with monkeypatch.context() as patch:
         patch.setattr("signbin.train.run.Silent", lambda: stopped)
         with pytest.raises(KeyboardInterrupt):
-            trained(small(), tmp_path / "parts")
+            trained(experiment, tmp_path / "parts")
     parts = json.loads((tmp_path / "parts" / "smoke" / "results.json").read_text())
     assert [run["run"] for run in parts["runs"]] == ["ours"]
     assert parts["missing"] == ["theirs-seed-0", "ours-seed-1", "theirs-seed-1"]
-    assert without_times(trained(small(), tmp_path / "parts")) == without_times(whole)
+    assert without_times(trained(experiment, tmp_path / "parts")) == without_times(whole)
 
 
-def test_what_is_finished_is_not_trained_again(small, tmp_path, monkeypatch):
-    first = trained(small(), tmp_path)
+def test_what_is_finished_is_not_trained_again(finished, tmp_path, monkeypatch):
+    experiment, first, folder = finished
+    again = shutil.copytree(folder, tmp_path / "again")
     monkeypatch.setattr(seed.SeedTraining, "run", lambda *_: pytest.fail("trained again"))
-    assert trained(small(), tmp_path) == first
+    assert trained(experiment, again) == first
 
 
-def test_a_record_holds_what_a_figure_is_made_from(small, tmp_path):
-    results = trained(small(), tmp_path)
+def test_a_record_holds_what_a_figure_is_made_from(finished):
+    results = finished[1]
     ours = results["runs"][0]
     assert (ours["run"], ours["seed"], ours["epochs"]) == ("ours", 0, 2)
     assert ours["accuracy"] == ours["per_epoch"][-1]["accuracy"]
@@ -172,12 +183,12 @@ def test_a_training_that_diverges_is_a_result_and_the_next_one_begins(small, tmp
     assert trained(experiment, tmp_path) == results
 
 
-def test_numbers_of_other_settings_are_not_taken_for_this_ones(small, tmp_path):
-    trained(small(), tmp_path)
+def test_numbers_of_other_settings_are_not_taken_for_this_ones(small, finished, tmp_path):
+    folder = shutil.copytree(finished[2], tmp_path / "runs")
     with pytest.raises(SpecError, match=r"trained with other settings.*model"):
-        trained(small(), tmp_path, **{"model.width": 5})
+        trained(small(), folder, **{"model.width": 5})
     with pytest.raises(SpecError, match="trained with other settings"):
-        trained(small(("epochs: 2", "epochs: 1")), tmp_path)
+        trained(small(("epochs: 2", "epochs: 1")), folder)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -50,12 +50,21 @@ def result_of(output: Path):
 
 
 @pytest.fixture(scope="module")
+def whole(tmp_path_factory, tiny):
+    """What a training of all steps ends with."""
+    output = tmp_path_factory.mktemp("whole") / "run"
+    train(tiny(checkpoint_steps=2), output, progress=False)
+    return result_of(output)
+
+
+@pytest.fixture(scope="module")
 def everything(tmp_path_factory):
-    """A recipe that uses whatever has a state, and its teacher."""
+    """(a recipe that uses whatever has a state, what a training of all steps ends with)."""
     teacher = tmp_path_factory.mktemp("teacher") / "run"
     small = {"epochs": 1, "seeds": [0], "model.width": 4, "data.batch_size": 256}
     train(load_recipe("digits", {**small, "weights": "float"}), teacher, progress=False)
-    return {
+    changes = {
+        "epochs": 3,
         "weights": "multi_bit",
         "quantizers.multi_bit": {
             "weight": {"kind": "lq_nets", "bits": 2},
@@ -70,28 +79,28 @@ def everything(tmp_path_factory):
         "average": 0.9,
         "checkpoint_steps": 2,
     }
+    config = load_recipe("digits", {**small, **changes})
+    train(config, teacher.parent / "whole", progress=False)
+    return config, result_of(teacher.parent / "whole")
 
 
 @pytest.mark.parametrize("step", [1, 4, 5, 6, 9, 10, 14, 15])
-def test_an_interruption_at_any_step_leaves_no_trace(tmp_path, tiny, monkeypatch, step):
+def test_an_interruption_at_any_step_leaves_no_trace(tmp_path, tiny, whole, monkeypatch, step):
     config = tiny(checkpoint_steps=2)
-    train(config, tmp_path / "whole", progress=False)
     interrupted(monkeypatch, config, tmp_path / "parts", step)
     train(config, tmp_path / "parts", resume=True, progress=False)
-    assert result_of(tmp_path / "parts") == result_of(tmp_path / "whole")
+    assert result_of(tmp_path / "parts") == whole
 
 
 @pytest.mark.parametrize("steps", [(3, 4, 2), (8, 1, 1)])
 def test_many_interruptions_of_everything_with_a_state_leave_no_trace(
     tmp_path, monkeypatch, everything, steps
 ):
-    base = {"epochs": 3, "seeds": [0], "model.width": 4, "data.batch_size": 256}
-    config = load_recipe("digits", {**base, **everything})
-    train(config, tmp_path / "whole", progress=False)
+    config, whole = everything
     for number, step in enumerate(steps):
         interrupted(monkeypatch, config, tmp_path / "parts", step, resume=number > 0)
     train(config, tmp_path / "parts", resume=True, progress=False)
-    assert result_of(tmp_path / "parts") == result_of(tmp_path / "whole")
+    assert result_of(tmp_path / "parts") == whole
 
 
 def test_without_checkpoint_steps_an_epoch_is_what_can_be_lost(tmp_path, tiny, monkeypatch):
@@ -143,18 +152,16 @@ SCRIPT = """
 """
 
 
-def test_a_killed_process_is_resumed_to_the_same_bits(tmp_path, tiny):
-    config = tiny(checkpoint_steps=2)
-    train(config, tmp_path / "whole", progress=False)
+def test_a_killed_process_is_resumed_to_the_same_bits(tmp_path, tiny, whole):
     kill = "self.steps == 8 and os.kill(os.getpid(), signal.SIGKILL)"
     code = SCRIPT.format(step=kill, epoch="pass", output=str(tmp_path / "parts"))
     assert python(code).returncode == -signal.SIGKILL
     assert not (tmp_path / "parts" / "summary.json").exists()
-    train(config, tmp_path / "parts", resume=True, progress=False)
-    assert result_of(tmp_path / "parts") == result_of(tmp_path / "whole")
+    train(tiny(checkpoint_steps=2), tmp_path / "parts", resume=True, progress=False)
+    assert result_of(tmp_path / "parts") == whole
 
 
-def test_a_full_disk_stops_with_the_last_checkpoint_intact(tmp_path, tiny):
+def test_a_full_disk_stops_with_the_last_checkpoint_intact(tmp_path, tiny, whole):
     # After its second epoch the process may write no file beyond 1000 bytes: a full disk.
     limit = "self.epochs == 2 and resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))"
     code = SCRIPT.format(step="pass", epoch=limit, output=str(tmp_path / "parts"))
@@ -165,10 +172,8 @@ def test_a_full_disk_stops_with_the_last_checkpoint_intact(tmp_path, tiny):
     folder = tmp_path / "parts" / "seed-0"
     assert read_checkpoint(folder / "checkpoint.pt")["sampler"] == {"epoch": 2, "position": 0}
     assert not [path for path in folder.iterdir() if path.name.endswith(".part")]
-    config = tiny(checkpoint_steps=2)
-    train(config, tmp_path / "parts", resume=True, progress=False)
-    train(config, tmp_path / "whole", progress=False)
-    assert result_of(tmp_path / "parts") == result_of(tmp_path / "whole")
+    train(tiny(checkpoint_steps=2), tmp_path / "parts", resume=True, progress=False)
+    assert result_of(tmp_path / "parts") == whole
 
 
 def test_a_full_disk_before_the_first_checkpoint_says_that_there_is_none(tmp_path, monkeypatch):

@@ -15,8 +15,9 @@ from signbin.train import untrained as module
 from signbin.train.untrained import zero_pattern_share
 
 
-def make(folder: Path, weights=ValueSet.SIGNED_BINARY, **options):
-    return new_network(BenchmarkNetwork("resnet20", weights, **options), folder)
+def make(folder: Path, weights=ValueSet.SIGNED_BINARY, image_size=16, **options):
+    network = BenchmarkNetwork("resnet20", weights, image_size=image_size, **options)
+    return new_network(network, folder)
 
 
 def codes_of(folder: Path):
@@ -87,7 +88,7 @@ def test_the_seed_decides_every_byte(tmp_path):
 @pytest.mark.parametrize("style", list(BlockStyle))
 @pytest.mark.parametrize("weights", [kind for kind in ValueSet if kind is not ValueSet.MULTI_BIT])
 def test_activations_neither_vanish_nor_explode(tmp_path, weights, style):
-    summary = make(tmp_path, weights, block_style=style)
+    summary = make(tmp_path, weights, image_size=None, block_style=style)
     run = load_run(tmp_path)
     assert len(summary["output_spread"]) >= 20
     assert all(0.05 <= spread <= 20 for spread in summary["output_spread"].values())

@@ -54,7 +54,7 @@ def test_networks_records_a_race_with_what_the_network_is(script, model, tmp_pat
 def test_networks_are_compiled_by_the_command_whose_memory_is_measured(script) -> None:
     run_signbin = script("networks").run_signbin
     assert 5e6 < run_signbin("--version") < 1e9
-    with pytest.raises(ExecutionError, match="signbin run nothing.*got.*nothing"):
+    with pytest.raises(ExecutionError, match=r"signbin run nothing.*got.*nothing"):
         run_signbin("run", "nothing.sbn", "nothing.npy")
 
 

@@ -184,6 +184,7 @@ CHECKLISTS = (
             has_file("weights/", "*{}.c"),
             names("weights/families.def"),
             names("native/include/signbin.h", "SB_STRATEGY_{}", str.upper),
+            names("registry.c", r"ROW\({}, ", str.upper),
             names("tests/native/"),
         ),
     ),
@@ -243,7 +244,9 @@ CHECKLISTS = (
 EVERYTHING = [(each, name) for each in CHECKLISTS for name in each.names]
 
 
-@pytest.mark.parametrize(("checklist", "name"), EVERYTHING, ids=str)
+@pytest.mark.parametrize(
+    ("checklist", "name"), EVERYTHING, ids=lambda value: getattr(value, "title", value)
+)
 def test_it_has_all_its_parts(checklist: Checklist, name: str) -> None:
     missing = [part.place for part in checklist.parts if not part.knows(name)]
     assert missing == [], f"{checklist.title}: {name} is missing in {', '.join(missing)}"

@@ -25,6 +25,8 @@ SCRIPT = """
     from signbin.train.seed import SeedTraining
     from signbin.train.progress import Silent
 
+    output, resume, stop = Path(sys.argv[1]), sys.argv[2] == "resume", int(sys.argv[3])
+
     class Stops(Silent):
         steps = 0
 
@@ -33,7 +35,6 @@ SCRIPT = """
             if self.steps == stop:
                 os._exit(7)
 
-    stop = 0
     run.Silent = run.console_progress = lambda *_: Stops()
     kept = {}
     finish = SeedTraining.run
@@ -46,21 +47,11 @@ SCRIPT = """
     config = load_recipe("digits", {"epochs": 2, "seeds": [0], "model.width": 4,
                                     "data.batch_size": 128, "batch_norm_images": 256,
                                     "checkpoint_steps": 2, "average": 0.9})
-
-    def train_and_tell(output, resume=False):
-        result = train(config, output, resume=resume, progress=False)
-        rank = int(os.environ["RANK"])
-        said = {"rank": rank, "wrote": result.wrote, "accuracy": result.mean_accuracy,
-                "weights": hashlib.sha256(kept["weights"]).hexdigest()}
-        (output.parent / f"{output.name}-{rank}.json").write_text(json.dumps(said))
-
-    folder = Path(sys.argv[1])
-    if sys.argv[2] == "resume":
-        train_and_tell(folder / "parts", resume=True)
-    else:
-        train_and_tell(folder / "whole")
-        stop = 7
-        train_and_tell(folder / "parts")
+    result = train(config, output, resume=resume, progress=False)
+    rank = int(os.environ["RANK"])
+    said = {"rank": rank, "wrote": result.wrote, "accuracy": result.mean_accuracy,
+            "weights": hashlib.sha256(kept["weights"]).hexdigest()}
+    (output.parent / f"{output.name}-{rank}.json").write_text(json.dumps(said))
 """
 
 
@@ -70,8 +61,8 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def torchrun(folder: Path, what: str) -> int:
-    """Run the script in two processes; the exit code."""
+def torchrun(folder: Path, output: Path, resume: str = "new", stop: int = 0, code: int = 0):
+    """The script in two processes; what each of them said."""
     script = folder / "script.py"
     script.write_text(textwrap.dedent(SCRIPT))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
@@ -79,7 +70,7 @@ def torchrun(folder: Path, what: str) -> int:
         [
             *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
             *("--master-addr", "127.0.0.1", "--master-port", str(free_port())),
-            *(str(script), str(folder), what),
+            *(str(script), str(output), resume, str(stop)),
         ],
         capture_output=True,
         text=True,
@@ -87,20 +78,14 @@ def torchrun(folder: Path, what: str) -> int:
         check=False,
         env=environment,
     )
-    assert done.returncode == 0 or what == "stop", done.stderr[-3000:]
-    return done.returncode
-
-
-def said(folder: Path, output: str) -> list[dict]:
-    """What each of the processes said when its training had ended."""
-    files = [folder / f"{output}-{rank}.json" for rank in (0, 1)]
+    assert (done.returncode == 0) == (code == 0), done.stderr[-3000:]
+    files = [output.parent / f"{output.name}-{rank}.json" for rank in (0, 1)]
     return [json.loads(file.read_text()) for file in files if file.exists()]
 
 
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="this PyTorch has no distributed")
 def test_two_processes_agree_learn_and_resume_to_the_same_bits(tmp_path):
-    assert torchrun(tmp_path, "stop") != 0
-    whole = said(tmp_path, "whole")
+    whole = torchrun(tmp_path, tmp_path / "whole")
     assert [each["rank"] for each in whole] == [0, 1]
     assert [each["wrote"] for each in whole] == [True, False]
     assert len({each["weights"] for each in whole}) == 1, "both hold the same network"
@@ -108,9 +93,9 @@ def test_two_processes_agree_learn_and_resume_to_the_same_bits(tmp_path):
     records = (tmp_path / "whole" / "seed-0" / "metrics.jsonl").read_text().splitlines()
     losses = [json.loads(record)["train_loss"] for record in records]
     assert losses[1] < losses[0] < 3
-    assert said(tmp_path, "parts") == []
-    torchrun(tmp_path, "resume")
-    assert said(tmp_path, "parts") == whole
+    assert torchrun(tmp_path, tmp_path / "parts", stop=7, code=1) == []
+    parts = torchrun(tmp_path, tmp_path / "parts", "resume")
+    assert parts == whole
     models = [load_file(tmp_path / n / "seed-0" / "model.safetensors") for n in ("whole", "parts")]
     assert all(torch.equal(models[0][key], models[1][key]) for key in models[0])
 

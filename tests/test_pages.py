@@ -74,3 +74,9 @@ def test_a_check_names_what_is_stale_and_the_command_and_writes_nothing(
     assert pages.main([]) == 0
     assert (old.read_text(), new.read_text()) == ("other", "new")
     assert pages.main(["--check"]) == 0
+
+
+def test_no_two_makers_of_tables_use_one_name() -> None:
+    names = [*pages.tables.TABLES, *pages.catalogue.TABLES]
+    assert len(names) == len(set(names))
+    assert set(names) < set(pages.TABLES)

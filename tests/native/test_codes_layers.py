@@ -1,6 +1,8 @@
 """Every layer on 8-bit codes against integers in numpy: not one value may differ."""
 
 import dataclasses
+import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -120,34 +122,45 @@ def sets_of(row):
     return ["integers", "centred"] if row.strategy == "dense" else VALUE_SETS
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize(
-    ("row", "value_set"),
-    [(row, value_set) for row in CONV for value_set in sets_of(row)],
-    ids=lambda part: part if isinstance(part, str) else part.name,
-)
-def test_a_layer_equals_the_integers(oracle, codes_oracle, row, value_set, shape):
-    rng = np.random.default_rng(len(shape))
+@functools.cache
+def conv_case(oracle, codes_oracle, shape, value_set, *, signed):
+    """(convolution, case, codes, codes of the result): the same for every row."""
+    rng = np.random.default_rng(len(shape) + 100 * signed)
     conv = oracle.Conv(**SHAPES[shape])
-    for signed in (False, True):
-        case = draw(oracle, codes_oracle, rng, conv.weight_shape, value_set, signed=signed)
-        q = case.given.random(rng, (2, conv.channels, *conv.size))
+    case = draw(oracle, codes_oracle, rng, conv.weight_shape, value_set, signed=signed)
+    q = case.given.random(rng, (2, conv.channels, *conv.size))
+    return conv, case, q, expect_conv2d(codes_oracle, conv, case, q)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("row", CONV, ids=name)
+def test_a_layer_equals_the_integers(oracle, codes_oracle, row, shape):
+    for value_set, signed in itertools.product(sets_of(row), (False, True)):
+        conv, case, q, expected = conv_case(oracle, codes_oracle, shape, value_set, signed=signed)
         actual, kernel = run_conv2d(codes_oracle, row, conv, case, q, tile=walked(row, value_set))
-        assert kernel == row.name
-        np.testing.assert_array_equal(actual, expect_conv2d(codes_oracle, conv, case, q))
+        assert kernel == row.name, value_set
+        np.testing.assert_array_equal(actual, expected, err_msg=f"{value_set}, signed: {signed}")
+
+
+@functools.cache
+def linear_case(oracle, codes_oracle, value_set, shape, batch):
+    """(case, codes, codes of the result): the same for every row."""
+    rng = np.random.default_rng(batch)
+    case = draw(oracle, codes_oracle, rng, shape, value_set, signed=batch == 9)
+    q = case.given.random(rng, (batch, shape[1]))
+    steps = q - case.given.zero
+    exact = steps @ case.codes.astype(np.int64).T
+    total = np.broadcast_to(steps.sum(axis=1, keepdims=True), exact.shape)
+    return case, q, case.chain.finish(exact, total, output=case.result)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 9, 33])
-@pytest.mark.parametrize(
-    ("row", "value_set"),
-    [(row, value_set) for row in LINEAR for value_set in sets_of(row)],
-    ids=lambda part: part if isinstance(part, str) else part.name,
-)
-def test_a_linear_layer_equals_the_integers(oracle, codes_oracle, row, value_set, batch):
-    rng = np.random.default_rng(batch)
-    for channels, filters, chunk in ((1, 1, 1), (5, 3, 2), (64, 10, 64), (300, 17, 300)):
-        case = draw(oracle, codes_oracle, rng, (filters, channels), value_set, signed=batch == 9)
-        q = case.given.random(rng, (batch, channels))
+@pytest.mark.parametrize("row", LINEAR, ids=name)
+def test_a_linear_layer_equals_the_integers(oracle, codes_oracle, row, batch):
+    shapes = ((1, 1, 1), (5, 3, 2), (64, 10, 64), (300, 17, 300))
+    for value_set, (channels, filters, chunk) in itertools.product(sets_of(row), shapes):
+        shape = (filters, channels)
+        case, q, expected = linear_case(oracle, codes_oracle, value_set, shape, batch)
         layer = codes_oracle.Program(
             row.isa, ((channels,), (filters,)), (case.given, case.result), place=BATCH
         )
@@ -156,12 +169,9 @@ def test_a_linear_layer_equals_the_integers(oracle, codes_oracle, row, value_set
             layer.input, layer.output, case.weight(row, tile), case.chain.epilogue()
         )
         actual = layer.run(q)
-        steps = q - case.given.zero
-        exact = steps @ case.codes.astype(np.int64).T
-        total = np.broadcast_to(steps.sum(axis=1, keepdims=True), exact.shape)
-        np.testing.assert_array_equal(actual, case.chain.finish(exact, total, output=case.result))
+        np.testing.assert_array_equal(actual, expected, err_msg=f"{value_set} {shape}")
         if tile[0] == row.filters or row.strategy != "bucket":
-            assert layer.kernels[1] == row.name
+            assert layer.kernels[1] == row.name, value_set
 
 
 @pytest.mark.parametrize("stored", ["codes", "float32"])
@@ -211,43 +221,51 @@ def test_ties_go_to_even_and_what_is_no_number_to_the_least_code(oracle, codes_o
 BUCKET = [row for row in CONV if row.strategy == "bucket"]
 
 
+@functools.cache
+def largest_case(oracle, codes_oracle, value_set, bits, channels, kernel):
+    rng = np.random.default_rng(3)
+    conv = oracle.Conv(channels=channels, size=(27, 27), filters=11, kernel=kernel)
+    case = draw(oracle, codes_oracle, rng, conv.weight_shape, value_set, 1.0, bits=bits)
+    codes = case.codes * (rng.random(conv.weight_shape) < 0.2)
+    codes[::3] = case.codes[::3]
+    case = dataclasses.replace(case, codes=codes.astype(np.int8))
+    q = np.full((1, channels, 27, 27), case.given.top)
+    q[..., 0] = 0
+    return conv, case, q, expect_conv2d(codes_oracle, conv, case, q)
+
+
 @pytest.mark.parametrize("bits", [7, 8])
 @pytest.mark.parametrize("value_set", VALUE_SETS)
 @pytest.mark.parametrize("row", BUCKET, ids=name)
 def test_sums_of_16_bits_never_overflow(oracle, codes_oracle, row, value_set, bits):
     """Every code the largest, dense and sparse filters side by side, one chunk asked for."""
-    rng = np.random.default_rng(3)
     for channels, kernel in ((257, (1, 1)), (258, (1, 1)), (130, (3, 3)), (1, (26, 26))):
-        conv = oracle.Conv(channels=channels, size=(27, 27), filters=11, kernel=kernel)
-        case = draw(oracle, codes_oracle, rng, conv.weight_shape, value_set, 1.0, bits=bits)
-        codes = case.codes * (rng.random(conv.weight_shape) < 0.2)
-        codes[::3] = case.codes[::3]
-        case = dataclasses.replace(case, codes=codes.astype(np.int8))
-        q = np.full((1, channels, 27, 27), case.given.top)
-        q[..., 0] = 0
+        made = (oracle, codes_oracle, value_set, bits, channels, kernel)
+        conv, case, q, expected = largest_case(*made)
         tile = (*walked(row, "ternary")[:2], 1000)
         actual, _ = run_conv2d(codes_oracle, row, conv, case, q, tile=tile)
-        np.testing.assert_array_equal(actual, expect_conv2d(codes_oracle, conv, case, q))
+        np.testing.assert_array_equal(actual, expected, err_msg=str(conv))
 
 
-@pytest.mark.parametrize(
-    ("mode", "value_set"),
-    [
-        *[(_signbin.WalkMode.ZEROS, value_set) for value_set in VALUE_SETS],
-        *[(_signbin.WalkMode.TWO_GROUPS, value_set) for value_set in VALUE_SETS],
-    ],
-)
-@pytest.mark.parametrize("row", BUCKET, ids=name)
-def test_a_walk_mode_changes_no_value(oracle, codes_oracle, row, mode, value_set):
+@functools.cache
+def mode_case(oracle, codes_oracle, value_set):
     rng = np.random.default_rng(4)
     conv = oracle.Conv(channels=21, size=(9, 11), filters=13, padding=(1, 1))
     case = draw(oracle, codes_oracle, rng, conv.weight_shape, value_set)
     q = case.given.random(rng, (1, 21, 9, 11))
+    return conv, case, q, expect_conv2d(codes_oracle, conv, case, q)
+
+
+@pytest.mark.parametrize("value_set", VALUE_SETS)
+@pytest.mark.parametrize("mode", [_signbin.WalkMode.ZEROS, _signbin.WalkMode.TWO_GROUPS])
+@pytest.mark.parametrize("row", BUCKET, ids=name)
+def test_a_walk_mode_changes_no_value(oracle, codes_oracle, row, mode, value_set):
+    conv, case, q, expected = mode_case(oracle, codes_oracle, value_set)
     ternary = mode is _signbin.WalkMode.TWO_GROUPS or value_set == "ternary"
     for filters in range(1, 5 if ternary else 9):
         tile = (filters, row.vectors, 9)
         actual, _ = run_conv2d(codes_oracle, row, conv, case, q, tile=tile, mode=mode)
-        np.testing.assert_array_equal(actual, expect_conv2d(codes_oracle, conv, case, q))
+        np.testing.assert_array_equal(actual, expected, err_msg=f"tile {tile}")
 
 
 @pytest.mark.parametrize("row", BUCKET, ids=name)

@@ -1,5 +1,8 @@
 """Every conv2d row of kernels.def against numpy, over the shapes that break kernels."""
 
+import dataclasses
+import functools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -52,16 +55,18 @@ SHAPES = {
     "wide_map": {"channels": 40, "size": (20, 19), "filters": 29, "padding": (1, 1)},
 }
 # Every window at every stride, with every padding it may have up to 3.
-SHAPES |= {
-    f"{window}x{window}_stride{stride}_padding{padding}": {
-        "size": (13, 17),
-        "kernel": (window, window),
-        "stride": (stride, stride),
-        "padding": (padding, padding),
-    }
+WINDOWS = {
+    f"{window}x{window}": [
+        {
+            "size": (13, 17),
+            "kernel": (window, window),
+            "stride": (stride, stride),
+            "padding": (padding, padding),
+        }
+        for stride in (1, 2, 3)
+        for padding in range(4)
+    ]
     for window in (1, 3, 5, 7)
-    for stride in (1, 2, 3)
-    for padding in range(4)
 }
 
 
@@ -73,49 +78,96 @@ def tile_of(row, value_set="", chunk=64):
     return (min(row.filters, 4) if value_set == "ternary" else row.filters, row.vectors, chunk)
 
 
-def check_bucket(oracle, row, conv, *, weights, tile, x):
-    weight = weights.native(tile, generated=row.generated)
-    actual, kernel = oracle.run_conv2d(row.isa, conv, weight, x)
-    ones = np.ones(conv.weight_shape)
-    magnitude = oracle.convolve(np.abs(x), ones, conv)
-    allowed = oracle.walk_tolerance(magnitude, conv.taps, tile[0], weights)
-    error = np.abs(actual - oracle.convolve(x, weights.values, conv))
-    assert np.all(error <= allowed), f"{error.max()} against {allowed.min()}"
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A convolution and what numpy makes of it: the same for every row, so computed once."""
+
+    conv: object
+    weights: object
+    x: np.ndarray
+    expected: np.ndarray
+    magnitude: np.ndarray
+    """sum of |x| of every window for a walk, of |w x| for a dense kernel"""
+
+
+def draw_walk(oracle, value_set, seed, density=0.4, **geometry):
+    rng = np.random.default_rng(seed)
+    conv = oracle.Conv(**geometry)
+    weights = oracle.low_bit(rng, conv.weight_shape, value_set, density)
+    x = conv.input(rng)
+    magnitude = oracle.convolve(np.abs(x), np.ones(conv.weight_shape), conv)
+    return Case(conv, weights, x, oracle.convolve(x, weights.values, conv), magnitude)
+
+
+walk_case = functools.cache(draw_walk)
+
+
+@functools.cache
+def dense_case(oracle, seed, **geometry):
+    rng = np.random.default_rng(seed)
+    conv = oracle.Conv(**geometry)
+    values = rng.standard_normal(conv.weight_shape).astype(np.float32)
+    x = conv.input(rng)
+    products = oracle.convolve(np.abs(x), np.abs(values), conv)
+    return Case(conv, values, x, oracle.convolve(x, values, conv), products)
+
+
+def check_bucket(oracle, row, case, tile):
+    weight = case.weights.native(tile, generated=row.generated)
+    actual, kernel = oracle.run_conv2d(row.isa, case.conv, weight, case.x)
+    allowed = oracle.walk_tolerance(case.magnitude, case.conv.taps, tile[0], case.weights)
+    error = np.abs(actual - case.expected)
+    assert np.all(error <= allowed), (
+        f"{error.max()} against {allowed.min()}: {row.name}, tile {tile}, {case.conv}"
+    )
     return kernel
 
 
+def check_dense(oracle, row, case):
+    weight = oracle.float_weight(case.weights)
+    actual, kernel = oracle.run_conv2d(row.isa, case.conv, weight, case.x)
+    assert kernel == row.name
+    error = np.abs(actual - case.expected)
+    allowed = oracle.dense_tolerance(case.magnitude, case.conv.taps)
+    assert np.all(error <= allowed), f"{row.name}, {case.conv}"
+
+
 @pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("row", BUCKET, ids=name)
+def test_a_bucket_walk_equals_the_convolution(oracle, row, shape):
+    for value_set in VALUE_SETS:
+        case = walk_case(oracle, value_set, len(shape), **SHAPES[shape])
+        kernel = check_bucket(oracle, row, case, tile_of(row, value_set))
+        assert kernel == row.name, value_set
+
+
+@pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("value_set", VALUE_SETS)
 @pytest.mark.parametrize("row", BUCKET, ids=name)
-def test_a_bucket_walk_equals_the_convolution(oracle, row, value_set, shape):
-    rng = np.random.default_rng(len(shape))
-    conv = oracle.Conv(**SHAPES[shape])
-    weights = oracle.low_bit(rng, conv.weight_shape, value_set)
-    kernel = check_bucket(
-        oracle, row, conv, weights=weights, tile=tile_of(row, value_set), x=conv.input(rng)
-    )
-    assert kernel == row.name
+def test_a_bucket_walk_takes_any_stride_and_padding(oracle, row, value_set, window):
+    for seed, geometry in enumerate(WINDOWS[window]):
+        case = walk_case(oracle, value_set, seed, **geometry)
+        kernel = check_bucket(oracle, row, case, tile_of(row, value_set))
+        assert kernel == row.name, geometry
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("row", DENSE, ids=name)
 def test_a_dense_kernel_equals_the_convolution(oracle, row, shape):
-    rng = np.random.default_rng(len(shape))
-    conv = oracle.Conv(**SHAPES[shape])
-    values = rng.standard_normal(conv.weight_shape).astype(np.float32)
-    x = conv.input(rng)
-    actual, kernel = oracle.run_conv2d(row.isa, conv, oracle.float_weight(values), x)
-    assert kernel == row.name
-    products = oracle.convolve(np.abs(x), np.abs(values), conv)
-    error = np.abs(actual - oracle.convolve(x, values, conv))
-    assert np.all(error <= oracle.dense_tolerance(products, conv.taps))
+    check_dense(oracle, row, dense_case(oracle, len(shape), **SHAPES[shape]))
 
 
-@pytest.mark.parametrize("threads", [2, 3, 7])
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("row", DENSE, ids=name)
+def test_a_dense_kernel_takes_any_stride_and_padding(oracle, row, window):
+    for seed, geometry in enumerate(WINDOWS[window]):
+        check_dense(oracle, row, dense_case(oracle, seed, **geometry))
+
+
 @pytest.mark.parametrize("shape", ["small_map", "small_map_stride2", "wide_map", "depthwise"])
 @pytest.mark.parametrize("row", ROWS, ids=name)
-def test_any_number_of_threads_gives_the_same_bits(oracle, row, shape, threads):
-    rng = np.random.default_rng(threads)
+def test_any_number_of_threads_gives_the_same_bits(oracle, row, shape):
+    rng = np.random.default_rng(2)
     conv = oracle.Conv(**SHAPES[shape])
     weight = oracle.float_weight(rng.standard_normal(conv.weight_shape))
     if row.strategy == "bucket":
@@ -123,43 +175,38 @@ def test_any_number_of_threads_gives_the_same_bits(oracle, row, shape, threads):
         weight = weights.native(tile_of(row), generated=row.generated)
     x = conv.input(rng)
     alone, _ = oracle.run_conv2d(row.isa, conv, weight, x)
-    together, kernel = oracle.run_conv2d(row.isa, conv, weight, x, threads=threads)
-    assert kernel == row.name
-    np.testing.assert_array_equal(together, alone)
+    for threads in (2, 3, 7):
+        together, kernel = oracle.run_conv2d(row.isa, conv, weight, x, threads=threads)
+        assert kernel == row.name
+        np.testing.assert_array_equal(together, alone, err_msg=f"{threads} threads")
 
 
-@pytest.mark.parametrize("density", [0.0, 0.05, 0.35, 0.7, 1.0])
 @pytest.mark.parametrize("value_set", ["signed_binary", "ternary", "centred"])
 @pytest.mark.parametrize("row", BUCKET, ids=name)
-def test_every_density_is_served(oracle, row, value_set, density):
-    rng = np.random.default_rng(int(100 * density))
-    conv = oracle.Conv(channels=9, filters=11, padding=(1, 1))
-    weights = oracle.low_bit(rng, conv.weight_shape, value_set, density)
-    check_bucket(
-        oracle, row, conv, weights=weights, tile=tile_of(row, value_set), x=conv.input(rng)
-    )
+def test_every_density_is_served(oracle, row, value_set):
+    for density in (0.0, 0.05, 0.35, 0.7, 1.0):
+        geometry = {"channels": 9, "filters": 11, "padding": (1, 1)}
+        case = walk_case(oracle, value_set, int(100 * density), density, **geometry)
+        check_bucket(oracle, row, case, tile_of(row, value_set))
 
 
 @pytest.mark.parametrize("filters", range(1, 9))
 @pytest.mark.parametrize("vectors", range(1, 5))
 @pytest.mark.parametrize("isa", list(dict.fromkeys(row.isa for row in ROWS)))
 def test_every_tile_a_plan_may_ask_for_is_served(oracle, isa, vectors, filters):
-    rng = np.random.default_rng(filters)
-    conv = oracle.Conv(channels=10, size=(7, 5), filters=19, padding=(1, 1))
+    geometry = {"channels": 10, "size": (7, 5), "filters": 19, "padding": (1, 1)}
     row = next(row for row in ROWS if row.isa == isa)
     for chunk in (1, 3, 10, 1000):
         for value_set in VALUE_SETS:
             if value_set == "ternary" and filters > 4:
                 continue
-            weights = oracle.low_bit(rng, conv.weight_shape, value_set)
-            x = conv.input(rng)
-            check_bucket(oracle, row, conv, weights=weights, tile=(filters, vectors, chunk), x=x)
+            case = walk_case(oracle, value_set, 1000 * filters + chunk, **geometry)
+            check_bucket(oracle, row, case, (filters, vectors, chunk))
 
 
-@pytest.mark.parametrize("batch", [1, 2, 3, 8, 9])
 @pytest.mark.parametrize("row", ROWS, ids=name)
-def test_an_image_gives_the_same_bits_in_any_batch(oracle, row, batch):
-    rng = np.random.default_rng(batch)
+def test_an_image_gives_the_same_bits_in_any_batch(oracle, row):
+    rng = np.random.default_rng(1)
     conv = oracle.Conv(padding=(1, 1))
     weights = oracle.low_bit(rng, conv.weight_shape, "signed_binary")
     weight = (
@@ -167,11 +214,11 @@ def test_an_image_gives_the_same_bits_in_any_batch(oracle, row, batch):
         if row.strategy == "dense"
         else weights.native(tile_of(row), generated=row.generated)
     )
-    x = conv.input(rng, batch)
-    together, _ = oracle.run_conv2d(row.isa, conv, weight, x)
-    for n in range(batch):
-        alone, _ = oracle.run_conv2d(row.isa, conv, weight, x[n : n + 1])
-        np.testing.assert_array_equal(together[n : n + 1], alone)
+    x = conv.input(rng, 9)
+    alone = [oracle.run_conv2d(row.isa, conv, weight, x[n : n + 1])[0] for n in range(9)]
+    for batch in (1, 2, 3, 8, 9):
+        together, _ = oracle.run_conv2d(row.isa, conv, weight, x[:batch])
+        np.testing.assert_array_equal(together, np.concatenate(alone[:batch]))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=name)
@@ -210,21 +257,27 @@ def test_the_epilogue_is_scale_bias_residual_activation_post_bias(oracle, row):
         np.testing.assert_allclose(actual, value + post.reshape(-1, 1, 1), rtol=0, atol=2e-5)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("value_set", VALUE_SETS)
-@pytest.mark.parametrize("row", BUCKET, ids=name)
-def test_a_walk_is_finite_exactly_where_numpy_is(oracle, row, value_set, bad):
+@functools.cache
+def case_with_a_bad_number(oracle, value_set, bad):
     rng = np.random.default_rng(3)
     conv = oracle.Conv(channels=5, size=(9, 9), padding=(1, 1))
     weights = oracle.low_bit(rng, conv.weight_shape, value_set)
     x = conv.input(rng, 1)
     x[0, 2, 4, 5] = bad
-    weight = weights.native(tile_of(row, value_set), generated=row.generated)
-    actual, _ = oracle.run_conv2d(row.isa, conv, weight, x)
-    expected = oracle.convolve(x, weights.values, conv)
-    np.testing.assert_array_equal(np.isfinite(actual), np.isfinite(expected))
-    if np.isnan(bad):
-        np.testing.assert_array_equal(np.isnan(actual), np.isnan(expected))
+    return Case(conv, weights, x, oracle.convolve(x, weights.values, conv), np.abs(x))
+
+
+@pytest.mark.parametrize("value_set", VALUE_SETS)
+@pytest.mark.parametrize("row", BUCKET, ids=name)
+def test_a_walk_is_finite_exactly_where_numpy_is(oracle, row, value_set):
+    for bad in (np.nan, np.inf, -np.inf):
+        case = case_with_a_bad_number(oracle, value_set, bad)
+        weight = case.weights.native(tile_of(row, value_set), generated=row.generated)
+        actual, _ = oracle.run_conv2d(row.isa, case.conv, weight, case.x)
+        finite = np.isfinite(actual)
+        np.testing.assert_array_equal(finite, np.isfinite(case.expected), err_msg=str(bad))
+        if np.isnan(bad):
+            np.testing.assert_array_equal(np.isnan(actual), np.isnan(case.expected))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -287,16 +340,15 @@ def convolutions(draw):
     seed=st.integers(0, 2**16),
 )
 def test_any_geometry_agrees_between_all_kernels_and_numpy(oracle, geometry, value_set, tile, seed):
-    rng = np.random.default_rng(seed)
-    conv = oracle.Conv(**geometry)
-    weights = oracle.low_bit(rng, conv.weight_shape, value_set, rng.random())
-    x = conv.input(rng, 1)
+    density = np.random.default_rng(seed).random()
+    case = draw_walk(oracle, value_set, seed, density, **geometry)
     if value_set == "ternary":
         tile = (min(tile[0], 4), *tile[1:])
+    products = oracle.convolve(np.abs(case.x), np.abs(case.weights.values), case.conv)
+    weight = oracle.float_weight(case.weights.values)
     for isa in dict.fromkeys(row.isa for row in ROWS):
         row = next(row for row in BUCKET if row.isa == isa)
-        check_bucket(oracle, row, conv, weights=weights, tile=tile, x=x)
-        dense, _ = oracle.run_conv2d(isa, conv, oracle.float_weight(weights.values), x)
-        products = oracle.convolve(np.abs(x), np.abs(weights.values), conv)
-        error = np.abs(dense - oracle.convolve(x, weights.values, conv))
-        assert np.all(error <= oracle.dense_tolerance(products, conv.taps + 2))
+        check_bucket(oracle, row, case, tile)
+        dense, _ = oracle.run_conv2d(isa, case.conv, weight, case.x)
+        error = np.abs(dense - case.expected)
+        assert np.all(error <= oracle.dense_tolerance(products, case.conv.taps + 2)), isa

@@ -1,5 +1,8 @@
 """Every linear row of kernels.def against numpy."""
 
+import functools
+import itertools
+
 import numpy as np
 import pytest
 
@@ -20,37 +23,46 @@ def name(row):
     return row.name
 
 
-@pytest.mark.parametrize("batch", [1, 2, 7, 8, 9, 33])
+@functools.cache
+def case_of(oracle, value_set, shape, batch, density=0.4):
+    """(weights, images, their product, sum of |x|): the same for every row."""
+    rng = np.random.default_rng(batch)
+    weights = oracle.low_bit(rng, shape, value_set, density)
+    x = rng.standard_normal((batch, shape[1])).astype(np.float32)
+    magnitude = np.repeat(np.abs(x).astype(np.float64).sum(1, keepdims=True), shape[0], axis=1)
+    return weights, x, x.astype(np.float64) @ weights.values.T, magnitude
+
+
+def check_walk(oracle, row, case, tile):
+    """The name of the kernel that computed it."""
+    weights, x, expected, magnitude = case
+    filters, channels = weights.codes.shape
+    actual, kernel = oracle.run_linear(row.isa, weights.native(tile), x, filters)
+    allowed = oracle.walk_tolerance(magnitude, channels, tile[0], weights)
+    made_of = f"{row.name}, {len(x)} x {channels} to {filters}, tile {tile}"
+    assert np.all(np.abs(actual - expected) <= allowed), made_of
+    return kernel
+
+
 @pytest.mark.parametrize("value_set", VALUE_SETS)
 @pytest.mark.parametrize("row", BUCKET, ids=name)
-def test_a_bucket_walk_equals_the_product(oracle, row, value_set, batch):
-    rng = np.random.default_rng(batch)
-    for channels, filters, chunk in ((1, 1, 1), (5, 3, 2), (64, 10, 64), (130, 17, 48)):
-        weights = oracle.low_bit(rng, (filters, channels), value_set)
-        x = rng.standard_normal((batch, channels)).astype(np.float32)
-        walked = min(row.filters, 4) if value_set == "ternary" else row.filters
-        tile = (walked, row.vectors, chunk)
-        actual, kernel = oracle.run_linear(row.isa, weights.native(tile), x, filters)
-        magnitude = np.repeat(np.abs(x).astype(np.float64).sum(1, keepdims=True), filters, axis=1)
-        allowed = oracle.walk_tolerance(magnitude, channels, walked, weights)
-        assert np.all(np.abs(actual - x.astype(np.float64) @ weights.values.T) <= allowed)
+def test_a_bucket_walk_equals_the_product(oracle, row, value_set):
+    walked = min(row.filters, 4) if value_set == "ternary" else row.filters
+    shapes = ((1, 1, 1), (5, 3, 2), (64, 10, 64), (130, 17, 48))
+    for batch, (channels, filters, chunk) in itertools.product((1, 2, 7, 8, 9, 33), shapes):
+        case = case_of(oracle, value_set, (filters, channels), batch)
+        kernel = check_walk(oracle, row, case, (walked, row.vectors, chunk))
         if walked == row.filters:
             assert kernel == row.name
 
 
-@pytest.mark.parametrize("density", [0.0, 0.05, 0.5, 0.95, 1.0])
 @pytest.mark.parametrize("value_set", ["signed_binary", "ternary", "centred"])
 @pytest.mark.parametrize("row", BUCKET, ids=name)
-def test_any_density_is_walked(oracle, row, value_set, density):
-    rng = np.random.default_rng(3)
-    weights = oracle.low_bit(rng, (13, 37), value_set, density)
-    x = rng.standard_normal((9, 37)).astype(np.float32)
+def test_any_density_is_walked(oracle, row, value_set):
     walked = min(row.filters, 4) if value_set == "ternary" else row.filters
-    tile = (walked, row.vectors, 16)
-    actual, _ = oracle.run_linear(row.isa, weights.native(tile), x, 13)
-    magnitude = np.repeat(np.abs(x).astype(np.float64).sum(1, keepdims=True), 13, axis=1)
-    allowed = oracle.walk_tolerance(magnitude, 37, walked, weights)
-    assert np.all(np.abs(actual - x.astype(np.float64) @ weights.values.T) <= allowed)
+    for density in (0.0, 0.05, 0.5, 0.95, 1.0):
+        case = case_of(oracle, value_set, (13, 37), 9, density)
+        check_walk(oracle, row, case, (walked, row.vectors, 16))
 
 
 @pytest.mark.parametrize("batch", [1, 2, 9])

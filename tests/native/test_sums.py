@@ -1,6 +1,8 @@
 """Every row of the sums family against numpy: exact on codes, to 1e-5 of sum |w x| in float32."""
 
 import dataclasses
+import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -72,42 +74,69 @@ def allowed(magnitude):
     return 1e-5 * magnitude + 1e-12
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def forms_of(value_set):
+    return BinaryForm if value_set == "binary" else (BinaryForm.SHARED_TOTAL,)
+
+
+# What does not depend on a row is computed once for all of them.
+
+
+@functools.cache
+def weights_of(oracle, shape, value_set, seed):
+    return low_bit(oracle, np.random.default_rng(seed), shape, value_set)
+
+
+@functools.cache
+def sums_of(oracle, shape, value_set, seed, algorithm, *, form=BinaryForm.SHARED_TOTAL, groups=1):
+    _, weight = weights_of(oracle, shape, value_set, seed)
+    return layer_sums(weight, ALGORITHMS[algorithm], form, groups)
+
+
+@functools.cache
+def convolved(oracle, shape, value_set):
+    """Numbers, their convolution, and the one of their magnitudes."""
+    conv = oracle.Conv(**SHAPES[shape])
+    weights, _ = weights_of(oracle, conv.weight_shape, value_set, len(shape))
+    x = conv.input(np.random.default_rng(len(shape)))
+    # 2 S - T of binary weights rounds sums of all inputs, whose weights are 1.
+    magnitude = oracle.convolve(np.abs(x), np.abs(weights.values), conv)
+    return x, oracle.convolve(x, weights.values, conv), magnitude
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("row", [row for row in FLOATS if row.op == "conv2d"], ids=name)
-def test_a_list_of_sums_equals_the_convolution(oracle, row, shape, algorithm):
-    rng = np.random.default_rng(len(shape))
+def test_a_list_of_sums_equals_the_convolution(oracle, row, shape):
     conv = oracle.Conv(**SHAPES[shape])
-    x = conv.input(rng)
     for value_set in VALUE_SETS:
-        weights, weight = low_bit(oracle, rng, conv.weight_shape, value_set)
-        for form in BinaryForm if value_set == "binary" else (BinaryForm.SHARED_TOTAL,):
-            sums = layer_sums(weight, ALGORITHMS[algorithm], form, conv.groups)
+        drawn = (oracle, conv.weight_shape, value_set, len(shape))
+        _, weight = weights_of(*drawn)
+        x, expected, magnitude = convolved(oracle, shape, value_set)
+        for algorithm, form in itertools.product(ALGORITHMS, forms_of(value_set)):
+            sums = sums_of(*drawn, algorithm, form=form, groups=conv.groups)
             actual, kernel = oracle.run_conv2d(
                 row.isa, conv, native_weight(weight, sums, row.vectors), x
             )
             assert kernel == row.name
-            error = np.abs(actual - oracle.convolve(x, weights.values, conv))
-            # 2 S - T of binary weights rounds sums of all inputs, whose weights are 1.
-            magnitude = oracle.convolve(np.abs(x), np.abs(weights.values), conv)
-            assert np.all(error <= allowed(magnitude)), f"{value_set} {form}: {error.max()}"
+            error = np.abs(actual - expected)
+            made_of = f"{value_set} {algorithm} {form}: {error.max()}"
+            assert np.all(error <= allowed(magnitude)), made_of
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("row", [row for row in FLOATS if row.op == "linear"], ids=name)
 def test_a_list_of_sums_equals_the_product(oracle, row, algorithm):
-    rng = np.random.default_rng(1)
     for batch, channels, filters in ((1, 5, 3), (33, 64, 10), (9, 130, 17)):
-        x = rng.standard_normal((batch, channels)).astype(np.float32)
+        x = np.random.default_rng(1).standard_normal((batch, channels)).astype(np.float32)
         for value_set in VALUE_SETS:
-            weights, weight = low_bit(oracle, rng, (filters, channels), value_set)
-            sums = layer_sums(weight, ALGORITHMS[algorithm])
+            drawn = (oracle, (filters, channels), value_set, batch)
+            weights, weight = weights_of(*drawn)
+            sums = sums_of(*drawn, algorithm)
             actual, kernel = oracle.run_linear(
                 row.isa, native_weight(weight, sums, row.vectors), x, filters
             )
             assert kernel == row.name
             error = np.abs(actual - x.astype(np.float64) @ weights.values.T)
-            assert np.all(error <= allowed(np.abs(x) @ np.abs(weights.values).T))
+            assert np.all(error <= allowed(np.abs(x) @ np.abs(weights.values).T)), value_set
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,23 +159,34 @@ def codes_case(codes_oracle, rng, weight, *, signed):
     return Case(given, given, codes_oracle.Chain(scale, bias, offset))
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@functools.cache
+def convolved_codes(oracle, codes_oracle, shape, value_set):
+    """A case, its codes and those of the result."""
+    conv, seed = oracle.Conv(**SHAPES[shape]), len(shape)
+    _, weight = weights_of(oracle, conv.weight_shape, value_set, seed)
+    rng = np.random.default_rng(seed)
+    case = codes_case(codes_oracle, rng, weight, signed=value_set != "signed_binary")
+    q = case.given.random(rng, (2, conv.channels, *conv.size))
+    exact, total = codes_oracle.exact_convolution(q, weight.codes, conv, case.given.zero)
+    return case, q, case.chain.finish(exact, total, output=case.result)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("row", [row for row in CODES if row.op == "conv2d"], ids=name)
-def test_a_list_of_sums_on_codes_equals_the_integers(oracle, codes_oracle, row, shape, algorithm):
-    rng = np.random.default_rng(len(shape))
+def test_a_list_of_sums_on_codes_equals_the_integers(oracle, codes_oracle, row, shape):
     conv = oracle.Conv(**SHAPES[shape])
     for value_set in VALUE_SETS:
-        for form in BinaryForm if value_set == "binary" else (BinaryForm.SHARED_TOTAL,):
-            _, weight = low_bit(oracle, rng, conv.weight_shape, value_set)
-            case = codes_case(codes_oracle, rng, weight, signed=value_set != "signed_binary")
-            sums = layer_sums(weight, ALGORITHMS[algorithm], form, conv.groups)
+        drawn = (oracle, conv.weight_shape, value_set, len(shape))
+        _, weight = weights_of(*drawn)
+        case, q, expected = convolved_codes(oracle, codes_oracle, shape, value_set)
+        factors = {"scale": case.chain.scale, "offset": case.chain.offset}
+        for algorithm, form in itertools.product(ALGORITHMS, forms_of(value_set)):
+            sums = sums_of(*drawn, algorithm, form=form, groups=conv.groups)
             layer = codes_oracle.Program(
                 row.isa,
                 ((conv.channels, *conv.size), (conv.filters, *conv.output)),
                 (case.given, case.result),
             )
-            factors = {"scale": case.chain.scale, "offset": case.chain.offset}
             layer.builder.add_conv2d(
                 layer.input,
                 layer.output,
@@ -155,12 +195,10 @@ def test_a_list_of_sums_on_codes_equals_the_integers(oracle, codes_oracle, row, 
                 native_weight(weight, sums, row.vectors, **factors),
                 case.chain.epilogue(),
             )
-            q = case.given.random(rng, (2, conv.channels, *conv.size))
             actual = layer.run(q)
             assert layer.kernels[1] == row.name
-            exact, total = codes_oracle.exact_convolution(q, weight.codes, conv, case.given.zero)
-            expected = case.chain.finish(exact, total, output=case.result)
-            np.testing.assert_array_equal(actual, expected, err_msg=f"{value_set} {form}")
+            made_of = f"{value_set} {algorithm} {form}"
+            np.testing.assert_array_equal(actual, expected, err_msg=made_of)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -168,9 +206,10 @@ def test_a_list_of_sums_on_codes_equals_the_integers(oracle, codes_oracle, row, 
 def test_a_linear_list_of_sums_on_codes_equals_the_integers(oracle, codes_oracle, row, algorithm):
     rng = np.random.default_rng(2)
     for value_set in VALUE_SETS:
-        _, weight = low_bit(oracle, rng, (13, 70), value_set)
+        drawn = (oracle, (13, 70), value_set, 2)
+        _, weight = weights_of(*drawn)
         case = codes_case(codes_oracle, rng, weight, signed=True)
-        sums = layer_sums(weight, ALGORITHMS[algorithm])
+        sums = sums_of(*drawn, algorithm)
         layer = codes_oracle.Program(
             row.isa, ((70,), (13,)), (case.given, case.result), place=_signbin.Place.BATCH
         )

@@ -1,11 +1,17 @@
-"""The C library and its C test, compiled here with the sanitizers and run without Python."""
+"""The C library and its C test, compiled here with the sanitizers and run without Python.
+
+`make test` compiles one kernel of each family that this CPU runs, the wide sweep every row.
+"""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from signbin import native
 
 NATIVE = Path(__file__).parents[2] / "native"
 COMPILER = shutil.which(os.environ.get("CC", "cc"))
@@ -23,19 +29,49 @@ def compiles(folder: Path, flags: list[str]) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+def leave_one_tile_of_each_family(listing: Path) -> None:
+    """Rows come from the least tile to the largest: the first serves what the others serve."""
+    first: dict[tuple[object, ...], str] = {}
+    for row in native.kernels():
+        if row.usable:
+            family = (row.activations, row.strategy, row.op, row.isa, row.generated)
+            first.setdefault(family, row.name)
+
+    def stays(line: str) -> bool:
+        row = re.match(r"SB_KERNEL\w*\((\w+), (\w+), (\w+), (\w+), (\w+)", line)
+        return row is None or "sb_{}_{}_{}_{}__{}".format(*row.groups()) in first.values()
+
+    lines = listing.read_text(encoding="utf-8").splitlines(keepends=True)
+    listing.write_text("".join(filter(stays, lines)), encoding="utf-8")
+
+
+@pytest.fixture(params=["one_of_each_family", pytest.param("every_row", marks=pytest.mark.wide)])
+def sources(request: pytest.FixtureRequest, tmp_path: Path, cmake: str) -> Path:
+    """A copy of native/src, with the C files of its kernels."""
+    room = tmp_path / "src"
+    shutil.copytree(NATIVE / "src", room)
+    if request.param == "one_of_each_family":
+        leave_one_tile_of_each_family(room / "kernels.def")
+    kernels = room / "made"
+    kernels.mkdir()
+    script = str(room / "kernels.cmake")
+    subprocess.run([cmake, "-D", f"folder={kernels}", "-P", script], check=True)
+    return room
+
+
 @pytest.mark.skipif(COMPILER is None, reason="no C compiler")
 @pytest.mark.parametrize("dialect", [[], ["-DSB_PLAIN_C"]], ids=["vectors", "plain_c"])
 def test_the_c_abi_works_without_python_and_under_the_sanitizers(
-    tmp_path: Path, c_library: list[Path], dialect: list[str]
+    tmp_path: Path, sources: Path, dialect: list[str]
 ) -> None:
     flags = [*FLAGS, AS_FUNCTIONS, *dialect]
     if compiles(tmp_path, SANITIZERS):
         flags += SANITIZERS
-    sources = [*c_library, *sorted((NATIVE / "tests").glob("test_*.c"))]
+    files = [*sorted(sources.rglob("*.c")), *sorted((NATIVE / "tests").glob("test_*.c"))]
     program = tmp_path / "test_abi"
-    include = ["-I", str(NATIVE / "include"), "-I", str(NATIVE / "src")]
+    include = ["-I", str(NATIVE / "include"), "-I", str(sources)]
     built = subprocess.run(
-        [str(COMPILER), *flags, *include, *map(str, sources), "-o", str(program), "-lm"],
+        [str(COMPILER), *flags, *include, *map(str, files), "-o", str(program), "-lm"],
         capture_output=True,
         text=True,
         check=False,

@@ -33,13 +33,7 @@ def named(way):
     return way["isa"] + ("-jit" if way["jit"] else "")
 
 
-@settings(max_examples=60)
-@given(seed=SEEDS, width=st.integers(1, 4), threads=THREADS, batch=BATCHES)
-def test_no_value_of_any_network_differs(
-    random_quantized_network, random_inputs, *, seed, width, threads, batch
-):
-    graph = random_quantized_network(seed, width)
-    inputs = random_inputs(graph, images=batch, seed=seed % 97)
+def check_every_way(graph, inputs, threads):
     expected = interpret(graph, inputs)
     artifact = decode(encode(Artifact(graph)))
     images = inputs[graph.inputs[0].name]
@@ -52,6 +46,28 @@ def test_no_value_of_any_network_differs(
             np.testing.assert_array_equal(found[name], values, err_msg=f"{named(way)}: {name}")
         last = expected[graph.outputs[0]]
         np.testing.assert_array_equal(program(images), last, err_msg=named(way))
+
+
+any_network = given(seed=SEEDS, width=st.integers(1, 4), threads=THREADS, batch=BATCHES)
+
+
+@settings(max_examples=20)
+@any_network
+def test_no_value_of_any_network_differs(
+    random_quantized_network, random_inputs, *, seed, width, threads, batch
+):
+    graph = random_quantized_network(seed, width)
+    check_every_way(graph, random_inputs(graph, images=batch, seed=seed % 97), threads)
+
+
+@pytest.mark.wide
+@settings(max_examples=60)
+@any_network
+def test_no_value_of_many_networks_differs(
+    random_quantized_network, random_inputs, *, seed, width, threads, batch
+):
+    graph = random_quantized_network(seed, width)
+    check_every_way(graph, random_inputs(graph, images=batch, seed=seed % 97), threads)
 
 
 @settings(max_examples=40)
@@ -83,7 +99,7 @@ def test_no_value_on_codes_differs_in_calibrated_networks_with_float_layers(
         assert exactness is None or exactness.differing == 0, f"{named(way)}: {exactness}"
 
 
-@pytest.fixture(scope="module", params=["plain", "paper"])
+@pytest.fixture(scope="module", params=["paper", pytest.param("plain", marks=pytest.mark.wide)])
 def resnet20(request, tmp_path_factory):
     """(ResNet-20 with 8-bit activations from a .sbn file, test images, every value of theirs)."""
     from signbin import train

@@ -41,8 +41,14 @@ def tile_counts(make_digits, shape, leaves):
     return np.mean(rows, axis=0)
 
 
+ROWS = [
+    pytest.param(shape, id=str(shape), marks=pytest.mark.wide if np.prod(shape) > 512 else [])
+    for shape in TABLE
+]
+
+
 @pytest.mark.parametrize("leaves", [True, False], ids=["summerge", "cse"])
-@pytest.mark.parametrize("shape", TABLE, ids=str)
+@pytest.mark.parametrize("shape", ROWS)
 def test_greedy_merging_reproduces_the_table_and_its_orderings(make_digits, shape, leaves):
     found = tile_counts(make_digits, shape, leaves)
     np.testing.assert_allclose(found, TABLE[shape], rtol=0.1)

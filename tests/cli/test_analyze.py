@@ -8,9 +8,15 @@ import pytest
 LAYER_KEYS = {"name", "density", "entropy_bits", "p0", "adds", "adds_lower_bound", "patterns"}
 
 
-def test_a_run_and_its_compiled_model_are_the_same_analysis(signbin, trained, compiled, tmp_path):
-    picture = tmp_path / "model.svg"
-    run = signbin("analyze", trained, "--json", "-o", picture).document
+@pytest.fixture(scope="module")
+def analysed(signbin, trained, tmp_path_factory):
+    """(document, picture) of the first network of the run, which is the compiled one."""
+    picture = tmp_path_factory.mktemp("analysed") / "model.svg"
+    return signbin("analyze", trained, "--json", "--seed", 3, "-o", picture).document, picture
+
+
+def test_a_run_and_its_compiled_model_are_the_same_analysis(signbin, analysed, compiled):
+    run, picture = analysed
     model = signbin("analyze", compiled, "--json").document
     assert len(run["layers"]) == len(model["layers"])
     for one, other in zip(run["layers"], model["layers"], strict=True):
@@ -21,9 +27,9 @@ def test_a_run_and_its_compiled_model_are_the_same_analysis(signbin, trained, co
     assert root.tag.endswith("svg")
 
 
-def test_a_seed_picks_a_network_of_the_run(signbin, trained):
-    first, second = (signbin("analyze", trained, "--json", "--seed", s).document for s in (3, 5))
-    assert first["layers"] != second["layers"]
+def test_a_seed_picks_a_network_of_the_run(signbin, trained, analysed):
+    second = signbin("analyze", trained, "--json", "--seed", 5).document
+    assert analysed[0]["layers"] != second["layers"]
     assert signbin("analyze", trained, "--seed", 4).code == 1
 
 

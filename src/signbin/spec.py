@@ -64,9 +64,15 @@ class Granularity(enum.Enum):
 
 
 class ScaleKind(enum.Enum):
-    """How the real factor in front of the codes of a filter is obtained."""
+    """How the real factor in front of the codes of a filter of M weights is obtained.
+
+    none: it is 1. he: the constant sqrt(2 / M), the deviation that He et al. 2015 start weights
+    with, so that codes as large as 1 keep the spread of what passes (McDonnell 2018). mean: mean
+    magnitude of the latent weights with a non-zero code. learned: a parameter per filter.
+    """
 
     NONE = "none"
+    HE = "he"
     MEAN = "mean"
     LEARNED = "learned"
 

@@ -68,7 +68,7 @@ def test_a_residual_network_captures_with_pytorchs_values(captured_like_pytorch)
     assert [node.op for node in graph.nodes].count("subsample_pad") == 1
 
 
-@pytest.mark.parametrize("quantizer", [SignedBinary(), SignedBinary(centred=True), Ternary()])
+@pytest.mark.parametrize("quantizer", [SignedBinary.released(), SignedBinary(), Ternary()])
 def test_quantised_layers_become_low_bit_weights(quantizer, captured_like_pytorch):
     model = Network()
     quantize_(model, QuantConfig(weight=quantizer))
@@ -78,7 +78,7 @@ def test_quantised_layers_become_low_bit_weights(quantizer, captured_like_pytorc
     assert [fqn for fqn, weight in kinds.items() if isinstance(weight, LowBitWeight)] == [
         f"blocks.{block}.conv{conv}" for block in (0, 1) for conv in (1, 2)
     ]
-    if quantizer == SignedBinary():
+    if quantizer == SignedBinary.released():
         assert kinds["blocks.1.conv1"].value_set is ValueSet.SIGNED_BINARY
 
 

@@ -16,7 +16,6 @@ from signbin.quant import (
     Binary,
     DoReFaActivation,
     HalfWaveGaussian,
-    Identity,
     Int8Activation,
     LearnedClip,
     ProgressiveTanh,
@@ -24,6 +23,7 @@ from signbin.quant import (
     QLinear,
     QuantConfig,
     SignActivation,
+    StraightThrough,
     quantize_,
 )
 
@@ -70,7 +70,7 @@ def evaluate(quantizer: ActivationQuantizer) -> tuple[Tensor, Tensor]:
     state = {name: s.value for name, s in quantizer.initial_state(x).items()}
     if "input_range" in state:
         state["input_range"].fill_(RANGE)
-    backward = Backward(Identity(), torch.tensor(0.5), training=False)
+    backward = Backward(StraightThrough(), torch.tensor(0.5), training=False)
     q = quantizer.quantize(x, state, backward)
     q.backward(torch.tensor(G, dtype=torch.float64)[:, None].expand_as(q))
     assert x.grad is not None
@@ -103,7 +103,7 @@ def test_the_sign_takes_its_gradient_from_any_estimator(kind: str) -> None:
     estimator = ESTIMATORS[kind]()
     x = torch.linspace(-2, 2, 21, dtype=torch.float64).requires_grad_()
     zero, progress = x.new_zeros(()), torch.tensor(0.5, dtype=torch.float64)
-    q = SignActivation(estimator).quantize(x, {}, Backward(Identity(), progress))
+    q = SignActivation(estimator).quantize(x, {}, Backward(StraightThrough(), progress))
     assert set(q.tolist()) == {-1.0, 1.0}
     (found,) = torch.autograd.grad(q.sum(), x)
     (expected,) = torch.autograd.grad(estimator.surrogate(x, zero, progress).sum(), x)
@@ -113,7 +113,7 @@ def test_the_sign_takes_its_gradient_from_any_estimator(kind: str) -> None:
 def test_a_learned_clip_learns_from_what_it_clips() -> None:
     x = torch.tensor(X, dtype=torch.float64)
     clip = torch.tensor(3.0, dtype=torch.float64, requires_grad=True)
-    backward = Backward(Identity(), torch.zeros(()))
+    backward = Backward(StraightThrough(), torch.zeros(()))
     LearnedClip(bits=2).quantize(x, {"input_clip": clip}, backward).sum().backward()
     assert clip.grad is not None
     assert clip.grad.item() == sum(each >= 3.0 for each in X)
@@ -123,17 +123,19 @@ def test_the_8_bit_range_is_the_first_maximum_and_then_follows_slowly() -> None:
     state = {"input_range": torch.zeros(())}
     rule, seen = Int8Activation(averaging=0.9), []
     for largest in (2.0, 4.0, 4.0):
-        rule.quantize(torch.tensor([-largest, 0.5]), state, Backward(Identity(), torch.zeros(())))
+        rule.quantize(
+            torch.tensor([-largest, 0.5]), state, Backward(StraightThrough(), torch.zeros(()))
+        )
         seen.append(state["input_range"].item())
     assert seen == pytest.approx([2.0, 2.2, 2.38])
-    frozen = Backward(Identity(), torch.zeros(()), training=False)
+    frozen = Backward(StraightThrough(), torch.zeros(()), training=False)
     rule.quantize(torch.tensor([100.0]), state, frozen)
     assert state["input_range"].item() == pytest.approx(2.38)
 
 
 def test_an_unknown_range_lets_the_input_through() -> None:
     x = torch.tensor([-3.0, 0.1234])
-    frozen = Backward(Identity(), torch.zeros(()), training=False)
+    frozen = Backward(StraightThrough(), torch.zeros(()), training=False)
     assert torch.equal(Int8Activation().quantize(x, {"input_range": torch.zeros(())}, frozen), x)
 
 

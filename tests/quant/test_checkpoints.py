@@ -6,14 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from signbin.quant import Binary, QuantConfig, Quantizer, SignedBinary, Ternary, quantize_
+from signbin.quant import Binary, Offset, QuantConfig, Quantizer, SignedBinary, Ternary, quantize_
 from signbin.spec import ScaleKind
 
 QUANTIZERS: dict[str, Quantizer] = {
-    "signed_binary": SignedBinary(),
-    "centred": SignedBinary(centred=True),
+    "signed_binary": SignedBinary.released(),
+    "centred": SignedBinary(offset=Offset.CENTRED),
     "regions": SignedBinary(region_channels=3),
-    "learned": SignedBinary(scale=ScaleKind.LEARNED),
+    "learned": SignedBinary.released(scale=ScaleKind.LEARNED),
+    "learned_offset": SignedBinary(offset=Offset.LEARNED, density=0.2, chunks=1),
     "binary": Binary(),
     "binary_learned": Binary(scale=ScaleKind.LEARNED),
     "ternary": Ternary(),

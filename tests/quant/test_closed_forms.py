@@ -16,6 +16,7 @@ from signbin.quant import QUANTIZERS, QConv2d, QuantConfig, Quantizer
 
 P = 0.6
 SHAPE = (9, 5, 3, 3)
+HE = math.sqrt(2 / 45)
 Floats = NDArray[np.float64]
 Result = tuple[Floats, Floats]
 
@@ -32,6 +33,10 @@ def filters(array: Floats) -> Floats:
 
 def per_filter(values: Floats) -> Floats:
     return values.reshape(-1, 1, 1, 1)
+
+
+def filter_mean(w: Floats) -> Floats:
+    return per_filter(filters(w).mean(1))
 
 
 def mean_magnitude(w: Floats) -> Floats:
@@ -69,7 +74,8 @@ def through_standardization(w: Floats, dx: Floats) -> Floats:
 def signed_binary(w: Floats, g: Floats) -> Result:
     b = per_filter(np.where(np.arange(len(w)) < len(w) // 2, 1.0, -1.0))
     threshold = 0.05 * per_filter(np.abs(filters(w)).max(1))
-    return np.where(b * w >= threshold, b, 0.0), np.clip(g, -1, 1) * window(w)
+    codes = np.where(b * w >= threshold, b, 0.0)
+    return HE * (codes - filter_mean(codes)), HE * (g - filter_mean(g))
 
 
 def shared_zero_binary(w: Floats, g: Floats) -> Result:
@@ -79,20 +85,15 @@ def shared_zero_binary(w: Floats, g: Floats) -> Result:
         energy = (flat[first : first + 8] ** 2).sum(0)
         chosen = np.argsort(-energy)[: round(0.5 * inputs)]
         support[first : first + 8, chosen] = 1
-    scale = (np.abs(flat) * support).sum(1) / support.sum(1)
-    support, scale = support.reshape(w.shape), per_filter(scale)
-    return scale * support * sign(w), np.clip(g * scale, -1, 1) * window(w)
+    return HE * support.reshape(w.shape) * sign(w), HE * g
 
 
 def binary(w: Floats, g: Floats) -> Result:
-    scale = mean_magnitude(w)
-    return scale * sign(w), np.clip(g * scale, -1, 1) * window(w)
+    return HE * sign(w), HE * g
 
 
 def ternary(w: Floats, g: Floats) -> Result:
-    used = np.abs(w) > 0.7 * np.abs(w).mean()
-    scale = np.abs(w)[used].mean()
-    return scale * np.sign(w) * used, scale * g
+    return HE * np.sign(w) * (np.abs(w) > 0.7 * np.abs(w).mean()), HE * g
 
 
 # --- binary ----------------------------------------------------------------------------------

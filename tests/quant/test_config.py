@@ -22,6 +22,7 @@ from signbin.quant import (
     GreedyFoldings,
     LearnedClip,
     LqNets,
+    Offset,
     Progressive,
     ProgressiveTanh,
     ProxQuant,
@@ -54,9 +55,11 @@ OPTIONS = (
         positive_share=st.floats(0, 1),
         seed=seeds,
         scale=scales,
-        centred=st.booleans(),
+        offset=st.sampled_from(Offset),
         per=st.sampled_from(Granularity),
+        chunks=st.none() | st.integers(1, 9),
     ),
+    st.builds(SignedBinary, density=positive, anneal=st.floats(0, 1)),
     st.builds(
         SharedZeroBinary,
         density=positive,
@@ -70,7 +73,7 @@ OPTIONS = (
         Ternary,
         threshold_factor=positive,
         per=st.sampled_from(Granularity),
-        scale=st.sampled_from([ScaleKind.NONE, ScaleKind.MEAN]),
+        scale=st.sampled_from([ScaleKind.NONE, ScaleKind.HE, ScaleKind.MEAN]),
     ),
     st.builds(TrainedTernary, threshold_factor=positive),
     st.builds(DoReFa, bits=bits),
@@ -123,7 +126,7 @@ def test_every_configuration_round_trips_through_json(config: QuantConfig) -> No
     assert hash(read) == hash(config)
 
 
-def test_the_default_is_the_released_method() -> None:
+def test_the_default_is_centred_signed_binary_without_clipping() -> None:
     assert QuantConfig().to_json() == {
         "weight": {
             "kind": "signed_binary",
@@ -131,11 +134,14 @@ def test_the_default_is_the_released_method() -> None:
             "region_channels": None,
             "positive_share": 0.5,
             "seed": 0,
-            "scale": "none",
-            "centred": False,
+            "scale": "he",
+            "offset": "centred",
             "per": "filter",
+            "density": None,
+            "anneal": 0.0,
+            "chunks": None,
         },
-        "estimator": {"kind": "clipped_straight_through", "gradient_limit": 1.0},
+        "estimator": {"kind": "straight_through"},
         "activation": None,
         "standardize": False,
         "start": 0.0,
@@ -181,13 +187,13 @@ def test_an_estimator_left_out_is_that_of_the_quantisers_paper(kind: str) -> Non
         ({"start": 1.5}, "start: got 1.5"),
         (
             {"weight": {"kind": "dsq"}, "estimator": {"kind": "identity"}},
-            "estimator beside dsq: got 'identity'; allowed: none: dsq brings its own gradient",
+            "estimator beside dsq: got 'straight_through'; allowed: none: dsq brings its own",
         ),
         ({"weight": {"kind": "binary", "seed": 1}}, "key of binary: got 'seed'.*scale"),
-        ({"weight": {"kind": "binary", "scale": "max"}}, "binary.scale.*none, mean, learned"),
+        ({"weight": {"kind": "binary", "scale": "max"}}, "binary.scale.*none, he, mean, learned"),
         ({"weight": {"kind": "binary", "scale": ["mean"]}}, "binary.scale"),
         ({"weight": {"kind": "signed_binary", "seed": "1"}}, "seed.*a whole number"),
-        ({"weight": {"kind": "signed_binary", "threshold_factor": 2}}, "0 < value <= 1"),
+        ({"weight": {"kind": "signed_binary", "threshold_factor": 2}}, "0 <= value <= 1"),
         ({"estimator": {"kind": "ste"}}, "kind of estimator: got 'ste'; allowed: clipped_"),
         ({"estimator": {"kind": "identity", "t_min": 1}}, "allowed: none"),
     ],

@@ -35,7 +35,9 @@ def density(quantizer: Quantizer, distribution: str, weights: int) -> float:
 @pytest.mark.parametrize(("distribution", "weights"), LAW)
 def test_signed_binary_follows_the_density_law(distribution: str, weights: int) -> None:
     law = LAW[distribution, weights]
-    assert density(SignedBinary(), distribution, weights) == pytest.approx(law, abs=TOLERANCE)
+    assert density(SignedBinary.released(), distribution, weights) == pytest.approx(
+        law, abs=TOLERANCE
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,7 @@ def test_signed_binary_follows_the_density_law(distribution: str, weights: int) 
         Binary(),
         Ternary(),
         Ternary(per=Granularity.FILTER),
-        SignedBinary(threshold_factor=0.1),
+        SignedBinary.released(threshold_factor=0.1),
         Ternary(threshold_factor=0.05, scale=ScaleKind.NONE),
     ],
     ids=str,
@@ -57,5 +59,5 @@ def test_no_other_quantiser_follows_the_density_law(
 
 
 def test_regions_inside_the_filter_do_not_change_the_density_law() -> None:
-    regions = density(SignedBinary(region_channels=64), "laplacian", 576)
+    regions = density(SignedBinary.released(region_channels=64), "laplacian", 576)
     assert regions == pytest.approx(LAW["laplacian", 576], abs=TOLERANCE)

@@ -14,7 +14,7 @@ from signbin.quant import (
     DistributionSensitiveDecay,
     ErrorDecay,
     Estimator,
-    Identity,
+    Offset,
     Polynomial,
     ProgressiveTanh,
     QLinear,
@@ -22,6 +22,7 @@ from signbin.quant import (
     ShiftedErrorDecay,
     SignedBinary,
     SoftQuantization,
+    StraightThrough,
     Ternary,
 )
 from signbin.spec import ScaleKind
@@ -75,7 +76,7 @@ CLOSED_FORMS: dict[str, ClosedForm] = {
     ClippedStraightThrough.kind: clipped,
     ErrorDecay.kind: decay,
     ShiftedErrorDecay.kind: shifted_decay,
-    Identity.kind: identity,
+    StraightThrough.kind: identity,
     DistributionSensitiveDecay.kind: distribution_sensitive,
     ProgressiveTanh.kind: tanh_slope,
     Polynomial.kind: polynomial,
@@ -167,7 +168,7 @@ def test_a_gradient_limit_is_a_clamp_and_none_is_no_clamp() -> None:
 def test_shifted_decay_in_a_layer_uses_the_threshold_of_each_filter(sign: int) -> None:
     share = 1.0 if sign > 0 else 0.0
     layer = QLinear(
-        6, 2, config=QuantConfig(SignedBinary(positive_share=share), ShiftedErrorDecay())
+        6, 2, config=QuantConfig(SignedBinary.released(positive_share=share), ShiftedErrorDecay())
     ).double()
     layer.set_progress(0.5)
     weight = torch.tensor(
@@ -197,27 +198,31 @@ def layer_gradient(quantizer: SignedBinary, estimator: Estimator) -> tuple[QLine
 
 
 def test_the_mean_scale_multiplies_the_gradient_and_is_a_constant_otherwise() -> None:
-    layer, upstream = layer_gradient(SignedBinary(scale=ScaleKind.MEAN), Identity())
+    layer, upstream = layer_gradient(SignedBinary.released(scale=ScaleKind.MEAN), StraightThrough())
     scale = torch.from_numpy(layer.low_bit().scale.copy()).double()
     assert layer.weight.grad is not None
     torch.testing.assert_close(layer.weight.grad, upstream * scale[:, None], rtol=1e-6, atol=1e-9)
 
 
 def test_a_learned_scale_receives_the_sum_of_gradient_times_code() -> None:
-    layer, upstream = layer_gradient(SignedBinary(scale=ScaleKind.LEARNED), Identity())
+    layer, upstream = layer_gradient(
+        SignedBinary.released(scale=ScaleKind.LEARNED), StraightThrough()
+    )
     scale = layer.get_parameter("weight_scale")
     assert scale.grad is not None
     torch.testing.assert_close(scale.grad, (upstream * layer.codes()).sum(1))
 
 
 def test_centring_removes_the_mean_of_the_gradient_of_each_filter() -> None:
-    layer, upstream = layer_gradient(SignedBinary(centred=True), Identity())
+    layer, upstream = layer_gradient(
+        SignedBinary.released(offset=Offset.CENTRED), StraightThrough()
+    )
     assert layer.weight.grad is not None
     torch.testing.assert_close(layer.weight.grad, upstream - upstream.mean(1, keepdim=True))
 
 
 def test_weights_quantised_to_zero_learn() -> None:
-    layer, upstream = layer_gradient(SignedBinary(), ClippedStraightThrough())
+    layer, upstream = layer_gradient(SignedBinary.released(), ClippedStraightThrough())
     zeros = layer.codes() == 0
     assert zeros.any()
     assert layer.weight.grad is not None

@@ -13,13 +13,15 @@ from torch import nn
 from signbin.errors import SpecError
 from signbin.quant import (
     Binary,
-    Identity,
+    ClippedStraightThrough,
     ModelHealth,
+    Offset,
     QConv2d,
     QLinear,
     QuantConfig,
     ShiftedErrorDecay,
     SignedBinary,
+    StraightThrough,
     Ternary,
     TrainedTernary,
     probe,
@@ -33,7 +35,7 @@ from signbin.quant.latent import describe_latent
 
 
 def one_layer(rows: list[list[float]], **options: float) -> nn.Sequential:
-    layer = QLinear(len(rows[0]), len(rows), config=QuantConfig(SignedBinary(**options)))  # type: ignore[arg-type]  # floats only
+    layer = QLinear(len(rows[0]), len(rows), config=QuantConfig(SignedBinary.released(**options)))  # type: ignore[arg-type]  # floats only
     layer.weight.data.copy_(torch.tensor(rows))
     return nn.Sequential(layer)
 
@@ -68,7 +70,7 @@ def test_a_snapshot_does_not_follow_the_model() -> None:
 
 @pytest.mark.parametrize("batches", [1, 2, 4])
 def test_mean_to_spread_is_that_of_all_outputs_seen(batches: int) -> None:
-    layer = QConv2d(3, 5, 3, config=QuantConfig(SignedBinary()))
+    layer = QConv2d(3, 5, 3, config=QuantConfig(SignedBinary.released()))
     model = nn.Sequential(layer)
     images = torch.rand(8, 3, 6, 6) * torch.arange(1, 9).reshape(8, 1, 1, 1)
     with record_outputs(model) as recorder:
@@ -96,8 +98,10 @@ def test_same_sign_filters_on_non_negative_inputs_have_a_common_mode_and_centrin
     None
 ):
     ratios = []
-    for centred in (False, True):
-        layer = QConv2d(32, 16, 3, bias=False, config=QuantConfig(SignedBinary(centred=centred)))
+    for offset in (Offset.NONE, Offset.CENTRED):
+        layer = QConv2d(
+            32, 16, 3, bias=False, config=QuantConfig(SignedBinary.released(offset=offset))
+        )
         with record_outputs(layer) as recorder:
             torch.manual_seed(1)
             layer(torch.randn(4, 32, 8, 8).relu())
@@ -176,7 +180,7 @@ def squared(outputs: torch.Tensor) -> torch.Tensor:
 
 
 def test_the_gradient_mismatch_is_the_direction_the_estimator_loses() -> None:
-    layer = QLinear(6, 4, config=QuantConfig(SignedBinary(), ShiftedErrorDecay()))
+    layer = QLinear(6, 4, config=QuantConfig(SignedBinary.released(), ShiftedErrorDecay()))
     model = nn.Sequential(layer)
     layer.set_progress(0.8)
     x = torch.randn(5, 6)
@@ -193,9 +197,9 @@ def test_the_gradient_mismatch_is_the_direction_the_estimator_loses() -> None:
 
 def test_the_identity_loses_nothing_and_a_window_without_weights_everything() -> None:
     x = torch.randn(5, 6)
-    layer = QLinear(6, 4, config=QuantConfig(SignedBinary(), Identity()))
+    layer = QLinear(6, 4, config=QuantConfig(SignedBinary.released(), StraightThrough()))
     assert probe(layer, x, squared).gradient_mismatch[""] == pytest.approx(0, abs=1e-6)
-    outside = QLinear(6, 4)
+    outside = QLinear(6, 4, config=QuantConfig(Binary(), ClippedStraightThrough()))
     outside.weight.data.fill_(2.0)
     assert probe(outside, x, squared).gradient_mismatch[""] is None
 

@@ -16,6 +16,7 @@ from signbin.quant import (
     Binary,
     ErrorDecay,
     Estimator,
+    Offset,
     QConv2d,
     QLinear,
     QuantConfig,
@@ -29,9 +30,10 @@ from signbin.quant import (
 from signbin.spec import Granularity, ScaleKind, ValueSet
 
 QUANTIZERS: dict[str, Quantizer] = {
-    "signed_binary": SignedBinary(),
-    "centred": SignedBinary(centred=True, scale=ScaleKind.MEAN),
-    "regions": SignedBinary(region_channels=3, scale=ScaleKind.LEARNED),
+    "signed_binary": SignedBinary.released(),
+    "centred": SignedBinary(offset=Offset.CENTRED, scale=ScaleKind.MEAN),
+    "sparse": SignedBinary(offset=Offset.LEARNED, density=0.2, chunks=1),
+    "regions": SignedBinary.released(region_channels=3, scale=ScaleKind.LEARNED),
     "binary": Binary(),
     "binary_learned": Binary(scale=ScaleKind.LEARNED),
     "ternary": Ternary(),
@@ -145,6 +147,7 @@ def test_the_logical_weight_has_the_value_set_of_its_quantiser() -> None:
     expected = {
         "signed_binary": ValueSet.SIGNED_BINARY,
         "centred": ValueSet.SIGNED_BINARY,
+        "sparse": ValueSet.SIGNED_BINARY,
         "regions": ValueSet.TERNARY,
         "binary": ValueSet.BINARY,
         "ternary": ValueSet.TERNARY,
@@ -152,7 +155,7 @@ def test_the_logical_weight_has_the_value_set_of_its_quantiser() -> None:
     for name, value_set in expected.items():
         layer = QConv2d.from_float(convolution(), QuantConfig(QUANTIZERS[name]))
         assert layer.low_bit().value_set is value_set
-        assert (layer.low_bit().offset is not None) == (name == "centred")
+        assert (layer.low_bit().offset is not None) == (name in {"centred", "sparse"})
 
 
 def test_density_is_the_share_of_non_zero_codes() -> None:

@@ -12,11 +12,11 @@ from torch import nn
 from signbin.errors import SpecError
 from signbin.quant import (
     Binary,
-    Identity,
     QConv2d,
     QLinear,
     QuantConfig,
     SignedBinary,
+    StraightThrough,
     Ternary,
     quantize_,
     quantized_layers,
@@ -80,7 +80,7 @@ def test_filter_fn_decides_by_module_and_name(network: Build) -> None:
 
 def test_overrides_win_over_everything(network: Build) -> None:
     model = network()
-    ternary = QuantConfig(Ternary(), Identity())
+    ternary = QuantConfig(Ternary(), StraightThrough())
     summary = quantize_(
         model,
         QuantConfig(Binary()),

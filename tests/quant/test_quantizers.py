@@ -13,21 +13,21 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from signbin.errors import SpecError
-from signbin.quant import Binary, Quantizer, SignedBinary, Ternary
+from signbin.quant import Binary, Offset, Quantizer, SignedBinary, Ternary
 from signbin.quant.quantizers.signed_binary import region_signs
 from signbin.spec import Granularity, ScaleKind, ValueSet
 
-PER_FILTER = Ternary(per=Granularity.FILTER)
+PER_FILTER = Ternary(per=Granularity.FILTER, scale=ScaleKind.MEAN)
 OTHERS = {
-    "signed_binary": SignedBinary(),
-    "signed_binary_regions": SignedBinary(region_channels=2),
-    "signed_binary_mean": SignedBinary(scale=ScaleKind.MEAN),
-    "signed_binary_centred": SignedBinary(centred=True),
-    "signed_binary_tenth": SignedBinary(threshold_factor=0.1),
-    "signed_binary_all_positive": SignedBinary(positive_share=1.0),
-    "binary": Binary(),
+    "signed_binary": SignedBinary.released(),
+    "signed_binary_regions": SignedBinary.released(region_channels=2),
+    "signed_binary_mean": SignedBinary.released(scale=ScaleKind.MEAN),
+    "signed_binary_centred": SignedBinary.released(offset=Offset.CENTRED),
+    "signed_binary_tenth": SignedBinary.released(threshold_factor=0.1),
+    "signed_binary_all_positive": SignedBinary.released(positive_share=1.0),
+    "binary": Binary(scale=ScaleKind.MEAN),
     "binary_plain": Binary(scale=ScaleKind.NONE),
-    "ternary": Ternary(),
+    "ternary": Ternary(scale=ScaleKind.MEAN),
     "ternary_plain": Ternary(scale=ScaleKind.NONE),
     "ternary_filter": PER_FILTER,
 }
@@ -285,10 +285,10 @@ def _holds(claim: Claim, quantizer: Quantizer) -> bool:
 
 def test_a_threshold_per_layer_is_that_of_its_largest_weight() -> None:
     weight = torch.tensor([[8.0, 0.5, 0.39, -9.0], [0.5, 1.0, -0.41, -0.39]])
-    result = quantized(SignedBinary(per=Granularity.LAYER), weight)
+    result = quantized(SignedBinary.released(per=Granularity.LAYER), weight)
     assert result.tolist() == [[1, 1, 0, 0], [0, 0, 0, 0]]
-    assert quantized(SignedBinary(), weight).tolist() == [[1, 1, 0, 0], [0, 0, -1, -1]]
-    stays_fixed(SignedBinary(per=Granularity.LAYER), result)
+    assert quantized(SignedBinary.released(), weight).tolist() == [[1, 1, 0, 0], [0, 0, -1, -1]]
+    stays_fixed(SignedBinary.released(per=Granularity.LAYER), result)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_the_first_floor_of_share_times_filters_are_positive(
     share: float, filters: int, positive: int
 ) -> None:
     weight = torch.linspace(-1, 1, 9).expand(filters, 9)
-    result = quantized(SignedBinary(positive_share=share), weight)
+    result = quantized(SignedBinary.released(positive_share=share), weight)
     assert (result[:positive].amax(1) == 1).all()
     assert (result[:positive] >= 0).all()
     assert (result[positive:].amin(1) == -1).all()
@@ -322,17 +322,17 @@ def test_regions_do_not_touch_the_global_random_state() -> None:
 
 def test_regions_as_large_as_the_filter_are_whole_filters() -> None:
     weight = random_weight(7, 5, 3, 3)
-    whole = quantized(SignedBinary(), weight)
-    assert torch.equal(quantized(SignedBinary(region_channels=5), weight), whole)
+    whole = quantized(SignedBinary.released(), weight)
+    assert torch.equal(quantized(SignedBinary.released(region_channels=5), weight), whole)
 
 
 def test_regions_larger_than_the_filter_are_refused() -> None:
     with pytest.raises(SpecError, match="region_channels: got 6; allowed: at most the 5"):
-        SignedBinary(region_channels=6).initial_state(random_weight(7, 5, 3, 3))
+        SignedBinary.released(region_channels=6).initial_state(random_weight(7, 5, 3, 3))
 
 
 def test_a_centred_mean_scale_keeps_the_codes_and_shrinks_by_the_share_of_zeros() -> None:
-    quantizer = SignedBinary(centred=True, scale=ScaleKind.MEAN)
+    quantizer = SignedBinary.released(offset=Offset.CENTRED, scale=ScaleKind.MEAN)
     weight = random_weight(7, 5, 3, 3)
     state = {name: s.value for name, s in quantizer.initial_state(weight).items()}
     parts = quantizer.parts(weight, state)
@@ -349,7 +349,7 @@ def test_a_centred_filter_is_a_fixed_point_up_to_the_stated_density(
     # 1 / (1 + 0.05) = 0.952: 95 of 100 effectual weights are below it, 96 are above.
     weight = torch.ones(2, 100)
     weight[:, :zeros] = 0.0
-    quantizer = SignedBinary(centred=True, positive_share=1.0)
+    quantizer = SignedBinary.released(offset=Offset.CENTRED, positive_share=1.0)
     once = quantized(quantizer, weight)
     assert torch.allclose(quantized(quantizer, once), once, atol=1e-6) == fixed
 
@@ -406,19 +406,19 @@ def test_the_value_set_of_every_quantiser_is_printed_in_full() -> None:
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: SignedBinary(threshold_factor=0.0),
-        lambda: SignedBinary(threshold_factor=1.01),
-        lambda: SignedBinary(threshold_factor=float("nan")),
-        lambda: SignedBinary(threshold_factor="0.05"),
-        lambda: SignedBinary(region_channels=0),
-        lambda: SignedBinary(region_channels=2.0),
-        lambda: SignedBinary(positive_share=1.5),
-        lambda: SignedBinary(positive_share=-0.1),
-        lambda: SignedBinary(positive_share=False),
-        lambda: SignedBinary(seed=-1),
-        lambda: SignedBinary(seed=True),
-        lambda: SignedBinary(scale="mean"),
-        lambda: SignedBinary(centred=1),
+        lambda: SignedBinary.released(threshold_factor=-0.01),
+        lambda: SignedBinary.released(threshold_factor=1.01),
+        lambda: SignedBinary.released(threshold_factor=float("nan")),
+        lambda: SignedBinary.released(threshold_factor="0.05"),
+        lambda: SignedBinary.released(region_channels=0),
+        lambda: SignedBinary.released(region_channels=2.0),
+        lambda: SignedBinary.released(positive_share=1.5),
+        lambda: SignedBinary.released(positive_share=-0.1),
+        lambda: SignedBinary.released(positive_share=False),
+        lambda: SignedBinary.released(seed=-1),
+        lambda: SignedBinary.released(seed=True),
+        lambda: SignedBinary.released(scale="mean"),
+        lambda: SignedBinary(offset="centred"),
         lambda: Binary(scale=None),
         lambda: Ternary(threshold_factor=1.0),
         lambda: Ternary(per="layer"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from signbin.documents import from_document, to_document
 from signbin.errors import SpecError
-from signbin.quant import Identity
+from signbin.quant import StraightThrough
 from signbin.spec import ScaleKind, ValueSet
 from signbin.train import (
     OptimizerConfig,
@@ -102,7 +102,7 @@ def test_a_new_kind_drops_the_options_of_the_old_one():
     decaying = {f"{key}.kind": "shifted_ede", f"{key}.t_max": 5.0}
     assert load_recipe("digits", decaying).quantizers.signed_binary.estimator.t_max == 5.0
     config = load_recipe("digits", {key: {"kind": "ede", "t_max": 5.0}, f"{key}.kind": "identity"})
-    assert config.quantizers.signed_binary.estimator == Identity()
+    assert config.quantizers.signed_binary.estimator == StraightThrough()
 
 
 def test_quantizer_options_reach_the_quantizer():

@@ -9,6 +9,7 @@ from signbin.quant.activations import (
     LearnedClip,
     SignActivation,
     activation_quantizer_from_json,
+    register_activation_quantizer,
 )
 from signbin.quant.backward import backward_backend
 from signbin.quant.config import QuantConfig
@@ -23,12 +24,13 @@ from signbin.quant.estimators import (
     DistributionSensitiveDecay,
     ErrorDecay,
     Estimator,
-    Identity,
     Polynomial,
     ProgressiveTanh,
     ShiftedErrorDecay,
     SoftQuantization,
+    StraightThrough,
     estimator_from_json,
+    register_estimator,
 )
 from signbin.quant.hash_weights import hash_weights_
 from signbin.quant.health import (
@@ -53,7 +55,18 @@ from signbin.quant.prepare import (
     quantized_layers,
     set_progress,
 )
-from signbin.quant.quantizer import Backward, Quantizer
+from signbin.quant.quantizer import (
+    Backward,
+    Quantizer,
+    State,
+    WeightParts,
+    effectual_mean,
+    filter_scale,
+    per_filter,
+    scale_state,
+    sign,
+    standardized,
+)
 from signbin.quant.quantizers import (
     QUANTIZERS,
     AbcNet,
@@ -72,6 +85,7 @@ from signbin.quant.quantizers import (
     LeastSquaresTernary,
     LeastSquaresTwoBits,
     LqNets,
+    Offset,
     Progressive,
     ProxQuant,
     ReCu,
@@ -82,6 +96,7 @@ from signbin.quant.quantizers import (
     TrainedTernary,
     XnorNetPlusPlus,
     quantizer_from_json,
+    register_quantizer,
 )
 
 __all__ = [
@@ -109,7 +124,6 @@ __all__ = [
     "GreedyFoldings",
     "HalfWaveGaussian",
     "HashedWeight",
-    "Identity",
     "Int8Activation",
     "IrNet",
     "LatentWeights",
@@ -121,6 +135,7 @@ __all__ = [
     "LeastSquaresTwoBits",
     "LqNets",
     "ModelHealth",
+    "Offset",
     "OutputRecorder",
     "Polynomial",
     "Probe",
@@ -139,16 +154,22 @@ __all__ = [
     "SignActivation",
     "SignedBinary",
     "SoftQuantization",
+    "State",
+    "StraightThrough",
     "Support",
     "Ternary",
     "TrainedTernary",
+    "WeightParts",
     "XnorNetPlusPlus",
     "activation_quantizer_from_json",
     "after_step",
     "backward_backend",
     "channel_distribution_loss",
+    "effectual_mean",
     "estimator_from_json",
+    "filter_scale",
     "hash_weights_",
+    "per_filter",
     "probe",
     "progress_dial",
     "quantize_",
@@ -156,7 +177,13 @@ __all__ = [
     "quantizer_from_json",
     "record_distribution_loss",
     "record_outputs",
+    "register_activation_quantizer",
+    "register_estimator",
+    "register_quantizer",
+    "scale_state",
     "set_progress",
+    "sign",
     "snapshot",
+    "standardized",
     "training_health",
 ]

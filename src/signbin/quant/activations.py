@@ -10,7 +10,7 @@ import abc
 import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from torch import Tensor
 from signbin.errors import SpecError
 from signbin.quant.estimators import Estimator, Polynomial, estimator_from_json
 from signbin.quant.quantizer import Backward, State, sign
-from signbin.quant.records import Record, check_number, check_whole, read_listed
+from signbin.quant.records import Record, check_number, check_whole, read_listed, registered
 
 __all__ = [
     "ACTIVATION_QUANTIZERS",
@@ -29,7 +29,10 @@ __all__ = [
     "LearnedClip",
     "SignActivation",
     "activation_quantizer_from_json",
+    "register_activation_quantizer",
 ]
+
+_Registered = TypeVar("_Registered", bound="ActivationQuantizer")
 
 _MOST_BITS: Final = 8
 _INT8_LARGEST: Final = 127
@@ -185,14 +188,18 @@ def _straight_through(value: Tensor, smooth: Tensor) -> Tensor:
     return value.detach() + (smooth - smooth.detach())
 
 
-ACTIVATION_QUANTIZERS: Final[Mapping[str, type[ActivationQuantizer]]] = MappingProxyType(
-    {
-        quantizer.kind: quantizer
-        for quantizer in (
-            *(SignActivation, HalfWaveGaussian, DoReFaActivation, LearnedClip, Int8Activation),
-        )
-    }
-)
+_KINDS: Final[dict[str, type[ActivationQuantizer]]] = {
+    quantizer.kind: quantizer
+    for quantizer in (
+        *(SignActivation, HalfWaveGaussian, DoReFaActivation, LearnedClip, Int8Activation),
+    )
+}
+ACTIVATION_QUANTIZERS: Final[Mapping[str, type[ActivationQuantizer]]] = MappingProxyType(_KINDS)
+
+
+def register_activation_quantizer(quantizer: type[_Registered]) -> type[_Registered]:
+    """Put one of one's own into :data:`ACTIVATION_QUANTIZERS`, see :func:`register_quantizer`."""
+    return registered("activation quantizer", quantizer, ActivationQuantizer, _KINDS)  # type: ignore[type-abstract]  # a base
 
 
 def activation_quantizer_from_json(document: Mapping[str, Any]) -> ActivationQuantizer:

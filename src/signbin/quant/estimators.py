@@ -13,13 +13,13 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 import torch
 from torch import Tensor
 
 from signbin.errors import SpecError
-from signbin.quant.records import Record, check_number, read_listed
+from signbin.quant.records import Record, check_number, read_listed, registered
 
 __all__ = [
     "ESTIMATORS",
@@ -27,13 +27,16 @@ __all__ = [
     "DistributionSensitiveDecay",
     "ErrorDecay",
     "Estimator",
-    "Identity",
     "Polynomial",
     "ProgressiveTanh",
     "ShiftedErrorDecay",
     "SoftQuantization",
+    "StraightThrough",
     "estimator_from_json",
+    "register_estimator",
 ]
+
+_Registered = TypeVar("_Registered", bound="Estimator")
 
 
 class Estimator(Record, abc.ABC):
@@ -60,10 +63,10 @@ class Estimator(Record, abc.ABC):
 
 
 @dataclasses.dataclass(frozen=True)
-class Identity(Estimator):
-    """dL/dw = dL/dq (Courbariaux et al. 2015, Li et al. 2016)."""
+class StraightThrough(Estimator):
+    """dL/dw = dL/dq for every weight, never clipped (Courbariaux et al. 2015, McDonnell 2018)."""
 
-    kind: ClassVar[str] = "identity"
+    kind: ClassVar[str] = "straight_through"
 
     def surrogate(self, latent: Tensor, threshold: Tensor, progress: Tensor) -> Tensor:
         """w."""
@@ -262,7 +265,7 @@ class SoftQuantization(Estimator):
 
 
 class _LimitedGradient(torch.autograd.Function):
-    """Identity whose gradient is clamped to [-L, L]; no composition of tensor ops does that."""
+    """The identity, its gradient clamped to [-L, L]; no composition of tensor ops does that."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, limit: float) -> Tensor:
@@ -274,17 +277,23 @@ class _LimitedGradient(torch.autograd.Function):
         return grad.clamp(-ctx.limit, ctx.limit), None
 
 
-ESTIMATORS: Final[Mapping[str, type[Estimator]]] = MappingProxyType(
-    {
-        estimator.kind: estimator
-        for estimator in (
-            *(ClippedStraightThrough, ErrorDecay, ShiftedErrorDecay, Identity),
-            *(DistributionSensitiveDecay, ProgressiveTanh, Polynomial, SoftQuantization),
-        )
-    }
-)
+_KINDS: Final[dict[str, type[Estimator]]] = {
+    estimator.kind: estimator
+    for estimator in (
+        *(ClippedStraightThrough, ErrorDecay, ShiftedErrorDecay, StraightThrough),
+        *(DistributionSensitiveDecay, ProgressiveTanh, Polynomial, SoftQuantization),
+    )
+}
+ESTIMATORS: Final[Mapping[str, type[Estimator]]] = MappingProxyType(_KINDS)
+
+
+def register_estimator(estimator: type[_Registered]) -> type[_Registered]:
+    """Put an estimator of one's own into :data:`ESTIMATORS`, see :func:`register_quantizer`."""
+    return registered("estimator", estimator, Estimator, _KINDS)  # type: ignore[type-abstract]  # a base
 
 
 def estimator_from_json(document: Mapping[str, Any]) -> Estimator:
     """Read what ``to_json`` of any listed estimator wrote; anything else is a SpecError."""
+    if isinstance(document, Mapping) and document.get("kind") == "identity":  # its former name
+        document = {**document, "kind": StraightThrough.kind}
     return read_listed("estimator", document, ESTIMATORS)

@@ -107,7 +107,7 @@ class QuantizedLayer(nn.Module):
         with torch.no_grad():
             latent = self.config.weight.prepared(self._seen_weight())
             parts = self.config.weight.parts(latent, self.quantizer_state())
-            offset = parts.offset(parts.codes) if parts.centred else None
+            offset = parts.offset(parts.codes)
             scale = parts.scale
         codes = parts.codes.char().cpu().numpy()
         return LowBitWeight(codes, _vector(scale), None if offset is None else _vector(offset))

@@ -1,6 +1,6 @@
 """What every quantiser is: terms of a weight, the tensors a layer keeps for it, its gradient.
 
-w[k] = sum over the terms of scale[k] * codes[k] (+ offset[k] where the filters are centred)
+w[k] = sum over the terms of scale[k] * codes[k] (+ offset[k])
 
 One term has two or three values per filter; that is what the engine runs. Sums of several terms
 have more.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
@@ -56,24 +57,28 @@ class WeightParts:
     """One term of a quantised weight before it is put together.
 
     codes: shape and dtype of the weight, values -1, 0, +1. threshold: broadcastable to it, the
-    latent value at which the code changes. scale: (K, 1, ...). centred: the mean of every
-    quantised filter is subtracted.
+    latent value at which the code changes. scale: (K, 1, ...). What is added to the codes of a
+    filter before they are scaled: minus their mean where ``centred``, else ``shift``, (K, 1, ...),
+    or nothing.
     """
 
     codes: Tensor
     threshold: Tensor
     scale: Tensor
     centred: bool = False
+    shift: Tensor | None = None
 
-    def offset(self, codes: Tensor) -> Tensor:
-        """-scale * mean(codes) of every filter, of shape (K, 1, ...)."""
+    def offset(self, codes: Tensor) -> Tensor | None:
+        """scale * shift, or -scale * mean(codes), of every filter, (K, 1, ...); None for none."""
+        if not self.centred:
+            return None if self.shift is None else self.scale * self.shift
         filters = codes.flatten(1)
         return -(self.scale * per_filter(filters.sum(1) / filters.shape[1], codes))
 
     def assembled(self, codes: Tensor) -> Tensor:
         """scale * codes (+ offset), in the rounding of LowBitWeight.dequantized."""
-        weight = self.scale * codes
-        return weight + self.offset(codes) if self.centred else weight
+        weight, offset = self.scale * codes, self.offset(codes)
+        return weight if offset is None else weight + offset
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -231,7 +236,7 @@ def effectual_mean(weight: Tensor, codes: Tensor, per: Granularity = Granularity
 def filter_scale(
     kind: ScaleKind, weight: Tensor, codes: Tensor, state: Mapping[str, Tensor]
 ) -> Tensor:
-    """The scale of every filter, (K, 1, ...): 1, the effectual mean, or |weight_scale|.
+    """The scale of every filter, (K, 1, ...), as :class:`ScaleKind` says.
 
     The magnitude of the learned scale counts: a negative one would turn the signs around.
     """
@@ -240,7 +245,9 @@ def filter_scale(
     elif kind is ScaleKind.MEAN:
         scale = effectual_mean(weight, codes)
     else:
-        scale = weight.new_ones(weight.shape[0])
+        inputs = math.prod(weight.shape[1:])
+        constant = math.sqrt(2 / inputs) if kind is ScaleKind.HE else 1.0
+        scale = weight.new_full(weight.shape[:1], constant)
     return per_filter(scale, weight)
 
 

@@ -8,15 +8,28 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import inspect
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Final, Self, TypeVar
 
 from signbin.documents import from_document, to_document
 from signbin.errors import SpecError
 
-__all__ = ["Record", "check_choice", "check_flag", "check_number", "check_whole", "read_listed"]
+__all__ = [
+    "SEED_MAX",
+    "Record",
+    "check_choice",
+    "check_flag",
+    "check_number",
+    "check_whole",
+    "read_listed",
+    "registered",
+]
+
+SEED_MAX: Final = 2**63 - 1
 
 _Listed = TypeVar("_Listed", bound="Record")
+_Subclass = TypeVar("_Subclass", bound="Record")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +69,43 @@ def read_listed(
     if not isinstance(kind, str) or kind not in listed:
         raise SpecError(f"kind of {what}", value=kind, allowed=", ".join(listed))
     return listed[kind].from_json(document)
+
+
+def registered(
+    what: str, subclass: type[_Subclass], base: type[_Listed], listed: dict[str, type[_Listed]]
+) -> type[_Subclass]:
+    """``subclass``, which is now in ``listed`` under its kind; SpecError where it cannot be."""
+    added: Any = subclass
+    if not (isinstance(added, type) and issubclass(added, base)) or inspect.isabstract(added):
+        raise SpecError(
+            f"{what} to register",
+            value=added,
+            allowed=f"a subclass of {base.__name__} without abstract methods",
+        )
+    fields = dataclasses.fields(added)
+    if "__dataclass_params__" not in vars(added) or any(_has_no_default(each) for each in fields):
+        raise SpecError(
+            f"{what} to register",
+            value=added.__name__,
+            allowed="a dataclass(frozen=True) whose fields all have defaults",
+        )
+    kind = vars(added).get("kind")
+    if not isinstance(kind, str) or not kind.isidentifier():
+        raise SpecError(f"kind of {added.__name__}", value=kind, allowed="a name of its own")
+    before: type[Record] = listed.get(kind, added)
+    if (before.__module__, before.__qualname__) != (added.__module__, added.__qualname__):
+        raise SpecError(
+            f"kind of {added.__name__}",
+            value=kind,
+            allowed=f"a name that is free; {kind} is {before.__name__}",
+        )
+    listed[kind] = added
+    return subclass
+
+
+def _has_no_default(field: dataclasses.Field[Any]) -> bool:
+    missing = dataclasses.MISSING
+    return field.init and field.default is missing and field.default_factory is missing
 
 
 def check_number(

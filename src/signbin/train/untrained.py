@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from signbin.documents import to_document
 from signbin.errors import SpecError
 from signbin.files import write_bytes, write_text
-from signbin.quant import Binary, QuantConfig, SignedBinary, Ternary, quantized_layers
+from signbin.quant import Binary, Offset, QuantConfig, SignedBinary, Ternary, quantized_layers
 from signbin.quant.layers import QuantizedLayer
 from signbin.spec import ScaleKind, ValueSet
 from signbin.train.batch_norm import reestimate_batch_norm
@@ -44,7 +44,7 @@ _GROUP: Final = 8
 _SPREADS: Final = (0.05, 20.0)
 # A mean scale makes the latent weight scale * code quantise to itself, exactly.
 _QUANTIZERS: Final = QuantizerConfigs(
-    signed_binary=QuantConfig(SignedBinary(scale=ScaleKind.MEAN)),
+    signed_binary=QuantConfig(SignedBinary(scale=ScaleKind.MEAN, offset=Offset.NONE)),
     binary=QuantConfig(Binary(scale=ScaleKind.MEAN)),
     ternary=QuantConfig(Ternary(scale=ScaleKind.MEAN)),
 )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from signbin.quant.quantizer import Quantizer
 from signbin.quant.quantizers.binary import (
@@ -30,10 +30,11 @@ from signbin.quant.quantizers.least_squares import (
     LeastSquaresTwoBits,
 )
 from signbin.quant.quantizers.multi_bit import AbcNet, DoReFa, LqNets
-from signbin.quant.quantizers.signed_binary import SharedZeroBinary, SignedBinary, Support
+from signbin.quant.quantizers.shared_zero import SharedZeroBinary, Support
+from signbin.quant.quantizers.signed_binary import Offset, SignedBinary
 from signbin.quant.quantizers.standardizing import DirNet, IrNet, ReCu
 from signbin.quant.quantizers.ternary import Ternary, TrainedTernary
-from signbin.quant.records import read_listed
+from signbin.quant.records import read_listed, registered
 
 __all__ = [
     "QUANTIZERS",
@@ -53,6 +54,7 @@ __all__ = [
     "LeastSquaresTernary",
     "LeastSquaresTwoBits",
     "LqNets",
+    "Offset",
     "Progressive",
     "ProxQuant",
     "ReCu",
@@ -63,20 +65,58 @@ __all__ = [
     "TrainedTernary",
     "XnorNetPlusPlus",
     "quantizer_from_json",
+    "register_quantizer",
 ]
 
-QUANTIZERS: Final[Mapping[str, type[Quantizer]]] = MappingProxyType(
-    {
-        quantizer.kind: quantizer
-        for quantizer in (
-            *(SignedBinary, SharedZeroBinary, Binary, Ternary),
-            *(BinaryConnect, BinaryWeightNetwork, XnorNetPlusPlus, BiReal, Bwnh),
-            *(TrainedTernary, DoReFa, LqNets, AbcNet, ProxQuant, Dsq, Progressive),
-            *(IrNet, DirNet, ReCu),
-            *(LeastSquaresBinary, LeastSquaresTwoBits, LeastSquaresTernary, GreedyFoldings),
-        )
-    }
-)
+_Registered = TypeVar("_Registered", bound=Quantizer)
+
+_KINDS: Final[dict[str, type[Quantizer]]] = {
+    quantizer.kind: quantizer
+    for quantizer in (
+        *(SignedBinary, SharedZeroBinary, Binary, Ternary),
+        *(BinaryConnect, BinaryWeightNetwork, XnorNetPlusPlus, BiReal, Bwnh),
+        *(TrainedTernary, DoReFa, LqNets, AbcNet, ProxQuant, Dsq, Progressive),
+        *(IrNet, DirNet, ReCu),
+        *(LeastSquaresBinary, LeastSquaresTwoBits, LeastSquaresTernary, GreedyFoldings),
+    )
+}
+QUANTIZERS: Final[Mapping[str, type[Quantizer]]] = MappingProxyType(_KINDS)
+
+
+def register_quantizer(quantizer: type[_Registered]) -> type[_Registered]:
+    """Put a quantiser of one's own into :data:`QUANTIZERS`; a decorator of its class.
+
+    Configurations that name its kind can then be read: recipes, run folders, packs, checkpoints,
+    in every process that has imported the module of the class. Of that name the class takes the
+    place (a module that is loaded again).
+
+    SpecError unless it is a frozen dataclass, a subclass of :class:`Quantizer` without abstract
+    methods, whose ``kind`` is a word of its own and whose options all have defaults.
+
+    >>> import dataclasses, torch
+    >>> from signbin.quant import (
+    ...     Binary, Estimator, QuantConfig, Quantizer, StraightThrough, WeightParts,
+    ...     filter_scale, register_quantizer, sign)
+    >>> from signbin.spec import ScaleKind, ValueSet
+    >>> @register_quantizer
+    ... @dataclasses.dataclass(frozen=True)
+    ... class MedianBinary(Quantizer):
+    ...     "sign(w - median of the filter)."
+    ...     scale: ScaleKind = ScaleKind.HE
+    ...     kind = "median_binary"
+    ...     value_set = ValueSet.BINARY
+    ...     granularity = "filter"
+    ...     def own_estimator(self) -> Estimator:
+    ...         return StraightThrough()
+    ...     def parts(self, weight, state) -> WeightParts:
+    ...         middle = weight.detach().flatten(1).median(1).values
+    ...         middle = middle.reshape((-1,) + (1,) * (weight.dim() - 1))
+    ...         codes = sign(weight - middle)
+    ...         return WeightParts(codes, middle, filter_scale(self.scale, weight, codes, state))
+    >>> QuantConfig.from_json(QuantConfig(MedianBinary()).to_json()).weight
+    MedianBinary(scale=<ScaleKind.HE: 'he'>)
+    """
+    return registered("quantizer", quantizer, Quantizer, _KINDS)  # type: ignore[type-abstract]  # a base
 
 
 def quantizer_from_json(document: Mapping[str, Any]) -> Quantizer:

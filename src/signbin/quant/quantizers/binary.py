@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from signbin.quant.estimators import ClippedStraightThrough, Estimator, Identity
+from signbin.quant.estimators import ClippedStraightThrough, Estimator, StraightThrough
 from signbin.quant.quantizer import (
     Backward,
     Quantizer,
@@ -32,11 +32,12 @@ class Binary(Quantizer):
 
     No method of its own: the gradient is the estimator's, so that a comparison with signed-binary
     differs in the value set alone. The tie w = 0 quantises to +1, also in a filter that is all
-    zero. scale: none = 1; mean = mean|W_k| per filter, a constant in the backward pass; learned =
-    per-filter |weight_scale|, which starts at that mean. Quantised weights are a fixed point.
+    zero. scale: he = sqrt(2 / M), M weights per filter (McDonnell 2018); none = 1; mean = mean|W_k|
+    per filter, a constant in the backward pass; learned = per-filter |weight_scale|, which starts
+    at that mean. Quantised weights are a fixed point.
     """
 
-    scale: ScaleKind = ScaleKind.MEAN
+    scale: ScaleKind = ScaleKind.HE
 
     kind: ClassVar[str] = "binary"
     value_set = ValueSet.BINARY
@@ -50,8 +51,8 @@ class Binary(Quantizer):
         return "filter"
 
     def own_estimator(self) -> Estimator:
-        """That of the released signed-binary code: the fair control."""
-        return ClippedStraightThrough()
+        """The identity, as of signed-binary: the fair control."""
+        return StraightThrough()
 
     def initial_state(self, weight: Tensor) -> dict[str, State]:
         """``weight_scale`` (K,) if learned."""
@@ -102,7 +103,7 @@ class BinaryConnect(_SignTimesScale):
 
     def own_estimator(self) -> Estimator:
         """The identity: the clipping keeps weights where sign(w) can still turn."""
-        return Identity()
+        return StraightThrough()
 
     def after_step(self, weight: Tensor, state: Mapping[str, Tensor], progress: Tensor) -> None:
         """w <- min(max(w, -1), 1)."""

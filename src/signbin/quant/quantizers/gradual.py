@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from signbin.errors import SpecError
-from signbin.quant.estimators import Estimator, Identity, ProgressiveTanh, SoftQuantization
+from signbin.quant.estimators import Estimator, ProgressiveTanh, SoftQuantization, StraightThrough
 from signbin.quant.quantizer import (
     Backward,
     Quantizer,
@@ -71,7 +71,7 @@ class ProxQuant(Quantizer):
 
     def own_estimator(self) -> Estimator:
         """The identity: the weight is what the loss sees."""
-        return Identity()
+        return StraightThrough()
 
     def parts(self, weight: Tensor, state: Mapping[str, Tensor]) -> WeightParts:
         """Codes -1 and +1 with scale 1; SpecError for ternary values."""

@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 import torch
 from torch import Tensor
 
-from signbin.quant.estimators import ClippedStraightThrough, Estimator, Identity
+from signbin.quant.estimators import ClippedStraightThrough, Estimator, StraightThrough
 from signbin.quant.quantizer import (
     Backward,
     Quantizer,
@@ -59,7 +59,7 @@ class DoReFa(Quantizer):
 
     def own_estimator(self) -> Estimator:
         """The identity: rounding has the derivative 1."""
-        return Identity()
+        return StraightThrough()
 
     def prepared(self, weight: Tensor, backward: Backward | None = None) -> Tensor:
         """tanh(w) / max|tanh W|, in [-1, 1]; for one bit the weight itself."""
@@ -129,7 +129,7 @@ class LqNets(Quantizer):
 
     def own_estimator(self) -> Estimator:
         """The identity, as in the paper."""
-        return Identity()
+        return StraightThrough()
 
     def initial_state(self, weight: Tensor) -> dict[str, State]:
         """``weight_basis`` (K, bits)."""

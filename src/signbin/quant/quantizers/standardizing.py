@@ -15,7 +15,7 @@ from signbin.quant.estimators import (
     DistributionSensitiveDecay,
     ErrorDecay,
     Estimator,
-    Identity,
+    StraightThrough,
 )
 from signbin.quant.quantizer import (
     Backward,
@@ -118,7 +118,7 @@ class ReCu(Quantizer):
 
     def own_estimator(self) -> Estimator:
         """The identity."""
-        return Identity()
+        return StraightThrough()
 
     def initial_state(self, weight: Tensor) -> dict[str, State]:
         """``weight_scale`` (K,)."""

@@ -10,13 +10,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from signbin.quant.estimators import Estimator, Identity
+from signbin.quant.estimators import Estimator, StraightThrough
 from signbin.quant.quantizer import (
     Backward,
     Quantizer,
     State,
     WeightParts,
     effectual_mean,
+    filter_scale,
     one_term_only,
     per_filter,
 )
@@ -33,13 +34,13 @@ class Ternary(Quantizer):
     Ternary weight networks (Li et al. 2016). Ties quantise to zero, as in the paper; so do
     weights that are all zero. threshold_factor: 0 < factor < 1.
     granularity of mean|W| and of the scale: the layer (the paper) or each filter.
-    scale: mean = mean |w| of the weights with a non-zero code, a constant in the backward pass;
-    none = 1. Quantised weights are a fixed point.
+    scale: he = sqrt(2 / M), M weights per filter; none = 1; mean = mean |w| of the weights with a
+    non-zero code (the paper), a constant in the backward pass. Quantised weights are a fixed point.
     """
 
     threshold_factor: float = 0.7
     per: Granularity = Granularity.LAYER
-    scale: ScaleKind = ScaleKind.MEAN
+    scale: ScaleKind = ScaleKind.HE
 
     kind: ClassVar[str] = "ternary"
     value_set = ValueSet.TERNARY
@@ -50,7 +51,9 @@ class Ternary(Quantizer):
             f"{self.kind}.threshold_factor", self.threshold_factor, low=0.0, high=below_one
         )
         check_choice(f"{self.kind}.per", self.per, tuple(Granularity))
-        check_choice(f"{self.kind}.scale", self.scale, (ScaleKind.NONE, ScaleKind.MEAN))
+        check_choice(
+            f"{self.kind}.scale", self.scale, (ScaleKind.NONE, ScaleKind.HE, ScaleKind.MEAN)
+        )
 
     @property
     def granularity(self) -> str:
@@ -59,7 +62,7 @@ class Ternary(Quantizer):
 
     def own_estimator(self) -> Estimator:
         """The identity, as in the paper."""
-        return Identity()
+        return StraightThrough()
 
     def parts(self, weight: Tensor, state: Mapping[str, Tensor]) -> WeightParts:
         """Codes -1, 0, +1, threshold D * sign(w), scale per layer or filter."""
@@ -70,11 +73,11 @@ class Ternary(Quantizer):
         else:
             threshold = per_filter(self.threshold_factor * magnitude.flatten(1).mean(1), weight)
         codes = torch.where(magnitude > threshold, latent.sign(), torch.zeros_like(latent))
-        if self.scale is ScaleKind.NONE:
-            scale = weight.new_ones(weight.shape[0])
+        if self.scale is ScaleKind.MEAN:
+            scale = per_filter(effectual_mean(latent, codes, self.per), weight)
         else:
-            scale = effectual_mean(latent, codes, self.per)
-        return WeightParts(codes, threshold * latent.sign(), per_filter(scale, weight))
+            scale = filter_scale(self.scale, weight, codes, state)
+        return WeightParts(codes, threshold * latent.sign(), scale)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +111,7 @@ class TrainedTernary(Quantizer):
 
     def own_estimator(self) -> Estimator:
         """The identity inside every region."""
-        return Identity()
+        return StraightThrough()
 
     def initial_state(self, weight: Tensor) -> dict[str, State]:
         """``weight_positive`` and ``weight_negative``, scalars."""

@@ -46,6 +46,7 @@ WITH_TABLES: Final = (
     ROOT / "README.md",
     ROOT / "docs" / "architecture.md",
     ROOT / "docs" / "catalogue.md",
+    ROOT / "docs" / "method.md",
     ROOT / "docs" / "results" / "speed.md",
     ROOT / "docs" / "simulator.md",
     ROOT / "docs" / "weight-kinds.md",

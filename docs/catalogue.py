@@ -106,6 +106,16 @@ def peers() -> str:
     return table(("engine", "as it is raced", "file"), rows)
 
 
+def on_codes() -> str:
+    """What operations do with codes; those that say the same stand in one row."""
+    said: dict[str, list[str]] = {}
+    for op in OPS.values():
+        if op.on_codes:
+            said.setdefault(op.on_codes, []).append(op.name)
+    rows = [(", ".join(names), as_markdown(text)) for text, names in said.items()]
+    return table(("operation", "on codes"), rows)
+
+
 def accelerators() -> str:
     """Accelerator models."""
     rows = [
@@ -149,6 +159,15 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     each.__name__: each
     for each in (
         *(verbs, quantizers, estimators, activation_quantizers, recipes, data_and_networks),
-        *(operations, passes, strategies, kernel_families, peers, accelerators, price_tables),
+        *(
+            operations,
+            on_codes,
+            passes,
+            strategies,
+            kernel_families,
+            peers,
+            accelerators,
+            price_tables,
+        ),
     )
 }

@@ -105,6 +105,11 @@ MADE = {"quantize", "dequantize"}
 """Operations that no model has: passes put them around codes."""
 RENAMED = {"global_avg_pool": "avg_pool2d"}
 
+
+def in_native_tests(name: str) -> bool:
+    return names("tests/native/", '"{}"').knows(RENAMED.get(name, name))
+
+
 CHECKLISTS = (
     of_classes("A weight quantiser", QUANTIZERS, "quant/quantizers/", "test_closed_forms.py"),
     of_classes("A surrogate gradient", ESTIMATORS, "quant/estimators.py", "test_estimators.py"),
@@ -140,7 +145,8 @@ CHECKLISTS = (
         OPS,
         (
             names("ir/ops.py", '"{}"'),
-            names("tests/ir/"),
+            names("tests/ir/test_ops.py", '"{}"'),
+            names("tests/ir/random_graphs.py", '"{}"'),
         ),
     ),
     Checklist(
@@ -150,6 +156,8 @@ CHECKLISTS = (
             names("ir/reference.py", r"def {}\("),
             names("capture/operators.py", '"{}"'),
             names("interop/onnx_nodes.py", '"{}"'),
+            names("tests/capture/test_operators.py", '"{}"'),
+            names("tests/interop/test_onnx_model.py", '"{}"'),
         ),
     ),
     Checklist(
@@ -157,7 +165,7 @@ CHECKLISTS = (
         [name for name in OPS if name not in FOLDED],
         (
             names("kernels.def", called=lambda name: RENAMED.get(name, name)),
-            names("tests/native/", called=lambda name: RENAMED.get(name, name)),
+            Part("tests/native/test_direct.py", in_native_tests),
         ),
     ),
     Checklist(

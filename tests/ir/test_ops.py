@@ -222,16 +222,6 @@ def test_every_row_has_its_own_reference_and_documented_attributes():
             assert inspect.getdoc(definition)
 
 
-def test_the_docs_say_of_codes_what_the_rows_say():
-    said: dict[str, list[str]] = {}
-    for op in OPS.values():
-        if op.on_codes:
-            said.setdefault(op.on_codes, []).append(op.name)
-    rows = [f"| {', '.join(names)} | {text} |" for text, names in said.items()]
-    table = "\n".join(["| operation | on codes |", "|---|---|", *rows])
-    assert table in METHOD.read_text(encoding="utf-8"), f"docs/method.md lacks\n{table}"
-
-
 def test_a_window_larger_than_the_padded_input_is_refused(graph_builder):
     with pytest.raises(VerifyError, match="width of the dilated kernel: got 7"):
         run(

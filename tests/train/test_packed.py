@@ -13,7 +13,7 @@ from signbin.train import load_packed, load_run, pack_run, train
 
 KINDS = {
     "signed_binary": {},
-    "centred": {"quantizers__signed_binary__weight__centred": True},
+    "centred": {"quantizers__signed_binary__weight__offset": "centred"},
     "regions": {"quantizers__signed_binary__weight__region_channels": 2},
     "learned": {"quantizers__signed_binary__weight__scale": "learned"},
     "binary": {"weights": "binary"},

@@ -1,5 +1,9 @@
 /* y = act(scale[c] * f(x) + bias[c] [+ residual]) + post_bias[c], for the f that the kernel's
- * header defines before it includes this: SB_INLINE sb_total sb_mapped(sb_total x). */
+ * header defines before it includes this: SB_INLINE sb_total sb_mapped(sb_total x).
+ *
+ * sb_total is a vector of floats, where no code is built (#ifndef SB_CODES), and the sums of a
+ * vector of codes otherwise: parts of uint32 lanes that hold int32 numbers, modulo 2^32 (sb_sums in
+ * ../lane/lane_codes.h). A function that is not the same on both is written twice. */
 #ifndef SB_KERNELS_MAP_PIXELS_H
 #define SB_KERNELS_MAP_PIXELS_H
 

@@ -93,7 +93,7 @@ def register_quantizer(quantizer: type[_Registered]) -> type[_Registered]:
     SpecError unless it is a frozen dataclass, a subclass of :class:`Quantizer` without abstract
     methods, whose ``kind`` is a word of its own and whose options all have defaults.
 
-    >>> import dataclasses, torch
+    >>> import dataclasses
     >>> from signbin.quant import (
     ...     Binary, Estimator, QuantConfig, Quantizer, StraightThrough, WeightParts,
     ...     filter_scale, register_quantizer, sign)
@@ -102,7 +102,6 @@ def register_quantizer(quantizer: type[_Registered]) -> type[_Registered]:
     ... @dataclasses.dataclass(frozen=True)
     ... class MedianBinary(Quantizer):
     ...     "sign(w - median of the filter)."
-    ...     scale: ScaleKind = ScaleKind.HE
     ...     kind = "median_binary"
     ...     value_set = ValueSet.BINARY
     ...     granularity = "filter"
@@ -112,9 +111,9 @@ def register_quantizer(quantizer: type[_Registered]) -> type[_Registered]:
     ...         middle = weight.detach().flatten(1).median(1).values
     ...         middle = middle.reshape((-1,) + (1,) * (weight.dim() - 1))
     ...         codes = sign(weight - middle)
-    ...         return WeightParts(codes, middle, filter_scale(self.scale, weight, codes, state))
+    ...         return WeightParts(codes, middle, filter_scale(ScaleKind.HE, weight, codes, state))
     >>> QuantConfig.from_json(QuantConfig(MedianBinary()).to_json()).weight
-    MedianBinary(scale=<ScaleKind.HE: 'he'>)
+    MedianBinary()
     """
     return registered("quantizer", quantizer, Quantizer, _KINDS)  # type: ignore[type-abstract]  # a base
 

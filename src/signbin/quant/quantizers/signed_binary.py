@@ -145,7 +145,12 @@ class SignedBinary(Quantizer):
             centred = values.pop("centred")
             check_flag(f"{cls.kind}.centred", centred)
             if "offset" in values:
-                raise SpecError(f"{cls.kind}.centred", value=centred, allowed="none beside offset")
+                raise SpecError(
+                    f"{cls.kind}.centred",
+                    value=centred,
+                    allowed="none beside offset",
+                    remedy="leave it out: offset is centred, learned or none",
+                )
             values["offset"] = (Offset.CENTRED if centred else Offset.NONE).value
         return super().from_json(values)
 

@@ -106,6 +106,7 @@ CONFIG = st.one_of(
         activation=ACTIVATION,
         standardize=st.booleans(),
         start=st.floats(0, 1),
+        centre_inputs=st.booleans(),
     ),
     st.builds(
         QuantConfig,
@@ -145,6 +146,7 @@ def test_the_default_is_centred_signed_binary_without_clipping() -> None:
         "activation": None,
         "standardize": False,
         "start": 0.0,
+        "centre_inputs": False,
     }
 
 
@@ -176,7 +178,7 @@ def test_an_estimator_left_out_is_that_of_the_quantisers_paper(kind: str) -> Non
     ("document", "message"),
     [
         ("signed_binary", "QuantConfig"),
-        ({"weights": {}}, "an object with weight, estimator, activation, standardize, start"),
+        ({"weights": {}}, "an object with weight, estimator, activation, standardize, start, cent"),
         ({"weight": {}}, "kind of quantizer: got None; allowed: signed_binary, shared_zero"),
         ({"weight": {"kind": "float"}}, "kind of quantizer: got 'float'"),
         ({"weight": {"kind": ["binary"]}}, "kind of quantizer"),

@@ -355,3 +355,29 @@ def test_a_forward_compiled_for_the_float_layer_is_not_taken_over() -> None:
 def test_a_configuration_of_another_type_is_refused() -> None:
     with pytest.raises(SpecError, match="allowed: a QuantConfig"):
         QLinear.from_float(nn.Linear(4, 4), SignedBinary())  # type: ignore[arg-type]  # the test
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_centred_inputs_are_the_weights_centred_over_channels_per_tap(batched: bool) -> None:
+    config = QuantConfig(SignedBinary.released(), centre_inputs=True)
+    layer = QConv2d(5, 6, 3, padding=1, config=config)
+    x = torch.randn(2, 5, 7, 7) if batched else torch.randn(5, 7, 7)
+    weight = layer.quantized_weight()
+    centred = weight - weight.mean(1, keepdim=True)
+    expected = F.conv2d(x, centred, layer.bias, padding=1)
+    torch.testing.assert_close(layer(x), expected, rtol=1e-4, atol=1e-5)
+    x.requires_grad_()
+    gradient = torch.randn(expected.shape)
+    (through,) = torch.autograd.grad(layer(x), x, gradient)
+    (wanted,) = torch.autograd.grad(F.conv2d(x, centred, layer.bias, padding=1), x, gradient)
+    torch.testing.assert_close(through, wanted, rtol=1e-4, atol=1e-5)
+    assert "centred input" in repr(layer)
+
+
+def test_a_linear_layer_centres_over_features_and_cannot_become_float() -> None:
+    layer = QLinear(6, 3, config=QuantConfig(Binary(), centre_inputs=True))
+    x = torch.randn(4, 6)
+    expected = F.linear(x - x.mean(1, keepdim=True), layer.quantized_weight(), layer.bias)
+    torch.testing.assert_close(layer(x), expected)
+    with pytest.raises(SpecError, match="to_float: got 'centred input'"):
+        layer.to_float()

@@ -40,10 +40,17 @@ def weights_of(output, seed=0):
 
 HARD_TO_RESUME = {
     "quantizers__signed_binary": {
-        "weight": {"kind": "signed_binary", "scale": "learned", "centred": True},
+        "weight": {
+            **{"kind": "signed_binary", "scale": "learned", "offset": "learned"},
+            **{"density": 0.2, "anneal": 0.6, "chunks": 1},
+        },
         "estimator": {"kind": "shifted_ede"},
+        "centre_inputs": True,
     },
-    "optimizer": {"name": "sgd", "learning_rate": 0.05, "warmup": 0.2, "clip_gradient": 1.0},
+    "optimizer": {
+        **{"name": "sgd", "learning_rate": 0.05, "warmup": 0.2, "clip_gradient": 1.0},
+        "low_bit": {"name": "adam", "learning_rate": 0.002},
+    },
     "loss__label_smoothing": 0.1,
 }
 

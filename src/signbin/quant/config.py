@@ -20,12 +20,14 @@ __all__ = ["QuantConfig"]
 
 @dataclasses.dataclass(frozen=True)
 class QuantConfig:
-    """Quantiser of the weights, surrogate gradient and more; the defaults are the released method.
+    """Quantiser of the weights, surrogate gradient and more; by default centred signed-binary.
 
     estimator: left out, the one of the quantiser's own paper. activation: what is done to the
     layer's input; None leaves it float. standardize: the weights the quantiser sees are
     (w - mean_k) / std_k per filter (IR-Net's first step, for any quantiser). start: the share of
     training during which the weights stay float in training mode: a second stage for them.
+    centre_inputs: the layer multiplies x - mean over channels of x, per pixel (for a linear layer
+    over features), before the activation quantiser: inputs of both signs for filters of one sign.
 
     >>> QuantConfig.from_json(QuantConfig().to_json()) == QuantConfig()
     True
@@ -39,6 +41,7 @@ class QuantConfig:
     activation: ActivationQuantizer | None = None
     standardize: bool = False
     start: float = 0.0
+    centre_inputs: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.weight, Quantizer):
@@ -55,7 +58,8 @@ class QuantConfig:
                 value=self.activation,
                 allowed="None, or an activation quantiser, as Int8Activation()",
             )
-        check_flag("QuantConfig.standardize", self.standardize)
+        for name in ("standardize", "centre_inputs"):
+            check_flag(f"QuantConfig.{name}", getattr(self, name))
         check_number("QuantConfig.start", self.start, low=0.0, high=1.0, includes_low=True)
 
     def _check_estimator(self, own: Estimator) -> None:

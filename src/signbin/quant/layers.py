@@ -36,6 +36,8 @@ class QuantizedLayer(nn.Module):
     """
 
     float_type: ClassVar[type[nn.Module]]
+    # Counted from the end: images may come without a batch.
+    _channel_axis: ClassVar[int]
     config: QuantConfig
     weight: Tensor
     weight_observer: Callable[[Tensor], None] | None = None
@@ -62,7 +64,9 @@ class QuantizedLayer(nn.Module):
             return self.config.weight.quantize(self._seen_weight(), self.quantizer_state())
 
     def quantized_input(self, x: Tensor) -> Tensor:
-        """The layer's input as its activation quantiser leaves it."""
+        """The layer's input, centred where that is asked, as its activation quantiser leaves it."""
+        if self.config.centre_inputs:
+            x = x - x.mean(self._channel_axis, keepdim=True)
         if self.config.activation is None:
             return x
         return self.config.activation.quantize(x, self.quantizer_state(), self._backward())
@@ -131,6 +135,7 @@ class QuantizedLayer(nn.Module):
         return (
             f"{super().extra_repr()}, weight={quantizer.kind} {quantizer.value_set.values}, "
             f"granularity={quantizer.granularity}, density={density}"
+            + (", centred input" if self.config.centre_inputs else "")
             + ("" if activation is None else f", input={activation.kind}")
         )
 
@@ -183,10 +188,13 @@ class QuantizedLayer(nn.Module):
 
     def _to_float(self) -> nn.Module:
         self._check_finite()
+        changed = "centred input" if self.config.centre_inputs else None
         if self.config.activation is not None:
+            changed = f"quantised input ({self.config.activation.kind})"
+        if changed is not None:
             raise SpecError(
                 f"{type(self).__name__}.to_float",
-                value=f"quantised input ({self.config.activation.kind})",
+                value=changed,
                 allowed="layers with a float input",
             )
         module = _copied(self, self.float_type)
@@ -261,6 +269,7 @@ class QConv2d(QuantizedLayer, nn.Conv2d):
     """
 
     float_type = nn.Conv2d
+    _channel_axis = -3
 
     def __init__(self, *args: Any, config: QuantConfig | None = None, **kwargs: Any) -> None:
         nn.Conv2d.__init__(self, *args, **kwargs)
@@ -300,6 +309,7 @@ class QLinear(QuantizedLayer, nn.Linear):
     """
 
     float_type = nn.Linear
+    _channel_axis = -1
 
     def __init__(self, *args: Any, config: QuantConfig | None = None, **kwargs: Any) -> None:
         nn.Linear.__init__(self, *args, **kwargs)

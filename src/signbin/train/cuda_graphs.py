@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from signbin.train.data import Batch
+from signbin.train.optimizers import JointOptimizer
 
 __all__ = ["GraphedPass"]
 
@@ -26,7 +27,10 @@ class GraphedPass:
     """
 
     def __init__(
-        self, run: TrainingPass, models: tuple[nn.Module, ...], optimizer: Optimizer
+        self,
+        run: TrainingPass,
+        models: tuple[nn.Module, ...],
+        optimizer: Optimizer | JointOptimizer,
     ) -> None:
         self._run = run
         self._models = models

@@ -1,4 +1,4 @@
-"""Learning rate over the steps of a run, and the rule that turns gradients into steps."""
+"""Learning rate over the steps of a run."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
-from torch import nn
-from torch.optim import SGD, Adam, AdamW, Optimizer
+from signbin.train.config import OptimizerConfig, ScheduleName
 
-from signbin.train.config import OptimizerConfig, OptimizerName, ScheduleName
-
-__all__ = ["SCHEDULES", "RunLength", "learning_rate", "make_optimizer"]
+__all__ = ["SCHEDULES", "RunLength", "learning_rate"]
 
 # Each maps the share of the run that is done, 0 <= done <= 1, to a factor.
 SCHEDULES: Final[Mapping[ScheduleName, Callable[[float], float]]] = MappingProxyType(
@@ -55,25 +52,3 @@ def learning_rate(config: OptimizerConfig, step: int, length: RunLength) -> floa
         return config.learning_rate * config.decay**passed
     done = (step - warmup) / max(length.steps - warmup, 1)
     return config.learning_rate * SCHEDULES[config.schedule](done)
-
-
-def make_optimizer(model: nn.Module, config: OptimizerConfig, *, fused: bool = False) -> Optimizer:
-    """SGD (Nesterov momentum), Adam or AdamW; weight decay on weight tensors only.
-
-    Biases, batch norm and PReLU slopes (tensors of one axis) are not decayed: decay would pull
-    slopes and scales towards zero, not towards smaller functions. fused: torch's fused kernels,
-    for parameters on a GPU.
-    """
-    decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-    groups: list[dict[str, Any]] = [
-        {"params": decayed, "weight_decay": config.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    options: dict[str, Any] = {"lr": config.learning_rate}
-    if fused:
-        options["fused"] = True
-    if config.name is OptimizerName.SGD:
-        return SGD(groups, momentum=config.momentum, nesterov=config.momentum > 0, **options)
-    rule = AdamW if config.name is OptimizerName.ADAMW else Adam
-    return rule(groups, **options)

@@ -25,8 +25,9 @@ from signbin.train.cuda_graphs import GraphedPass
 from signbin.train.data import Batch
 from signbin.train.distributed import Processes
 from signbin.train.metrics import Score, Tally, count_right
+from signbin.train.optimizers import make_optimizer, set_learning_rates
 from signbin.train.placement import Machine
-from signbin.train.schedules import RunLength, learning_rate, make_optimizer
+from signbin.train.schedules import RunLength
 from signbin.train.teacher import Teacher
 
 __all__ = ["Trainer"]
@@ -86,9 +87,7 @@ class Trainer:
     def step(self, batch: Batch, number: int, length: RunLength) -> None:
         """Step ``number`` of a run of that length."""
         self._dial.fill_(number / length.steps)
-        rate = learning_rate(self._config.optimizer, number, length)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        set_learning_rates(self.optimizer.param_groups, self._config.optimizer, number, length)
         if not isinstance(self._pass, GraphedPass):
             self.optimizer.zero_grad(set_to_none=True)
         loss, right = self._pass(batch)

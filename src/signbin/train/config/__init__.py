@@ -5,6 +5,7 @@ from signbin.train.config.execution import ExecutionConfig, LoggingConfig, Preci
 from signbin.train.config.model import BlockStyle, ModelConfig, Nonlinearity
 from signbin.train.config.optimizer import (
     LossConfig,
+    LowBitOptimizerConfig,
     OptimizerConfig,
     OptimizerName,
     ScheduleName,
@@ -20,6 +21,7 @@ __all__ = [
     "Holdout",
     "LoggingConfig",
     "LossConfig",
+    "LowBitOptimizerConfig",
     "ModelConfig",
     "Nonlinearity",
     "OptimizerConfig",

@@ -12,6 +12,7 @@ from signbin.train.config.model import ModelConfig
 
 __all__ = [
     "LossConfig",
+    "LowBitOptimizerConfig",
     "OptimizerConfig",
     "OptimizerName",
     "ScheduleName",
@@ -40,6 +41,23 @@ class ScheduleName(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True)
+class LowBitOptimizerConfig:
+    """How the latent weights of quantised layers are updated, where that differs from the rest.
+
+    name, learning_rate, weight_decay: as in :class:`OptimizerConfig`, whose schedule, warm-up and
+    momentum hold for all weights. Only the sign, or the rank, of a latent weight counts, so that
+    its best rate has nothing to do with that of a float weight.
+    """
+
+    learning_rate: float
+    name: OptimizerName | None = None
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_rates("optimizer.low_bit", self.learning_rate, self.weight_decay)
+
+
+@dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
     """How weights are updated.
 
@@ -47,6 +65,7 @@ class OptimizerConfig:
     weight tensors, not of biases, batch norm and slopes. warmup: share of all steps over which the
     rate rises linearly. milestones: of schedule ``step``, the epochs after which the rate is
     multiplied by ``decay``. clip_gradient: largest L2 norm of the whole gradient, None for none.
+    low_bit: rule, rate and decay of the latent weights of quantised layers; None for those of all.
     """
 
     name: OptimizerName = OptimizerName.ADAM
@@ -58,19 +77,12 @@ class OptimizerConfig:
     clip_gradient: float | None = None
     milestones: tuple[int, ...] = ()
     decay: float = 0.1
+    low_bit: LowBitOptimizerConfig | None = None
 
     def __post_init__(self) -> None:
-        # Beyond the upper end one step of the optimiser overflows float32.
-        if not 0 < self.learning_rate <= _LARGEST_RATE:
-            raise SpecError(
-                "optimizer.learning_rate",
-                value=self.learning_rate,
-                allowed=f"0 < x <= {_LARGEST_RATE:g}",
-            )
+        _check_rates("optimizer", self.learning_rate, self.weight_decay)
         check_share("optimizer.warmup", self.warmup)
         check_share("optimizer.momentum", self.momentum)
-        if self.weight_decay < 0:
-            raise SpecError("optimizer.weight_decay", value=self.weight_decay, allowed=">= 0")
         if self.clip_gradient is not None and self.clip_gradient <= 0:
             raise SpecError(
                 "optimizer.clip_gradient", value=self.clip_gradient, allowed="> 0, or null"
@@ -91,6 +103,16 @@ class OptimizerConfig:
                 value=self.milestones,
                 allowed="epochs with schedule step, none with others",
             )
+
+
+def _check_rates(what: str, learning_rate: float, weight_decay: float) -> None:
+    # Beyond the upper end one step of the optimiser overflows float32.
+    if not 0 < learning_rate <= _LARGEST_RATE:
+        raise SpecError(
+            f"{what}.learning_rate", value=learning_rate, allowed=f"0 < x <= {_LARGEST_RATE:g}"
+        )
+    if not weight_decay >= 0:
+        raise SpecError(f"{what}.weight_decay", value=weight_decay, allowed=">= 0")
 
 
 class TeacherMode(enum.Enum):

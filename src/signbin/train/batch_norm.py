@@ -17,7 +17,7 @@ _BATCH_SIZE: Final = 256
 def reestimate_batch_norm(model: nn.Module, images: Tensor, batch_size: int = _BATCH_SIZE) -> None:
     """Replace every batch norm's running statistics by averages over ``images``.
 
-    images: float32 (N, C, H, W), N >= 2, without augmentation. Mean and (unbiased) variance are
+    images: float32 (N, C, H, W), N >= 2, varied as in training. Mean and (unbiased) variance are
     those of batches of about ``batch_size`` that are normalised by their own statistics, averaged
     with equal weight; all other layers are in evaluation mode. Nothing else of the model changes.
     Same-sign filters on non-negative inputs have outputs whose mean is large against their

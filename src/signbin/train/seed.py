@@ -102,8 +102,9 @@ class SeedTraining:
             load_weights(model, weights, str(config.start_from))
         parts = split(setting.dataset, config.data.holdout)
         self._some = self._some_images(parts.train)
+        self._varied = self._varied_images(parts.train)
         if any(layer.config.weight.kind == "bwnh" for layer in quantized_layers(model).values()):
-            hash_weights_(model, self._some.images.cpu()[:_PROBE_IMAGES])
+            hash_weights_(model, self._some.images.cpu())
         self._trainer = Trainer(machine.place(model), config, machine, setting.processes)
         if config.loss.teacher is not None:
             self._trainer.teacher = load_teacher(config.loss.teacher, setting.dataset)
@@ -241,7 +242,7 @@ class SeedTraining:
     def _reestimate(self) -> None:
         count = self._setting.config.batch_norm_images
         if count:
-            reestimate_batch_norm(self.model, self._some.images[:count])
+            reestimate_batch_norm(self.model, self._varied)
         else:
             self._setting.processes.share_buffers(self.model)
 
@@ -250,12 +251,11 @@ class SeedTraining:
 
     def _health(self) -> ModelHealth:
         model = self._trainer.model
-        batch = Batch(self._some.images[:_PROBE_IMAGES], self._some.labels[:_PROBE_IMAGES])
 
         def loss(logits: Tensor) -> Tensor:
-            return F.cross_entropy(logits, batch.labels)
+            return F.cross_entropy(logits, self._some.labels)
 
-        return training_health(model, self._codes, probe(model, batch.images, loss))
+        return training_health(model, self._codes, probe(model, self._some.images, loss))
 
     def _check_finite(self, what: str, loss: float, epoch: int) -> None:
         if not math.isfinite(loss):
@@ -320,6 +320,9 @@ class SeedTraining:
             shift=data.shift,
             seed=self._seed,
             flip=data.flip,
+            cutout=data.cutout,
+            low_resolution=data.low_resolution,
+            low_resolution_epochs=data.low_resolution_epochs,
             random_crop=data.random_crop,
             jitter=data.jitter,
             workers=data.workers,
@@ -328,12 +331,27 @@ class SeedTraining:
         )
 
     def _some_images(self, part: Part) -> Batch:
-        """Training images for batch norm and for probing, on the device."""
+        """Training images for probing, on the device, without augmentation."""
         config, placement = self._setting.config, self._setting.machine.placement
-        count = max(config.batch_norm_images, _PROBE_IMAGES)
         preprocessing = self._setting.dataset.preprocessing
-        some = some_images(part, count, preprocessing, config.data.workers)
+        some = some_images(part, _PROBE_IMAGES, preprocessing, config.data.workers)
         return Batch(placement.of(some.images), some.labels.to(placement.device))
+
+    def _varied_images(self, part: Part) -> Tensor:
+        """Training images for batch norm, on the device, varied as in training.
+
+        What entered at the border, or was cut out, is part of what the weights were trained with:
+        statistics of whole images cost up to some points of accuracy.
+        """
+        setting, options = self._setting, self._options()
+        count = min(max(setting.config.batch_norm_images, 2), len(part))
+        alone = dataclasses.replace(
+            options, batch_size=count, rank=0, processes=1, low_resolution=None
+        )
+        sampler = make_sampler(
+            part, setting.dataset.preprocessing, alone, setting.machine.placement
+        )
+        return next(sampler.remaining_batches()).images
 
     def _held_out_images(self, part: Part) -> HeldOut:
         processes = self._setting.processes

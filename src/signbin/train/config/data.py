@@ -33,7 +33,11 @@ class DataConfig:
 
     Of data sets held in memory (all but ``image_folder`` and ``imagenet``): shift: largest random
     shift of a training image, pixels per axis, with black entering (shift 4 is "pad 4, random
-    crop"). cache: folder for decoded images; None takes ``cache`` in the run folder.
+    crop"). cutout: side of a square of every training image that is made black, pixels; its middle
+    lies anywhere in the image, so that a part of it may lie outside (DeVries, Taylor 2017).
+    low_resolution: height and width that training images are shrunk to during the first
+    ``low_resolution_epochs`` epochs (bilinear, antialiased), for networks that take any size.
+    cache: folder for decoded images; None takes ``cache`` in the run folder.
 
     Of data sets read while training: image_size: height and width the network sees, pixels.
     random_crop: a training image is a random part of the photograph, between 8 % and all of its
@@ -49,6 +53,9 @@ class DataConfig:
     batch_size: int = 64
     shift: int = 0
     flip: bool = False
+    cutout: int = 0
+    low_resolution: int | None = None
+    low_resolution_epochs: int = 0
     holdout: Holdout = Holdout.TEST
     folder: str | None = None
     cache: str | None = None
@@ -62,11 +69,18 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         check_at_least("data.batch_size", self.batch_size, 2)
-        check_at_least("data.shift", self.shift, 0)
+        for name in ("shift", "cutout", "low_resolution_epochs"):
+            check_at_least(f"data.{name}", getattr(self, name), 0)
+        if (self.low_resolution is None) != (self.low_resolution_epochs == 0):
+            raise SpecError(
+                "data.low_resolution and data.low_resolution_epochs",
+                value=(self.low_resolution, self.low_resolution_epochs),
+                allowed="both, or neither",
+            )
         check_at_least("data.workers", self.workers, 1)
         if self.shape is not None and (len(self.shape) != 3 or min(self.shape) < 1):
             raise SpecError("data.shape", value=self.shape, allowed="[channels, height, width]")
-        for name, least in (("classes", 2), ("image_size", 8)):
+        for name, least in (("classes", 2), ("image_size", 8), ("low_resolution", 4)):
             value = getattr(self, name)
             if value is not None:
                 check_at_least(f"data.{name}", value, least)

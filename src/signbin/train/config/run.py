@@ -52,9 +52,9 @@ class TrainConfig:
     recipe: the name it goes by. weights: the value set of the quantised layers; ``quantizers``
     says for each how its weights are quantised, so that a run with other weights changes that
     one key. seeds: one network is trained for each, in turn. threads: torch's, per operation.
-    batch_norm_images: how many training images the statistics of batch norm are re-estimated
-    from before every evaluation (0: the moving averages of training are kept). epochs: 0 for a
-    network that was made, not trained (see :func:`signbin.train.new_network`).
+    batch_norm_images: how many training images, varied as in training, the statistics of batch norm
+    are re-estimated from before every evaluation (0: the moving averages of training are kept).
+    epochs: 0 for a network that was made, not trained (see :func:`signbin.train.new_network`).
 
     start_from: a run folder, or a file of float weights (.safetensors, .pt, .pth), whose weights
     training starts with. average: decay per step of a moving average of the weights, which is

@@ -82,7 +82,7 @@ DATASETS: Final[Mapping[str, Callable[[DataConfig, Path | None], Dataset]]] = Ma
         "generated": _generated,
     }
 )
-_IN_MEMORY: Final = ("shift",)
+_IN_MEMORY: Final = ("shift", "cutout", "low_resolution", "low_resolution_epochs")
 _FROM_FILES: Final = ("folder", "image_size", "random_crop", "jitter", "workers")
 _TAKES: Final = {
     "digits": _IN_MEMORY,

@@ -52,6 +52,9 @@ class SamplerOptions:
     shift: int = 0
     seed: int = 0
     flip: bool = False
+    cutout: int = 0
+    low_resolution: int | None = None
+    low_resolution_epochs: int = 0
     random_crop: bool = False
     jitter: float = 0.0
     workers: int = 1

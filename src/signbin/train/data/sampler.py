@@ -26,13 +26,17 @@ class _Epoch:
     top: Tensor
     left: Tensor
     mirrored: Tensor
+    cut_row: Tensor
+    cut_column: Tensor
 
 
 class Sampler:
     """Shuffled, randomly shifted training batches, see :class:`Batches`.
 
     Each image is shifted by dy, dx, each uniform in -shift..shift; pixels that enter are black
-    (pixel 0); then, if asked, mirrored with probability 1/2.
+    (pixel 0); then, if asked, mirrored with probability 1/2; then the pixels whose distance from a
+    middle, uniform over the image, is less than cutout / 2 in both axes become black; then, in the
+    first epochs, if asked, images are shrunk.
     """
 
     def __init__(
@@ -85,7 +89,9 @@ class Sampler:
         if not self._options.flip:
             mirrored[:] = False
         device = self._placement.device
-        columns = (self._shuffle.order(epoch), *shifts, mirrored)
+        extents = ([self._preprocessing.height], [self._preprocessing.width])
+        middles = random.integers(0, extents, (2, count))
+        columns = (self._shuffle.order(epoch), *shifts, mirrored, *middles)
         return _Epoch(*(torch.from_numpy(np.ascontiguousarray(c)).to(device) for c in columns))
 
     def _batch(self, drawn: _Epoch, places: slice) -> Batch:
@@ -97,5 +103,26 @@ class Sampler:
         columns = torch.where(drawn.mirrored[places, None], columns.flip(1), columns)
         # Advanced indices around a slice put the sliced axis, channels, last.
         pixels = self._padded[indices[:, None, None], :, rows[:, :, None], columns[:, None, :]]
-        images = normalized(pixels.permute(0, 3, 1, 2), self._preprocessing)
+        pixels = pixels.permute(0, 3, 1, 2)
+        if self._options.cutout:
+            pixels = pixels.masked_fill(self._cut(drawn, places), 0)
+        images = self._shrunk(normalized(pixels, self._preprocessing))
         return Batch(self._placement.of(images), self._labels[indices])
+
+    def _cut(self, drawn: _Epoch, places: slice) -> Tensor:
+        """Which pixels cutout takes, (N, 1, H, W)."""
+        lines = [
+            2 * (torch.arange(extent, device=middle.device) - middle[places, None]).abs()
+            < self._options.cutout
+            for extent, middle in (
+                (self._preprocessing.height, drawn.cut_row),
+                (self._preprocessing.width, drawn.cut_column),
+            )
+        ]
+        return (lines[0][:, :, None] & lines[1][:, None, :])[:, None]
+
+    def _shrunk(self, images: Tensor) -> Tensor:
+        side = self._options.low_resolution
+        if side is None or self.epoch >= self._options.low_resolution_epochs:
+            return images
+        return F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)

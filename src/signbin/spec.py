@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from signbin.errors import SpecError
 
 __all__ = [
+    "IMAGE_SUFFIXES",
     "Activation",
     "ActivationKind",
     "ActivationSpec",
@@ -27,6 +28,13 @@ __all__ = [
     "ScaleKind",
     "ValueSet",
 ]
+
+
+IMAGE_SUFFIXES: Final = (
+    *(".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
+    *(".jpg", ".jpeg"),
+)
+"""Endings of the image files that are read, in lower case; which format one has, its bytes say."""
 
 
 class ValueSet(enum.Enum):

@@ -46,13 +46,13 @@ def write_binary(folder: Path, batches):
     return folder
 
 
-def write_images(folder: Path, batches, suffix="png"):
+def write_images(folder: Path, batches, suffix="png", **options):
     for name, (pixels, labels) in batches.items():
         part = "test" if name == "test_batch" else "train"
         for number, (row, label) in enumerate(zip(pixels, labels, strict=True)):
             path = folder / part / CLASSES[label] / f"{name}-{number:02d}.{suffix}"
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(row.reshape(3, 32, 32).transpose(1, 2, 0)).save(path)
+            Image.fromarray(row.reshape(3, 32, 32).transpose(1, 2, 0)).save(path, **options)
     return folder
 
 
@@ -106,6 +106,21 @@ def test_an_image_folder_holds_the_same_images(folder, pickled):
     images, official = cifar10(folder), cifar10(pickled)
     assert sorted_rows(images.train) == sorted_rows(official.train)
     assert sorted_rows(images.test) == sorted_rows(official.test)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options"), [("webp", {"lossless": True}), ("tiff", {}), ("ppm", {}), ("bmp", {})]
+)
+def test_lossless_formats_hold_the_same_pixels(tmp_path, folder, batches, suffix, options):
+    same = cifar10(write_images(tmp_path / suffix, batches, suffix, **options))
+    assert same.title == "CIFAR-10"
+    assert same.sha256 == cifar10(folder).sha256
+
+
+@pytest.mark.parametrize("exif", [b"", b"Exif\0\0an extended file"])
+def test_figures_on_lossy_webp_files_are_called_so(tmp_path, batches, exif):
+    lossy = write_images(tmp_path / "lossy", batches, "webp", quality=80, exif=exif)
+    assert cifar10(lossy).title == "CIFAR-10 (lossy WebP copy)"
 
 
 def test_figures_on_jpeg_files_are_called_so(tmp_path, folder, batches):

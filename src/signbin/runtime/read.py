@@ -16,11 +16,11 @@ from signbin.arrays import open_array
 from signbin.errors import ExecutionError, FormatError
 from signbin.ir import Value
 from signbin.runtime.images import load_image
-from signbin.spec import Preprocessing
+from signbin.spec import IMAGE_SUFFIXES, Preprocessing
 
 __all__ = ["Samples", "read_inputs", "read_samples"]
 
-_SUFFIXES: Final = (".npy", ".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".tif", ".tiff")
+_SUFFIXES: Final = (".npy", *IMAGE_SUFFIXES)
 _MOST_ARCHIVE_BYTES: Final = 4 * 1024**3
 _UNREADABLE: Final = (
     *(OSError, ValueError, EOFError, KeyError, RuntimeError),

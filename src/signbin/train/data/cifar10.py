@@ -34,9 +34,10 @@ _STD: Final = (0.2470, 0.2435, 0.2616)
 def cifar10(root: Path, cache: Path | None = None) -> Dataset:
     """The data set at ``root``: an image folder, or a folder or .tar.gz of the official files.
 
-    ``root`` may also be the folder that contains any of these. An image folder of JPEG files is
-    titled "CIFAR-10 (JPEG copy)": its pixels are not the original ones, and accuracies on it
-    run a little lower. Image folders may hold fewer images than the original.
+    ``root`` may also be the folder that contains any of these. An image folder of JPEG or lossy
+    WebP files is titled so, as "CIFAR-10 (JPEG copy)": its pixels are not the original ones, and a
+    network trained on those can be ten points less accurate on it. Image folders may hold fewer
+    images than the original.
     cache: folder for the decoded images of an image folder, None for none.
 
     FormatError where nothing of the kind is found, or a file is damaged.
@@ -70,8 +71,7 @@ def _from_images(folder: Path, cache: Path | None) -> Dataset:
     def decode() -> dict[str, Images]:
         return {part: found.decode(part, CIFAR_SHAPE) for part in _PARTS}
 
-    lossy = bool(found.suffixes & {".jpg", ".jpeg"})
-    title = "CIFAR-10 (JPEG copy)" if lossy else "CIFAR-10"
+    title = "CIFAR-10" if found.lossy is None else f"CIFAR-10 ({found.lossy} copy)"
     return _dataset(title, cached(cache, "cifar10", found.key, decode))
 
 

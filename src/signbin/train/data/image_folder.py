@@ -11,19 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbin.errors import FormatError
+from signbin.spec import IMAGE_SUFFIXES
 from signbin.train.data.dataset import Images
 from signbin.train.data.image_files import ImageFiles, open_image
 
 __all__ = ["ImageFolder"]
 
-_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp")
+_JPEG: Final = {".jpg", ".jpeg"}
+# A RIFF file whose first chunk, or first chunk of pixels, is "VP8 " holds rounded ones.
+_WEBP_HEAD: Final = 64
 
 
 @dataclasses.dataclass(frozen=True)
 class ImageFolder:
     """The files of a data set: paths relative to root with their sizes, in alphabetical order.
 
-    part -> class -> files. Files that do not end in .jpg, .jpeg, .png or .bmp are left out.
+    part -> class -> files. Files without the ending of an image are left out.
     """
 
     root: Path
@@ -49,13 +52,20 @@ class ImageFolder:
         return hashlib.sha256(repr(self.files).encode()).hexdigest()
 
     @property
-    def suffixes(self) -> frozenset[str]:
-        """The kinds of files there are, as ``.jpg``."""
-        return frozenset(
-            Path(name).suffix.lower()
-            for classes in self.files.values()
-            for files in classes.values()
-            for name, _ in files
+    def lossy(self) -> str | None:
+        """The format that rounded the pixels, ``JPEG`` or ``lossy WebP``; None where none did.
+
+        WebP files may be either: the first one of every class says it.
+        """
+        listed = [
+            (self.root / part / name, files)
+            for part, classes in self.files.items()
+            for name, files in classes.items()
+        ]
+        if any(Path(file).suffix.lower() in _JPEG for _, files in listed for file, _ in files):
+            return "JPEG"
+        return (
+            "lossy WebP" if any(_is_lossy_webp(at / files[0][0]) for at, files in listed) else None
         )
 
     def decode(self, part: str, shape: tuple[int, int, int]) -> Images:
@@ -88,14 +98,20 @@ def _classes(folder: Path) -> dict[str, tuple[tuple[str, int], ...]]:
         raise FormatError(
             "image folder without images",
             value=str(folder / empty[0] if empty else folder),
-            allowed=f"a folder per class with {', '.join(_SUFFIXES)} files",
+            allowed=f"a folder per class with {', '.join(IMAGE_SUFFIXES)} files",
         )
     return found
 
 
 def _files(folder: Path) -> tuple[tuple[str, int], ...]:
-    entries = [entry for entry in folder.iterdir() if entry.suffix.lower() in _SUFFIXES]
+    entries = [entry for entry in folder.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES]
     return tuple(sorted((entry.name, entry.stat().st_size) for entry in entries))
+
+
+def _is_lossy_webp(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(_WEBP_HEAD)
+    return head[:4] == b"RIFF" and head[8:12] == b"WEBP" and b"VP8 " in head[12:]
 
 
 def _decode(path: Path, shape: tuple[int, int, int]) -> NDArray[np.uint8]:

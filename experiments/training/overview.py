@@ -71,7 +71,7 @@ def measured_epoch(kept: Sequence[Mapping[str, Any]]) -> float | None:
         for results in kept
         for run in results["runs"]
         if run["accuracy"] is not None
-        and results["recipe"] == "cifar10-resnet20"
+        and results["recipe"].startswith("cifar10-resnet20")
         and run["data"]["train_images"] >= 50_000
         and "model.width" not in run["changes"]
         and run["changes"].get("model.name", "resnet20") == "resnet20"

@@ -130,7 +130,7 @@ def test_the_interval_is_students():
 def test_work_is_counted_in_multiply_adds():
     def config(**model):
         changes = {"model": {"name": "resnet20", **model}}
-        return load_recipe("cifar10-resnet20", changes).model
+        return load_recipe("cifar10-resnet20-paper", changes).model
 
     # 40.6 million for ResNet-20 with option-A shortcuts; 1x1 convolutions add a little.
     plain = overview.multiply_adds(config(block_style="plain"))
@@ -153,6 +153,6 @@ def test_estimates_come_from_the_fastest_epoch_that_was_measured(kept):
     run["data"] = {**run["data"], "train_images": 50_000}
     slower = {**run, "fastest_epoch_seconds": 60.0}
     wide = {**run, "fastest_epoch_seconds": 1.0, "changes": {"model.width": 8}}
-    found = {**kept_results[1], "recipe": "cifar10-resnet20", "runs": [slower, run, wide]}
+    found = {**kept_results[1], "recipe": "cifar10-resnet20-paper", "runs": [slower, run, wide]}
     assert overview.measured_epoch([found]) == 50.0
     assert "not known" in written(kept)["training.md"]

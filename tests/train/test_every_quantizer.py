@@ -13,14 +13,28 @@ from signbin.quant import QUANTIZERS, quantized_layers
 from signbin.spec import ValueSet
 from signbin.train import Run, RunResult, load_recipe, load_run, train
 
-# Half a second each, and a fifth of the default recipe's work: seconds for each.
-BRIEF = {"seeds": [0], "model.width": 8, "epochs": 2}
+# Half a second each, in a few large steps, and a fifth of the default recipe's work: seconds.
+BRIEF = {
+    **{"seeds": [0], "model.width": 8, "epochs": 2, "batch_norm_images": 256},
+    **{"data.batch_size": 128, "optimizer.learning_rate": 1e-2},
+}
 SHORT = {"seeds": [0], "model.width": 16, "epochs": 8}
 # All are trained briefly; the longer trainings of the others are wide.
 AT_LENGTH = {"signed_binary"}
 FAMILIES = {"uniform", "gaussian", "laplacian"}
 # Two or three values per filter in a form the engine has; TTQ's three are not symmetric.
 LOW_BIT = set(QUANTIZERS) - {"ttq", "lq_nets", "abc_net", "ls2", "greedy_foldings"}
+# Per filter. The quantisers of several bits have two of them unless told otherwise.
+MOST_VALUES = {
+    ValueSet.BINARY: 2,
+    ValueSet.TERNARY: 3,
+    ValueSet.SIGNED_BINARY: 3,
+    ValueSet.MULTI_BIT: 4,
+}
+# A compiler sees weights and not the quantiser that made them: one of every value set, and TTQ,
+# which has three values of another form; for the others compiling is wide.
+COMPILED = {QUANTIZERS[kind]().value_set: kind for kind in reversed(QUANTIZERS)}
+COMPILED = {*COMPILED.values(), "ttq"}
 
 
 def has_native_library() -> bool:
@@ -41,12 +55,15 @@ class Trained:
     run: Run
 
 
-def schedules():
-    """(quantiser, settings, least accuracy) of every training."""
+def schedules(*, brief=QUANTIZERS):
+    """(quantiser, settings, least accuracy) of every training; all but the named are wide."""
     for kind in QUANTIZERS:
-        yield pytest.param((kind, BRIEF, 0.35), id=f"{kind}-brief")
-        marks = () if kind in AT_LENGTH else pytest.mark.wide
-        yield pytest.param((kind, SHORT, 0.9), id=f"{kind}-short", marks=marks)
+        for name, settings, least, kept in (
+            ("brief", BRIEF, 0.35, brief),
+            ("short", SHORT, 0.9, AT_LENGTH),
+        ):
+            marks = () if kind in kept else pytest.mark.wide
+            yield pytest.param((kind, settings, least), id=f"{kind}-{name}", marks=marks)
 
 
 @pytest.fixture(scope="module", params=schedules())
@@ -82,6 +99,21 @@ def test_its_health_is_in_the_run_folder(trained):
         assert all(layer["density"] == 1 for layer in layers)
 
 
+def test_its_filters_have_the_few_values_that_a_compiler_recognises(trained):
+    value_set = QUANTIZERS[trained.kind]().value_set
+    for layer in quantized_layers(trained.run.model).values():
+        for weights in layer.exact_weight().detach().flatten(1):
+            values = weights.unique()
+            nonzero = values[values != 0]
+            assert len(values) <= MOST_VALUES[value_set]
+            if value_set is ValueSet.BINARY:
+                assert len(nonzero) == len(values)
+            if trained.kind in LOW_BIT:
+                assert nonzero.abs().unique().numel() <= 1
+
+
+# As many parameters as the fixture has, in its order: a training serves all of its claims.
+@pytest.mark.parametrize("trained", list(schedules(brief=COMPILED)), indirect=True, scope="module")
 @pytest.mark.skipif(not has_native_library(), reason="the native library is not built")
 def test_its_network_compiles_and_computes_what_pytorch_does(trained):
     kind, run = trained.kind, trained.run

@@ -60,6 +60,30 @@ def compiled(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def second(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """(the model file, the printed document) of the run's other network, of seed 5."""
+    model = tmp_path_factory.mktemp("second") / "five.sbn"
+    result = run_command("compile", trained, "-o", model, "--seed", 5, "--json")
+    assert result.code == 0, result.err
+    return model, result.document
+
+
+@pytest.fixture(scope="session")
+def quantized(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """(the model file, the printed document) of the run with int8 activations."""
+    model = tmp_path_factory.mktemp("int8") / "m.sbn"
+    result = run_command("compile", trained, "-o", model, "--activations", "int8", "--json")
+    assert result.code == 0, result.err
+    return model, result.document
+
+
+@pytest.fixture(scope="session")
+def compared(trained: Path, compiled: Path) -> Result:
+    """The comparison of the run with its compiled model, as it is printed."""
+    return run_command("compare", trained, compiled, "--samples", 20, "--json")
+
+
+@pytest.fixture(scope="session")
 def images(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six test images of the data set the network was trained on, prepared, as .npy."""
     import numpy as np

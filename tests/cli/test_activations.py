@@ -7,23 +7,17 @@ import numpy as np
 import pytest
 
 OWN_MODEL = """
+from collections import OrderedDict
+
 import torch
 from torch import nn
 
 def make():
     torch.manual_seed(0)
-    layers = (nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 5))
-    return nn.Sequential(*layers).eval(), (torch.zeros(1, 1, 8, 8),)
+    layers = {"stem": nn.Conv2d(1, 4, 3), "act": nn.ReLU(), "middle": nn.Conv2d(4, 4, 3)}
+    layers |= {"flat": nn.Flatten(), "classifier": nn.Linear(64, 5)}
+    return nn.Sequential(OrderedDict(layers)).eval(), (torch.zeros(1, 1, 8, 8),)
 """
-
-
-@pytest.fixture(scope="module")
-def quantized(signbin, trained, tmp_path_factory):
-    """(the model file, the printed document) of the run with int8 activations."""
-    model = tmp_path_factory.mktemp("int8") / "m.sbn"
-    result = signbin("compile", trained, "-o", model, "--activations", "int8", "--json")
-    assert result.code == 0, result.err
-    return model, result.document
 
 
 @pytest.fixture
@@ -31,6 +25,14 @@ def own(tmp_path: Path) -> str:
     path = tmp_path / "own_model.py"
     path.write_text(OWN_MODEL, encoding="utf-8")
     return f"{path}:make"
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    """Images for the model of one's own, with labels."""
+    samples = np.random.default_rng(0).standard_normal((40, 1, 8, 8)).astype(np.float32)
+    np.savez(tmp_path / "labelled.npz", images=samples, labels=np.zeros(40, np.int64))
+    return tmp_path / "labelled.npz"
 
 
 def test_the_cost_is_measured_on_the_test_images_with_their_labels(quantized, trained) -> None:
@@ -68,35 +70,36 @@ def test_the_float_tolerance_can_be_asked_for_and_is_not_met(signbin, trained, q
 
 
 def test_the_table_names_accuracies_and_the_layers_with_most_noise(
-    signbin, trained, tmp_path: Path
+    signbin, own: str, labelled: Path, tmp_path: Path
 ) -> None:
     options = ("--activations", "int7", "--calibration-method", "percentile")
-    result = signbin("compile", trained, "-o", tmp_path / "m.sbn", *options)
+    result = signbin("compile", own, "-o", tmp_path / "m.sbn", *options, "--calibrate", labelled)
     assert result.code == 0, result.err
     for words in ("accuracy before", "accuracy after", "same top-1 as float", "signal to noise"):
         assert words in result.out
     assert "dB" in result.out
 
 
-def test_layers_left_float_are_float(signbin, trained, tmp_path: Path) -> None:
+def test_layers_left_float_are_float(signbin, own: str, labelled: Path, tmp_path: Path) -> None:
     from signbin.runtime import Program
 
-    options = ("--activations", "int8", "--float-layers", "stem.0,classifier", "--json")
-    result = signbin("compile", trained, "-o", tmp_path / "m.sbn", *options)
+    options = ("--activations", "int8", "--float-layers", "stem,classifier", "--json")
+    given = ("--calibrate", labelled, "-o", tmp_path / "m.sbn")
+    result = signbin("compile", own, *given, *options)
     assert result.code == 0, result.err
     on_codes = {
         layer["module"]: layer["on_codes"] for layer in result.document["quantization"]["layers"]
     }
-    assert {module for module, codes in on_codes.items() if not codes} == {"stem.0", "classifier"}
+    assert on_codes == {"stem": False, "middle": True, "classifier": False}
     graph = Program.load(tmp_path / "m.sbn").graph
     assert graph.type_of(graph.nodes[0].name).dtype == "f32"
 
 
-def test_other_data_can_be_named(signbin, trained, images, tmp_path: Path) -> None:
+def test_other_data_can_be_named(signbin, own: str, trained, images, tmp_path: Path) -> None:
     np.savez(tmp_path / "images.npz", images=np.load(images))
     for number, data in enumerate((images, tmp_path / "images.npz", trained)):
         options = ("--activations", "int8", "--calibrate", data, "--calibration-samples", 5)
-        result = signbin("compile", trained, "-o", tmp_path / f"{number}.sbn", *options, "--json")
+        result = signbin("compile", own, "-o", tmp_path / f"{number}.sbn", *options, "--json")
         assert result.code == 0, result.err
         assert result.document["provenance"]["calibration"] == "mse, 5 samples"
 
@@ -114,12 +117,11 @@ def test_images_of_a_folder_are_prepared_as_the_model_wants_them(
 
 
 def test_a_model_of_ones_own_is_judged_on_the_calibration_data(
-    signbin, own: str, tmp_path: Path
+    signbin, own: str, labelled: Path, tmp_path: Path
 ) -> None:
-    samples = np.random.default_rng(0).standard_normal((40, 1, 8, 8)).astype(np.float32)
-    for name, labels in (("bare", {}), ("labelled", {"labels": np.zeros(40, np.int64)})):
+    np.savez(tmp_path / "bare.npz", images=np.load(labelled)["images"])
+    for name in ("bare", "labelled"):
         data = tmp_path / f"{name}.npz"
-        np.savez(data, images=samples, **labels)
         options = ("--activations", "int8", "--calibrate", data, "--json")
         result = signbin("compile", own, "-o", tmp_path / f"{name}.sbn", *options)
         assert result.code == 0, result.err
@@ -130,7 +132,7 @@ def test_a_model_of_ones_own_is_judged_on_the_calibration_data(
 
 def test_accuracies_of_an_untrained_network_are_not_printed(signbin, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    made = signbin("new", "resnet20", "-o", run, "--image-size", 8)
+    made = signbin("new", "digits_resnet", "-o", run, "--image-size", 8)
     assert made.code == 0, made.err
     result = signbin("compile", run, "-o", tmp_path / "m.sbn", "--activations", "int8", "--json")
     assert result.code == 0, result.err

@@ -43,11 +43,9 @@ def test_bench_never_overwrites_a_record_and_says_so_before_it_starts(
 
 
 def test_bench_of_8_bit_activations_names_its_float_network_and_calibrates_peers_alike(
-    signbin, compiled: Path, trained: Path, tmp_path: Path
+    signbin, compiled: Path, trained: Path, quantized
 ) -> None:
-    model = tmp_path / "coded.sbn"
-    made = signbin("compile", trained, "-o", model, "--activations", "int8")
-    assert made.code == 0, made.err
+    model = quantized[0]
     given = ("--float", compiled, "--calibrate", trained, "--against", "onnxruntime-int8")
     result = signbin("bench", model, *given, *QUICK, "--json")
     assert result.code == 0, result.err

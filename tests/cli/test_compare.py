@@ -1,15 +1,13 @@
 """compare: the three ways agree, and the gates decide the exit code."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 
-def test_pytorch_interpreter_and_compiled_model_agree(signbin, trained, compiled) -> None:
-    result = signbin("compare", trained, compiled, "--samples", 20, "--json")
-    assert result.code == 0, result.err
-    document = result.document
+def test_pytorch_interpreter_and_compiled_model_agree(compared) -> None:
+    assert compared.code == 0, compared.err
+    document = compared.document
     assert document["samples"] == 20
     assert document["max_relative_error"] <= 1e-4
     assert document["top1_agreement"] == 1.0
@@ -21,10 +19,9 @@ def test_pytorch_interpreter_and_compiled_model_agree(signbin, trained, compiled
 
 
 def test_the_compiled_seed_is_compared_unless_another_is_asked_for(
-    signbin, trained, tmp_path: Path
+    signbin, trained, second
 ) -> None:
-    model = tmp_path / "five.sbn"
-    assert signbin("compile", trained, "-o", model, "--seed", 5).code == 0
+    model = second[0]
     assert signbin("compare", trained, model, "--samples", 20).code == 0
     other = signbin("compare", trained, model, "--samples", 20, "--seed", 3)
     assert other.code == 1
@@ -56,13 +53,10 @@ def test_a_model_of_another_network_is_refused(signbin, trained, tmp_path: Path)
     assert result.err.startswith("error: ")
 
 
-def test_the_printed_document_is_what_report_reads(
-    signbin, trained, compiled, tmp_path: Path
-) -> None:
+def test_the_printed_document_is_what_report_reads(compared, tmp_path: Path) -> None:
     from signbin.report import read_comparison
 
-    result = signbin("compare", trained, compiled, "--samples", 8, "--json")
-    (tmp_path / "compare.json").write_text(result.out, encoding="utf-8")
+    (tmp_path / "compare.json").write_text(compared.out, encoding="utf-8")
     read = read_comparison(tmp_path / "compare.json")
-    assert read.samples == 8
-    assert len(read.layers) == len(json.loads(result.out)["layers"])
+    assert read.samples == 20
+    assert len(read.layers) == len(compared.document["layers"])

@@ -30,21 +30,17 @@ def own(tmp_path: Path) -> Path:
     return path
 
 
-def test_every_layer_has_a_strategy_and_a_reason(signbin, trained, tmp_path: Path) -> None:
-    result = signbin("compile", trained, "-o", tmp_path / "m.sbn", "--json")
-    assert result.code == 0
-    layers = result.document["layers"]
+def test_every_layer_has_a_strategy_and_a_reason(second) -> None:
+    model, document = second
+    layers = document["layers"]
     assert {layer["strategy"] for layer in layers} <= {"dense", "bucket"}
     assert all(layer["why"] for layer in layers)
     assert {layer["value_set"] for layer in layers} == {"float", "signed_binary"}
-    assert result.document["size_bytes"] == (tmp_path / "m.sbn").stat().st_size
+    assert document["size_bytes"] == model.stat().st_size
 
 
-def test_the_file_remembers_the_command_the_seed_and_the_classes(
-    signbin, trained, tmp_path: Path
-) -> None:
-    target = tmp_path / "m.sbn"
-    document = signbin("compile", trained, "-o", target, "--seed", 5, "--json").document
+def test_the_file_remembers_the_command_the_seed_and_the_classes(second) -> None:
+    target, document = second
     assert document["class_names"] == [str(digit) for digit in range(10)]
     assert document["provenance"]["seed"] == "5"
     assert document["provenance"]["command"].startswith("signbin compile ")
@@ -94,13 +90,13 @@ def test_a_mistake_is_named_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_existing_file_is_kept_unless_forced(signbin, trained, tmp_path: Path) -> None:
+def test_an_existing_file_is_kept_unless_forced(signbin, own: Path, tmp_path: Path) -> None:
     target = tmp_path / "m.sbn"
     target.write_text("mine", encoding="utf-8")
-    refused = signbin("compile", trained, "-o", target)
+    refused = signbin("compile", f"{own}:make", "-o", target)
     assert refused.code == 1
     assert target.read_text(encoding="utf-8") == "mine"
-    assert signbin("compile", trained, "-o", target, "--force").code == 0
+    assert signbin("compile", f"{own}:make", "-o", target, "--force").code == 0
     assert target.read_bytes() != b"mine"
 
 

@@ -7,7 +7,8 @@ import pytest
 
 
 def test_a_new_network_compiles_and_agrees_with_pytorch(signbin, tmp_path: Path) -> None:
-    made = signbin("new", "resnet20", "--density", "0.3", "--seed", 4, "-o", tmp_path / "net")
+    small = ("--density", "0.3", "--seed", 4, "--image-size", 16)
+    made = signbin("new", "resnet20", *small, "-o", tmp_path / "net")
     assert made.code == 0, made.err
     assert "seed 4" in made.out
     assert "p0" in made.out

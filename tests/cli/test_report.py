@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 
-def test_a_page_and_its_data_are_written(signbin, trained, compiled, tmp_path: Path) -> None:
-    compared = signbin("compare", trained, compiled, "--samples", 8, "--json")
+def test_a_page_and_its_data_are_written(
+    signbin, trained, compiled, compared, tmp_path: Path
+) -> None:
     (tmp_path / "compare.json").write_text(compared.out, encoding="utf-8")
     page = tmp_path / "report.html"
     given = ("--model", compiled, "--comparison", tmp_path / "compare.json", "-o", page)
@@ -15,7 +16,7 @@ def test_a_page_and_its_data_are_written(signbin, trained, compiled, tmp_path: P
     assert result.code == 0, result.err
     assert result.document == json.loads((tmp_path / "report.json").read_text("utf-8"))
     assert result.document["model"]["path"] == str(compiled)
-    assert result.document["comparison"]["samples"] == 8
+    assert result.document["comparison"]["samples"] == 20
     assert len(result.document["commands"]) >= 2
     text = page.read_text(encoding="utf-8")
     assert "signbin report" in text

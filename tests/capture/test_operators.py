@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from signbin.capture.export import export
 from signbin.capture.operators import OPERATORS
+
+
+@pytest.fixture(autouse=True)
+def _one_export(monkeypatch):
+    """Graph and PyTorch's values come from one export, which takes most of the time.
+
+    That two exports of a model name its values alike is a claim of test_capture.py.
+    """
+    made = []
+
+    def exported(model, inputs):
+        if not made:
+            made.append(export(model, inputs))
+        return made[0]
+
+    for name in ("capture", "reference"):
+        monkeypatch.setattr(importlib.import_module(f"signbin.capture.{name}"), "export", exported)
 
 
 class Calls(nn.Module):

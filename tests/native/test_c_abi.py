@@ -20,6 +20,12 @@ SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 # What is inlined by force is checked at every place it is used, and takes three times as long to
 # compile; as functions it makes the same accesses and computes the same.
 AS_FUNCTIONS = "-Dalways_inline="
+# Checks are most of what a compiler has to do: of plain C, `make test` asks only for the results.
+DIALECTS = [
+    pytest.param([], SANITIZERS, id="vectors"),
+    pytest.param(["-DSB_PLAIN_C"], SANITIZERS, id="plain_c", marks=pytest.mark.wide),
+    pytest.param(["-DSB_PLAIN_C"], [], id="plain_c_unchecked"),
+]
 
 
 def compiles(folder: Path, flags: list[str]) -> bool:
@@ -60,13 +66,13 @@ def sources(request: pytest.FixtureRequest, tmp_path: Path, cmake: str) -> Path:
 
 
 @pytest.mark.skipif(COMPILER is None, reason="no C compiler")
-@pytest.mark.parametrize("dialect", [[], ["-DSB_PLAIN_C"]], ids=["vectors", "plain_c"])
+@pytest.mark.parametrize(("dialect", "checks"), DIALECTS)
 def test_the_c_abi_works_without_python_and_under_the_sanitizers(
-    tmp_path: Path, sources: Path, dialect: list[str]
+    tmp_path: Path, sources: Path, dialect: list[str], checks: list[str]
 ) -> None:
     flags = [*FLAGS, AS_FUNCTIONS, *dialect]
-    if compiles(tmp_path, SANITIZERS):
-        flags += SANITIZERS
+    if compiles(tmp_path, checks):
+        flags += checks
     files = [*sorted(sources.rglob("*.c")), *sorted((NATIVE / "tests").glob("test_*.c"))]
     program = tmp_path / "test_abi"
     include = ["-I", str(NATIVE / "include"), "-I", str(sources)]

@@ -70,33 +70,48 @@ def test_no_value_of_many_networks_differs(
     check_every_way(graph, random_inputs(graph, images=batch, seed=seed % 97), threads)
 
 
-@settings(max_examples=40)
-@given(
-    seed=SEEDS,
-    bits=st.sampled_from([7, 8]),
-    method=st.sampled_from(list(CalibrationMethod)),
-    threads=THREADS,
-    batch=BATCHES,
-    left_float=st.floats(0, 1),
-)
-def test_no_value_on_codes_differs_in_calibrated_networks_with_float_layers(
-    random_network, random_inputs, *, seed, bits, method, threads, batch, left_float
-):
-    """Captured networks through lowering, calibration and the pass; some layers stay float."""
-    captured = random_network(seed)
+def check_calibrated(captured, random_inputs, asked, left_float):
+    """``asked``: (seed, bits, method, threads, batch)."""
+    seed, bits, method, threads, batch = asked
     graph = lower(dataclasses.replace(captured, outputs=captured.outputs[:1]))
     name = graph.inputs[0].name
     if graph.outputs[0] == name:
         return
     images = random_inputs(graph, images=batch, seed=seed % 97)[name]
-    asked = QuantizedActivations(images, bits, method)
-    specs = calibrate(graph, lambda part: interpret(graph, {name: part}), asked)
+    given_samples = QuantizedActivations(images, bits, method)
+    specs = calibrate(graph, lambda part: interpret(graph, {name: part}), given_samples)
     layers = list(graph.layer_modules())
     quantized = quantize_activations(graph, specs, layers[: round(left_float * len(layers) / 2)])
     for way in WAYS:
         program = Program(Artifact(quantized), threads=threads, **way)
         exactness = measure_exactness(quantized, program.trace(images))
         assert exactness is None or exactness.differing == 0, f"{named(way)}: {exactness}"
+
+
+any_calibration = given(
+    asked=st.tuples(
+        SEEDS, st.sampled_from([7, 8]), st.sampled_from(list(CalibrationMethod)), THREADS, BATCHES
+    ),
+    left_float=st.floats(0, 1),
+)
+
+
+@settings(max_examples=20)
+@any_calibration
+def test_no_value_on_codes_differs_in_calibrated_networks_with_float_layers(
+    random_network, random_inputs, *, asked, left_float
+):
+    """Captured networks through lowering, calibration and the pass; some layers stay float."""
+    check_calibrated(random_network(asked[0]), random_inputs, asked, left_float)
+
+
+@pytest.mark.wide
+@settings(max_examples=40)
+@any_calibration
+def test_no_value_on_codes_differs_in_many_calibrated_networks(
+    random_network, random_inputs, *, asked, left_float
+):
+    check_calibrated(random_network(asked[0]), random_inputs, asked, left_float)
 
 
 @pytest.fixture(scope="module", params=["paper", pytest.param("plain", marks=pytest.mark.wide)])

@@ -61,7 +61,8 @@ class Killed(Silent):
     ("recipe", "tree"),
     [
         ("imagenet-resnet18", "imagenet"),
-        ("imagenet-resnet34", "imagenet"),
+        # The same blocks and the same recipe as of resnet18, but more of them.
+        pytest.param("imagenet-resnet34", "imagenet", marks=pytest.mark.wide),
         ("imagenet-alexnet", "imagenet"),
         ("tiny-imagenet-resnet18", "tiny"),
         ("svhn-vgg-small", "svhn"),

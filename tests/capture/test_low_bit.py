@@ -94,11 +94,12 @@ def test_filters_of_fewer_than_8_weights_are_no_evidence():
 
 
 def test_each_filter_has_its_own_rule_and_numbers():
-    weight = recognize(_filters([0, 1] * 4, [-3, 3] * 4, [0.5] * 7 + [0.25], [0] * 8))
+    filters = ([0, 1] * 4, [-3, 3] * 4, [0.5] * 7 + [0.25], [0] * 8, [-2, 0, 2, 0] * 2)
+    weight = recognize(_filters(*filters))
     assert weight is not None
-    assert weight.scale.tolist() == [1, 3, 0.25, 1]
+    assert weight.scale.tolist() == [1, 3, 0.25, 1, 2]
     assert weight.offset is not None
-    assert weight.offset.tolist() == [0, 0, 0.5, 0]
+    assert weight.offset.tolist() == [0, 0, 0.5, 0, 0]
 
 
 def test_offset_is_absent_where_no_filter_has_one():
@@ -170,3 +171,15 @@ def test_resnet18s_weights_take_well_under_a_second():
     for _ in range(5):  # 5 * 2.36 million weights: more than ResNet-18 has
         assert recognize(codes) is not None
     assert time.perf_counter() - start < 1.0
+
+
+def test_a_centred_filter_of_density_one_half_does_not_make_its_layer_ternary():
+    codes = np.zeros((3, 8), np.float32)
+    codes[0, :3], codes[1, :4], codes[2, 4:] = 1, 1, -1
+    weight = 0.5 * (codes - codes.mean(axis=1, keepdims=True))
+    found = recognize(weight)
+    assert found.value_set is ValueSet.SIGNED_BINARY
+    np.testing.assert_array_equal(found.dequantized(), weight)
+    assert recognize(weight[1:]).value_set is ValueSet.BINARY
+    mixed = np.concatenate([weight[1:], [[-1, 0, 1, 0, 0, 0, 0, 0]]]).astype(np.float32)
+    assert recognize(mixed).value_set is ValueSet.TERNARY

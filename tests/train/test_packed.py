@@ -12,8 +12,8 @@ from signbin.quant import quantized_layers
 from signbin.train import load_packed, load_run, pack_run, train
 
 KINDS = {
-    "signed_binary": {},
-    "centred": {"quantizers__signed_binary__weight__offset": "centred"},
+    "signed_binary": {"quantizers__signed_binary__weight__offset": "none"},
+    "centred": {},
     "regions": {"quantizers__signed_binary__weight__region_channels": 2},
     "learned": {"quantizers__signed_binary__weight__scale": "learned"},
     "binary": {"weights": "binary"},
@@ -88,7 +88,7 @@ def rewritten(path, change_document=None, change_tensors=None) -> bytes:
     return save(tensors, metadata={"signbin": json.dumps(document)})
 
 
-LAYER = "stages.0.0.0.conv.weight"
+LAYER = "stages.0.0.conv1.weight"
 
 
 def first_layer(document):

@@ -37,7 +37,9 @@ def recognize(weight: NDArray[np.float32]) -> LowBitWeight | None:
     {u, v}     0 for u, sign(v - u) for v     abs(v - u)                   u
     ========== ============================== ============================ =========
 
-    In the last row u is the value that occurs more often; in a tie the one of smaller magnitude.
+    In the last row u is the value that occurs more often; in a tie the one of smaller magnitude, or
+    v of -v and v. A layer with filters of that row and none of the row before takes filters
+    {-a, a} by the last row, too: a centred filter whose density is exactly one half.
     Values are compared exactly: two that differ by one unit in the last place are two values.
     The first five rows reproduce the weights exactly; the last one to within half a unit in the
     last place of v - u, which float32 may be unable to hold exactly.
@@ -90,8 +92,11 @@ def _codes(
     scale[scale == 0] = 1
     codes = np.sign(flat).astype(np.int8)
     offset = np.zeros_like(scale)
-    shifted = np.flatnonzero(~symmetric & (low != high) & (low != 0) & (high != 0))
-    for k in shifted:
+    two_values = (low != high) & (low != 0) & (high != 0) & ~three_values
+    shifted = two_values & ~symmetric
+    if np.any(shifted) and not np.any(three_values):
+        shifted = two_values
+    for k in np.flatnonzero(shifted):
         codes[k], scale[k], offset[k] = _shifted(is_low[k], low[k], high[k])
     return codes, scale, offset
 

@@ -7,9 +7,12 @@ from hypothesis import strategies as st
 
 from signbin import native
 from signbin.artifact import Artifact
+from signbin.errors import ExecutionError
 from signbin.ir import interpret
+from signbin.layout.arena import Block, MemoryPlan
 from signbin.plan import Strategy
 from signbin.runtime import Program
+from signbin.spec import ActivationSpec, LowBitWeight
 
 ISAS = list(dict.fromkeys(kernel.isa for kernel in native.kernels() if kernel.usable))
 SEEDS = st.integers(0, 2**32 - 1)
@@ -51,3 +54,37 @@ def test_threads_and_batch_change_no_value(
     for value in alone:
         np.testing.assert_array_equal(alone[value], shared[value])
         np.testing.assert_array_equal(alone[value][:1], single[value])
+
+
+def low_bit(builder, *shape):
+    codes = builder.rng.integers(-1, 2, shape).astype(np.int8)
+    return builder.const(LowBitWeight(codes, np.full(shape[0], 0.25, np.float32)))
+
+
+@pytest.mark.parametrize("width", [1, 3, 5, 11])
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_floats_may_lie_behind_an_odd_number_of_codes(graph_builder, width, batch):
+    """Values of the whole batch lie side by side: two bytes a code, four a float."""
+    builder = graph_builder()
+    x = builder.input(width)
+    codes = builder.add("quantize", x, codes=ActivationSpec(0.125, 128, 8))
+    hidden = builder.add("linear", codes, weight=low_bit(builder, width, width))
+    weight = builder.const(builder.rng.normal(size=(2, width)).astype(np.float32))
+    graph = builder.graph(builder.add("linear", hidden, weight=weight))
+    images = np.random.default_rng(width).normal(size=(batch, width)).astype(np.float32)
+    expected = interpret(graph, {"x": images})
+    for isa in ISAS:
+        traced = Program(Artifact(graph), isa=isa).trace(images)
+        np.testing.assert_array_equal(traced[hidden], expected[hidden])
+        np.testing.assert_allclose(traced[graph.outputs[0]], expected[graph.outputs[0]], rtol=1e-5)
+
+
+def test_a_value_the_library_refuses_is_named(graph_builder, monkeypatch):
+    builder = graph_builder()
+    graph = builder.graph(builder.add("relu", builder.add("relu", builder.input(4, 3, 3))))
+    monkeypatch.setattr(
+        "signbin.runtime.build.plan_memory",
+        lambda graph, sizes: MemoryPlan(7, {n: Block(6, s, 0, 1) for n, s in sizes.items()}),
+    )
+    with pytest.raises(ExecutionError, match=r"value relu_0 cannot be built .*bytes at offset 6"):
+        Program(Artifact(graph))

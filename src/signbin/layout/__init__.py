@@ -1,6 +1,14 @@
 """How the values of a graph lie in memory: lane-blocked layouts, and their places in one arena."""
 
-from signbin.layout.arena import MemoryPlan, plain_bytes, plan_memory
+from signbin.layout.arena import ELEMENT_BYTES, MemoryPlan, plain_bytes, plan_memory
 from signbin.layout.lanes import LanePlan, Layout, plan_lanes
 
-__all__ = ["LanePlan", "Layout", "MemoryPlan", "plain_bytes", "plan_lanes", "plan_memory"]
+__all__ = [
+    "ELEMENT_BYTES",
+    "LanePlan",
+    "Layout",
+    "MemoryPlan",
+    "plain_bytes",
+    "plan_lanes",
+    "plan_memory",
+]

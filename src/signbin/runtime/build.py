@@ -13,7 +13,14 @@ from signbin.errors import ExecutionError
 from signbin.ir import OPS, Graph, Node, Requantization, TensorType, requantization, resolve
 from signbin.ir.graph import ConstRef
 from signbin.ir.schema import TypeRule
-from signbin.layout import LanePlan, plain_bytes, plan_lanes, plan_memory
+from signbin.layout import (
+    ELEMENT_BYTES,
+    LanePlan,
+    Layout,
+    plain_bytes,
+    plan_lanes,
+    plan_memory,
+)
 from signbin.native import _signbin
 from signbin.plan import Plan
 from signbin.runtime.weights import native_weight
@@ -24,6 +31,8 @@ __all__ = ["build_program"]
 Floats = NDArray[np.float32]
 
 _WINDOW: Final = {"kernel": (1, 1), "stride": (1, 1), "padding": (0, 0), "dilation": (1, 1)}
+# Values of the batch lie side by side, whatever their type: each begins where any may.
+_BATCH_ALIGNMENT: Final = max(ELEMENT_BYTES.values())
 _POINT: Final = (1, 1, 1, 1, 0, 0, 1, 1)
 _KINDS: Final = {kind.value: kind for kind in ActivationKind}
 _ACTIVATIONS: Final = {
@@ -64,7 +73,10 @@ def build_program(
             _STEPS.get(node.op, _add_direct)(step)
         except _signbin.StatusError as error:
             raise ExecutionError(f"{node.op} {node.name} cannot be built ({error})") from error
-    return builder.finish(), values
+    try:
+        return builder.finish(), values
+    except _signbin.StatusError as error:
+        raise ExecutionError(f"program of {graph.name} ({error})") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +103,7 @@ def _plan_room(graph: Graph, isa: str) -> _Room:
         size = plain_bytes(graph.type_of(name)) if layout is None else layout.size_bytes
         if name in plan.batch:
             places[name] = (_signbin.Place.BATCH, batch_bytes)
-            batch_bytes += size
+            batch_bytes += -(-size // _BATCH_ALIGNMENT) * _BATCH_ALIGNMENT
         elif name not in outside:
             sizes[name] = size
     memory = plan_memory(graph, sizes)
@@ -106,14 +118,18 @@ def _add_values(builder: _signbin.Builder, graph: Graph, room: _Room) -> dict[st
         type_ = graph.type_of(name)
         shape, codes = _image_shape(type_), _codes(type_)
         place, offset = room.places[name]
-        if layout is None:
-            numbers[name] = builder.add_value(shape, place, offset, codes=codes)
-            continue
-        blocks = (layout.lanes, layout.blocks_y, layout.blocks_x)
-        block = (layout.block_height, layout.block_width)
-        form = (*blocks, *block, *dataclasses.astuple(layout.halo), layout.pitch)
-        numbers[name] = builder.add_value(shape, place, offset, form, layout.fill, codes)
+        form, fill = (None, 0.0) if layout is None else (_form(layout), layout.fill)
+        try:
+            numbers[name] = builder.add_value(shape, place, offset, form, fill, codes)
+        except _signbin.StatusError as error:
+            raise ExecutionError(f"value {name} cannot be built ({error})") from error
     return numbers
+
+
+def _form(layout: Layout) -> tuple[int, ...]:
+    blocks = (layout.lanes, layout.blocks_y, layout.blocks_x)
+    block = (layout.block_height, layout.block_width)
+    return (*blocks, *block, *dataclasses.astuple(layout.halo), layout.pitch)
 
 
 def _codes(type_: TensorType) -> tuple[int, int] | None:

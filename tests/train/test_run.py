@@ -52,7 +52,17 @@ HARD_TO_RESUME = {
         "low_bit": {"name": "adam", "learning_rate": 0.002},
     },
     "loss__label_smoothing": 0.1,
+    "data__cutout": 2,
 }
+PENALISED = {"loss__ones": {"share": 0.1, "weight": 0.6}}
+
+
+def test_a_penalty_on_ones_thins_out_the_codes(tmp_path, tiny):
+    densities = {}
+    for name, changes in (("plain", {}), ("penalised", PENALISED)):
+        result = train(tiny(epochs=2, **changes), tmp_path / name, progress=False)
+        densities[name] = result.summary["layers"][0]["density"]
+    assert densities["penalised"] < 0.8 * densities["plain"]
 
 
 @pytest.mark.parametrize("changes", [{}, HARD_TO_RESUME], ids=["recipe", "everything on"])

@@ -46,6 +46,7 @@ from signbin.quant.health import (
 )
 from signbin.quant.latent import LatentWeights
 from signbin.quant.layers import QConv2d, QLinear, QuantizedLayer
+from signbin.quant.ones_penalty import ones_penalty, share_of_ones
 from signbin.quant.prepare import (
     LayerDecision,
     QuantizationSummary,
@@ -169,6 +170,7 @@ __all__ = [
     "estimator_from_json",
     "filter_scale",
     "hash_weights_",
+    "ones_penalty",
     "per_filter",
     "probe",
     "progress_dial",
@@ -182,6 +184,7 @@ __all__ = [
     "register_quantizer",
     "scale_state",
     "set_progress",
+    "share_of_ones",
     "sign",
     "snapshot",
     "standardized",

@@ -94,6 +94,14 @@ class QuantizedLayer(nn.Module):
             weighted = [term.codes.short() * 3**place for place, term in enumerate(terms)]
             return torch.stack(weighted).sum(0, dtype=torch.int16)
 
+    def ones(self) -> Tensor:
+        """How many codes are ones (see :func:`share_of_ones`), with the estimator's gradient."""
+        rule, backward = self.config.weight, self._backward()
+        latent = rule.prepared(self._seen_weight(), backward)
+        parts = rule.parts(latent, self.quantizer_state())
+        codes = backward.attach(parts.codes, latent, parts.threshold)
+        return rule.ones(codes, self.quantizer_state())
+
     @property
     def density(self) -> float:
         """Non-zero codes / codes."""

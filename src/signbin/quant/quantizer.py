@@ -142,6 +142,19 @@ class Quantizer(Record, abc.ABC):
         """What the codes are taken of: the latent weight, or a differentiable function of it."""
         return weight
 
+    def ones(self, codes: Tensor, state: Mapping[str, Tensor]) -> Tensor:
+        """How many codes are ones, a scalar with the gradient of ``codes``: binary +1.
+
+        SpecError for value sets without ones.
+        """
+        if self.value_set is not ValueSet.BINARY:
+            raise SpecError(
+                f"share of ones of {self.kind} weights",
+                value=self.value_set.values,
+                allowed="binary or signed-binary weights",
+            )
+        return ((codes + 1) / 2).sum()
+
     def initial_state(self, weight: Tensor) -> dict[str, State]:
         """The tensors the layer must keep, by name; by default none.
 

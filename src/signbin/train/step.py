@@ -15,6 +15,7 @@ from signbin.quant import (
     DistributionLoss,
     Quantizer,
     backward_backend,
+    ones_penalty,
     progress_dial,
     quantized_layers,
     record_distribution_loss,
@@ -128,6 +129,9 @@ class Trainer:
             loss = self.teacher.loss(batch.images, logits, loss)
         if self._distribution is not None:
             loss = loss + self._config.loss.distribution * self._distribution.take()
+        ones = self._config.loss.ones
+        if ones is not None and quantized_layers(self.model):
+            loss = loss + ones_penalty(self.model, loss, ones.share, ones.weight)
         return loss
 
 

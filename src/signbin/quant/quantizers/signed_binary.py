@@ -201,6 +201,17 @@ class SignedBinary(Quantizer):
         parts = self._parts(weight, state, *codes)
         return parts.assembled(backward.attach(parts.codes, weight, parts.threshold))
 
+    def ones(self, codes: Tensor, state: Mapping[str, Tensor]) -> Tensor:
+        """Sum of b*c; SpecError beside ``density``, which says how many there are."""
+        if self.density is not None:
+            raise SpecError(
+                f"share of ones of {self.kind} weights",
+                value=f"density {self.density}",
+                allowed="no density: it fixes the share",
+                remedy="leave the density out, or the penalty",
+            )
+        return (self._signs(codes, state["weight_sign"]) * codes).sum()
+
     def check_state(self, state: Mapping[str, Tensor]) -> None:
         """SpecError unless every sign is +1 or -1."""
         if not bool((state["weight_sign"].abs() == 1).all()):

@@ -6,6 +6,7 @@ from signbin.train.config.model import BlockStyle, ModelConfig, Nonlinearity
 from signbin.train.config.optimizer import (
     LossConfig,
     LowBitOptimizerConfig,
+    OnesConfig,
     OptimizerConfig,
     OptimizerName,
     ScheduleName,
@@ -24,6 +25,7 @@ __all__ = [
     "LowBitOptimizerConfig",
     "ModelConfig",
     "Nonlinearity",
+    "OnesConfig",
     "OptimizerConfig",
     "OptimizerName",
     "Precision",

@@ -13,6 +13,7 @@ from signbin.train.config.model import ModelConfig
 __all__ = [
     "LossConfig",
     "LowBitOptimizerConfig",
+    "OnesConfig",
     "OptimizerConfig",
     "OptimizerName",
     "ScheduleName",
@@ -155,16 +156,35 @@ class TeacherConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class OnesConfig:
+    """A penalty while more than ``share`` of the codes are ones, ``weight`` of the whole loss.
+
+    Another way to sparse filters than a density, see :func:`signbin.quant.ones_penalty`.
+    """
+
+    share: float
+    weight: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("share", "weight"):
+            value = getattr(self, name)
+            if not 0 < value < 1:
+                raise SpecError(f"loss.ones.{name}", value=value, allowed="0 < x < 1")
+
+
+@dataclasses.dataclass(frozen=True)
 class LossConfig:
     """Cross-entropy, distillation from a teacher, and what is added to them.
 
     label_smoothing: share of the target spread evenly over all classes. distribution: weight of
     the distribution loss on the inputs of quantised layers (see :mod:`signbin.quant`), 0 for none.
+    ones: a penalty on the share of ones among binary or signed-binary codes, None for none.
     """
 
     label_smoothing: float = 0.0
     distribution: float = 0.0
     teacher: TeacherConfig | None = None
+    ones: OnesConfig | None = None
 
     def __post_init__(self) -> None:
         check_share("loss.label_smoothing", self.label_smoothing)

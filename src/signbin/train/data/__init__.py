@@ -25,6 +25,7 @@ from signbin.train.data.cifar10 import cifar10
 from signbin.train.data.cifar100 import cifar100
 from signbin.train.data.dataset import Dataset, Images, Part, normalize
 from signbin.train.data.digits import digits
+from signbin.train.data.fashion_mnist import fashion_mnist
 from signbin.train.data.file_sampler import FileSampler, decoded
 from signbin.train.data.generated import generated
 from signbin.train.data.image_files import ImageFiles
@@ -75,6 +76,9 @@ DATASETS: Final[Mapping[str, Callable[[DataConfig, Path | None], Dataset]]] = Ma
         "digits": lambda config, cache: digits(),
         "cifar10": lambda config, cache: cifar10(_folder(config), cache),
         "cifar100": lambda config, cache: cifar100(_folder(config)),
+        "fashion_mnist": lambda config, cache: fashion_mnist(
+            Path(config.folder) if config.folder else None
+        ),
         "svhn": lambda config, cache: svhn(_folder(config), extra=config.extra),
         "tiny_imagenet": lambda config, cache: tiny_imagenet(_folder(config), cache),
         "imagenet": _photographs,
@@ -88,6 +92,7 @@ _TAKES: Final = {
     "digits": _IN_MEMORY,
     "cifar10": (*_IN_MEMORY, "folder", "cache"),
     "cifar100": (*_IN_MEMORY, "folder"),
+    "fashion_mnist": (*_IN_MEMORY, "folder"),
     "svhn": (*_IN_MEMORY, "folder", "extra"),
     "tiny_imagenet": (*_IN_MEMORY, "folder", "cache"),
     "imagenet": _FROM_FILES,

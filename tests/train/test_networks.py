@@ -10,8 +10,15 @@ from signbin.errors import SpecError
 from signbin.ir import interpret
 from signbin.passes import lower
 from signbin.quant import QuantConfig, quantize_, quantized_layers
-from signbin.train import MODELS, BlockStyle, ImageTask, ModelConfig, build_network
-from signbin.train.models import PaddedShortcut, PaperUnit, is_larger_convolution
+from signbin.train import (
+    MODELS,
+    BlockStyle,
+    ImageTask,
+    ModelConfig,
+    Nonlinearity,
+    build_network,
+)
+from signbin.train.models import PaddedShortcut, PaperUnit, WideBlock, is_larger_convolution
 
 # Weights in the convolutions that the literature quantises: all of 3x3 but the stem.
 QUANTIZED = {
@@ -111,8 +118,9 @@ def test_vgg_has_the_names_and_shapes_of_torchvision():
     assert shapes == [(4096, 25088), (4096, 4096), (1000, 4096)]
 
 
-@pytest.mark.parametrize("style", list(BlockStyle))
-@pytest.mark.parametrize("name", list(MODELS))
+@pytest.mark.parametrize(
+    ("name", "style"), [(name, style) for name, row in MODELS.items() for style in row.styles]
+)
 def test_stem_classifier_and_1x1_convolutions_stay_float(name, style):
     model = on_meta(name, style)
     quantize_(model, QuantConfig(), filter_fn=is_larger_convolution)
@@ -196,6 +204,46 @@ def test_the_width_scales_every_layer():
     for narrow, wide in zip(half.modules(), full.modules(), strict=True):
         if isinstance(narrow, nn.BatchNorm2d):
             assert 2 * narrow.num_features == wide.num_features
+
+
+def test_a_wide_network_has_the_size_of_the_literature_and_only_pixels_are_scaled():
+    model = on_meta("wide_resnet20", BlockStyle.PLAIN)
+    with torch.device("meta"):
+        wide = build_network(
+            ModelConfig("wide_resnet20", BlockStyle.PLAIN, width=160),
+            MODELS["wide_resnet20"].designed_for,
+        )
+    # 26,737,120 binary weights of the published WRN-20-10 (McDonnell 2018), bn0's six beside them.
+    assert sum(parameter.numel() for parameter in wide.parameters()) == 26_737_120 + 6
+    norms = [name for name, m in model.named_modules() if isinstance(m, nn.BatchNorm2d)]
+    scaled = {name for name in norms if model.get_submodule(name).affine}
+    assert (len(norms), scaled) == (21, {"pixels"})
+    quantize_(model, QuantConfig(), filter_fn=is_larger_convolution)
+    assert len(quantized_layers(model)) == 18
+
+
+def test_the_shortcut_of_a_wide_block_averages_pixels_inside_the_image():
+    block = WideBlock(2, 5, 2).eval()
+    torch.nn.init.zeros_(block.conv2.weight)
+    x = torch.randn(1, 2, 4, 4)
+    y = block(x)
+    assert y.shape == (1, 5, 2, 2)
+    torch.testing.assert_close(y[0, :2, 0, 0], x[0, :, :2, :2].mean((1, 2)))
+    torch.testing.assert_close(y[0, :2, 1, 1], x[0, :, 1:4, 1:4].mean((1, 2)))
+    assert not y[0, 2:].any()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"block_style": BlockStyle.PAPER}, "block_style: got 'paper'; allowed: plain for wide"),
+        ({"nonlinearity": Nonlinearity.PRELU}, "nonlinearity: got 'prelu'; allowed: none"),
+    ],
+)
+def test_what_a_network_does_not_let_be_chosen_is_refused(options, message):
+    config = ModelConfig("wide_resnet20", **{"block_style": BlockStyle.PLAIN, **options})
+    with pytest.raises(SpecError, match=message):
+        build_network(config, MODELS["wide_resnet20"].designed_for)
 
 
 def test_blocks_of_a_network_whose_name_fixes_them_are_refused():

@@ -132,3 +132,18 @@ def test_a_corrupt_file_is_named_and_leaves_no_result(tmp_path, trees, recipe, t
     with pytest.raises(FormatError, match=damaged.name.replace(".", r"\.")):
         train(config, tmp_path / "run", progress=False)
     assert not (tmp_path / "run" / "summary.json").exists()
+
+
+@pytest.mark.parametrize("recipe", ["cifar10-resnet20", "one-bit"])
+@pytest.mark.parametrize("weights", ["signed_binary", "float"])
+def test_a_recipe_for_cifar_10_trains_on_images_of_its_shape(tmp_path, recipe, weights):
+    generated = {"name": "generated", "shape": [3, 32, 32], "classes": 10, "batch_size": 16}
+    changes = {"data": {**generated, "flip": True, "shift": 4, "cutout": 16}, "weights": weights}
+    if recipe == "one-bit":
+        changes["optimizer.milestones"] = [1]
+    config = load_recipe(recipe, {**SMALL, "batch_norm_images": 32, **changes})
+    train(config, tmp_path / "run", progress=False)
+    lines = (tmp_path / "run" / "seed-0" / "metrics.jsonl").read_text().splitlines()
+    losses = [json.loads(line)["train_loss"] for line in lines]
+    assert len(losses) == 2
+    assert max(losses) < 4, "a few steps stay near chance, ln 10 = 2.3, and do not diverge"

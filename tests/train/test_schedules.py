@@ -13,8 +13,19 @@ def rates(config, steps):
     return [learning_rate(config, step, RunLength(1, steps)) for step in range(steps)]
 
 
-def test_every_schedule_name_has_a_schedule_but_step_which_has_milestones():
-    assert set(SCHEDULES) == set(ScheduleName) - {ScheduleName.STEP}
+def test_every_schedule_name_has_a_schedule_but_those_with_milestones():
+    with_milestones = {ScheduleName.STEP, ScheduleName.RESTARTS}
+    assert set(SCHEDULES) == set(ScheduleName) - with_milestones
+
+
+def test_the_cosine_begins_anew_after_every_milestone():
+    config = OptimizerConfig(
+        learning_rate=1.0, schedule=ScheduleName.RESTARTS, milestones=(1, 3), warmup=0.05
+    )
+    found = [learning_rate(config, step, RunLength(5, 4)) for step in range(20)]
+    periods = [[1.0], [0.5 * (1 + math.cos(math.pi * n / 3)) for n in range(3)]]
+    periods += [[0.5 * (1 + math.cos(math.pi * n / 8)) for n in range(8)]] * 2
+    assert found == pytest.approx([rate for period in periods for rate in period])
 
 
 def test_the_step_schedule_falls_after_its_milestones():
@@ -27,9 +38,16 @@ def test_the_step_schedule_falls_after_its_milestones():
 
 @pytest.mark.parametrize(
     ("schedule", "milestones"),
-    [("step", ()), ("cosine", (3,)), ("step", (3, 2)), ("step", (2, 2)), ("step", (0, 2))],
+    [
+        ("step", ()),
+        ("restarts", ()),
+        ("cosine", (3,)),
+        ("step", (3, 2)),
+        ("step", (2, 2)),
+        ("step", (0, 2)),
+    ],
 )
-def test_milestones_are_increasing_epochs_of_the_step_schedule_alone(schedule, milestones):
+def test_milestones_are_increasing_epochs_of_two_schedules_alone(schedule, milestones):
     with pytest.raises(SpecError, match=r"optimizer\.milestones"):
         OptimizerConfig(schedule=ScheduleName(schedule), milestones=milestones)
 

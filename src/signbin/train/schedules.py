@@ -41,7 +41,8 @@ def learning_rate(config: OptimizerConfig, step: int, length: RunLength) -> floa
     warm-up: ceil(warmup * steps) steps, the n-th at n / warm-up of the full rate. Constant, linear
     and cosine start at their first value after the warm-up and would reach the last one at step
     ``length.steps``. Schedule ``step``: the full rate times decay^(milestones among the epochs
-    that are done).
+    that are done). ``restarts``: a cosine between each two of: the warm-up's end, the milestones,
+    the end of the run (Loshchilov, Hutter 2017).
     """
     warmup = math.ceil(config.warmup * length.steps)
     if step < warmup:
@@ -50,5 +51,11 @@ def learning_rate(config: OptimizerConfig, step: int, length: RunLength) -> floa
         epoch = step // length.steps_per_epoch
         passed = sum(milestone <= epoch for milestone in config.milestones)
         return config.learning_rate * config.decay**passed
-    done = (step - warmup) / max(length.steps - warmup, 1)
-    return config.learning_rate * SCHEDULES[config.schedule](done)
+    start, end, schedule = warmup, length.steps, config.schedule
+    if schedule is ScheduleName.RESTARTS:
+        marks = [epochs * length.steps_per_epoch for epochs in config.milestones]
+        start = max([start, *(mark for mark in marks if mark <= step)])
+        end = min([end, *(mark for mark in marks if mark > step)])
+        schedule = ScheduleName.COSINE
+    done = (step - start) / max(end - start, 1)
+    return config.learning_rate * SCHEDULES[schedule](done)

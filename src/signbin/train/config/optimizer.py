@@ -39,6 +39,7 @@ class ScheduleName(enum.Enum):
     LINEAR = "linear"
     COSINE = "cosine"
     STEP = "step"
+    RESTARTS = "restarts"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +66,9 @@ class OptimizerConfig:
     momentum: of SGD (Nesterov); Adam and AdamW keep their usual 0.9, 0.999. weight_decay: of
     weight tensors, not of biases, batch norm and slopes. warmup: share of all steps over which the
     rate rises linearly. milestones: of schedule ``step``, the epochs after which the rate is
-    multiplied by ``decay``. clip_gradient: largest L2 norm of the whole gradient, None for none.
-    low_bit: rule, rate and decay of the latent weights of quantised layers; None for those of all.
+    multiplied by ``decay``; of ``restarts``, those after which a cosine begins anew. clip_gradient:
+    largest L2 norm of the whole gradient, None for none. low_bit: rule, rate and decay of the
+    latent weights of quantised layers; None for those of all.
     """
 
     name: OptimizerName = OptimizerName.ADAM
@@ -98,11 +100,12 @@ class OptimizerConfig:
             raise SpecError(
                 "optimizer.milestones", value=self.milestones, allowed="epochs >= 1, increasing"
             )
-        if bool(self.milestones) != (self.schedule is ScheduleName.STEP):
+        takes_them = self.schedule in {ScheduleName.STEP, ScheduleName.RESTARTS}
+        if bool(self.milestones) != takes_them:
             raise SpecError(
                 "optimizer.milestones",
                 value=self.milestones,
-                allowed="epochs with schedule step, none with others",
+                allowed="epochs with schedule step or restarts, none with others",
             )
 
 

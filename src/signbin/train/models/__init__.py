@@ -27,6 +27,7 @@ from signbin.train.models.blocks import (
 from signbin.train.models.chain import ALEXNET, VGG11, VGG16, VGG_SMALL, ChainNetwork, ChainSpec
 from signbin.train.models.residual import ImageNetResidualNetwork, ResidualNetwork, ResidualSpec
 from signbin.train.models.task import ImageTask
+from signbin.train.models.wide import WideBlock, WideResidualNetwork, WideSpec
 
 __all__ = [
     "BLOCKS",
@@ -42,6 +43,9 @@ __all__ = [
     "PlainBlock",
     "ResidualNetwork",
     "ResidualSpec",
+    "WideBlock",
+    "WideResidualNetwork",
+    "WideSpec",
     "architecture",
     "build_model",
     "build_network",
@@ -59,12 +63,15 @@ class Architecture:
     """One network: how to build it, and the task it was designed for.
 
     Other tasks will do where its pooling leaves a pixel of the image. blocks: whether
-    ``model.blocks`` means something, or the name says it all.
+    ``model.blocks`` means something, or the name says it all. styles: which block styles it has.
+    nonlinearity: whether it lets one be chosen.
     """
 
     build: NetworkBuilder
     designed_for: ImageTask
     blocks: bool = False
+    styles: tuple[BlockStyle, ...] = tuple(BlockStyle)
+    nonlinearity: bool = True
 
 
 def _digits_resnet(config: ModelConfig, task: ImageTask) -> nn.Module:
@@ -105,6 +112,17 @@ def _imagenet_resnet(*blocks: int) -> NetworkBuilder:
     return build
 
 
+def _wide_resnet(blocks: int) -> NetworkBuilder:
+    """WRN of 6 * blocks + 2 layers for 32x32 images; width 64 is the literature's factor 4."""
+
+    def build(config: ModelConfig, task: ImageTask) -> nn.Module:
+        width = config.width or 64
+        widths = (width, 2 * width, 4 * width)
+        return WideResidualNetwork(WideSpec(task.channels, task.classes, widths, blocks))
+
+    return build
+
+
 def _chain(spec: ChainSpec) -> NetworkBuilder:
     def build(config: ModelConfig, task: ImageTask) -> nn.Module:
         scaled = spec.scaled(config.width)
@@ -135,6 +153,9 @@ MODELS: Final[Mapping[str, Architecture]] = MappingProxyType(
         "resnet44": Architecture(_cifar_resnet(7), _CIFAR),
         "resnet56": Architecture(_cifar_resnet(9), _CIFAR),
         "resnet110": Architecture(_cifar_resnet(18), _CIFAR),
+        "wide_resnet20": Architecture(
+            _wide_resnet(3), _CIFAR, styles=(BlockStyle.PLAIN,), nonlinearity=False
+        ),
         "vgg_small": Architecture(_chain(VGG_SMALL), _CIFAR),
         "resnet18": Architecture(_imagenet_resnet(2, 2, 2, 2), _IMAGENET),
         "resnet34": Architecture(_imagenet_resnet(3, 4, 6, 3), _IMAGENET),
@@ -155,13 +176,25 @@ def architecture(name: str) -> Architecture:
 def build_network(config: ModelConfig, task: ImageTask) -> nn.Module:
     """The named network for a task, with fresh float weights from torch's global generator.
 
-    SpecError where MODELS has no such name, for ``blocks`` of a network whose name fixes them,
-    and for images that its pooling makes vanish.
+    SpecError where MODELS has no such name, for ``blocks``, a style or a non-linearity that the
+    network does not let be chosen, and for images that its pooling makes vanish.
     """
     row = architecture(config.name)
     if config.blocks is not None and not row.blocks:
         raise SpecError(
             "model.blocks", value=config.blocks, allowed=f"none: {config.name} says how many"
+        )
+    if config.block_style not in row.styles:
+        raise SpecError(
+            "model.block_style",
+            value=config.block_style.value,
+            allowed=f"{', '.join(style.value for style in row.styles)} for {config.name}",
+        )
+    if config.nonlinearity is not None and not row.nonlinearity:
+        raise SpecError(
+            "model.nonlinearity",
+            value=config.nonlinearity.value,
+            allowed=f"none: {config.name} has rectifiers",
         )
     return row.build(config, task)
 

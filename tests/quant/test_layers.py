@@ -382,3 +382,8 @@ def test_a_linear_layer_centres_over_features_and_cannot_become_float() -> None:
     torch.testing.assert_close(layer(x), expected)
     with pytest.raises(SpecError, match="to_float: got 'centred input'"):
         layer.to_float()
+
+
+def test_one_channel_minus_its_mean_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"centre_inputs: got 'a layer of one input channel'"):
+        QConv2d(1, 4, 3, config=QuantConfig(Binary(), centre_inputs=True))

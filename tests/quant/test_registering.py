@@ -111,6 +111,18 @@ def test_what_is_registered_is_read_trained_and_compiled_like_what_comes_with_si
         assert layer.low_bit().value_set is ValueSet.BINARY
 
 
+def test_an_estimator_of_a_former_name_is_ones_own() -> None:
+    @register_estimator
+    @dataclasses.dataclass(frozen=True)
+    class Mine(Doubled):
+        kind = "identity"
+
+    try:
+        assert QuantConfig.from_json(QuantConfig(estimator=Mine()).to_json()).estimator == Mine()
+    finally:
+        del signbin.quant.estimators._KINDS["identity"]
+
+
 def test_what_is_not_registered_is_refused_by_the_reader() -> None:
     with pytest.raises(SpecError, match="kind of quantizer: got 'mean_binary'"):
         QuantConfig.from_json(QuantConfig(MeanBinary(), StraightThrough()).to_json())

@@ -12,7 +12,7 @@ from PIL import Image
 from signbin.errors import FormatError, SpecError
 from signbin.train import DataConfig, load_dataset
 from signbin.train.data.cifar10 import CLASSES, cifar10
-from signbin.train.data.image_folder import ImageFolder
+from signbin.train.data.image_folder import ImageFolder, lossy_format
 
 BATCHES = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
 
@@ -117,10 +117,39 @@ def test_lossless_formats_hold_the_same_pixels(tmp_path, folder, batches, suffix
     assert same.sha256 == cifar10(folder).sha256
 
 
-@pytest.mark.parametrize("exif", [b"", b"Exif\0\0an extended file"])
-def test_figures_on_lossy_webp_files_are_called_so(tmp_path, batches, exif):
-    lossy = write_images(tmp_path / "lossy", batches, "webp", quality=80, exif=exif)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"exif": b"Exif\0\0more"}, {"icc_profile": b"p" * 501}],
+    ids=["plain", "exif", "icc"],
+)
+def test_figures_on_lossy_webp_files_are_called_so(tmp_path, folder, batches, options):
+    lossy = write_images(tmp_path / "lossy", batches, "webp", quality=80, **options)
     assert cifar10(lossy).title == "CIFAR-10 (lossy WebP copy)"
+    for path in sorted(folder.glob("*/*/*.png"))[:3]:  # beside files of another kind, too
+        (lossy / path.relative_to(folder)).with_name(f"0{path.name}").write_bytes(path.read_bytes())
+    assert cifar10(lossy).title == "CIFAR-10 (lossy WebP copy)"
+
+
+def test_pixels_of_more_than_8_bits_are_refused_and_not_clipped(tmp_path, batches):
+    folder = write_images(tmp_path / "deep", batches)
+    path = next(folder.glob("train/*/*.png"))
+    Image.fromarray(np.full((32, 32), 4000, np.uint16)).save(path)
+    with pytest.raises(FormatError, match="more than 8 bits"):
+        cifar10(folder)
+
+
+def test_what_a_file_is_its_bytes_say_and_not_its_name(tmp_path):
+    path = tmp_path / "named.png"
+    Image.new("RGB", (8, 8)).save(path, "jpeg")
+    assert lossy_format(path) == "JPEG"
+    for mode, lossless in (("RGBA", False), ("RGBA", True), ("RGB", True)):
+        Image.new(mode, (8, 8), (9, 9, 9, 99)[: len(mode)]).save(path, "webp", lossless=lossless)
+        assert lossy_format(path) == (None if lossless else "lossy WebP")
+    for cut in (b"", b"RIFF", path.read_bytes()[:14]):
+        path.write_bytes(cut)
+        assert lossy_format(path) is None
+    with pytest.raises(FormatError, match="cannot be used"):
+        lossy_format(tmp_path / "none.webp")
 
 
 def test_figures_on_jpeg_files_are_called_so(tmp_path, folder, batches):

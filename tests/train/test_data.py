@@ -267,6 +267,17 @@ def test_cutout_blackens_one_square_around_any_pixel_and_nothing_else():
     assert max(middles.values()) < 71 + 5 * 8.4
 
 
+@pytest.mark.parametrize("side", [1, 2, 3, 8, 16])
+def test_cutout_has_the_side_that_was_asked_for(side):
+    pixels = np.full((500, 1, 40, 40), 200, np.uint8)
+    preprocessing = Preprocessing(1, 40, 40, mean=(0.0,), std=(1.0,))
+    options = SamplerOptions(500, cutout=side)
+    sampler = Sampler(Images(pixels, np.zeros(500, np.int64)), preprocessing, options)
+    black = (batches(sampler)[0].images == 0).sum((1, 2, 3))
+    assert black.max() == side**2
+    assert black.min() >= ((side + 1) // 2) ** 2
+
+
 def test_cutout_leaves_order_shifts_and_mirrors_as_they_are(digits):
     plain = batches(sampler_of(digits, shift=2, flip=True))[0].images
     cut = batches(sampler_of(digits, shift=2, flip=True, cutout=4))[0].images

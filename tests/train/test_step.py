@@ -283,3 +283,18 @@ def test_a_compiled_step_is_the_same_step_up_to_rounding(digits, tiny):
 def test_the_precision_of_a_recipe_is_read_by_its_name(tiny):
     config = tiny(execution={"precision": "bfloat16"})
     assert config.execution.precision is Precision.BFLOAT16
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"weights": "ternary"}, "share of ones of ternary weights"),
+        ({"quantizers.signed_binary.weight.density": 0.2}, "share of ones .* leave the density"),
+    ],
+)
+def test_a_penalty_on_ones_that_are_fixed_or_none_is_refused_before_any_step(
+    digits, changes, message
+):
+    config = load_recipe("digits", {"loss.ones": {"share": 0.2}, **changes})
+    with pytest.raises(SpecError, match=message):
+        trainer_of(digits, config)

@@ -37,9 +37,9 @@ def recognize(weight: NDArray[np.float32]) -> LowBitWeight | None:
     {u, v}     0 for u, sign(v - u) for v     abs(v - u)                   u
     ========== ============================== ============================ =========
 
-    In the last row u is the value that occurs more often; in a tie the one of smaller magnitude, or
-    v of -v and v. A layer with filters of that row and none of the row before takes filters
-    {-a, a} by the last row, too: a centred filter whose density is exactly one half.
+    In the last row u is the value that occurs more often; in a tie the one of smaller magnitude,
+    the positive one of -a and a. A layer with filters of that row and none of the row before takes
+    filters {-a, a} by the last row, too: a centred filter whose density is exactly one half.
     Values are compared exactly: two that differ by one unit in the last place are two values.
     The first five rows reproduce the weights exactly; the last one to within half a unit in the
     last place of v - u, which float32 may be unable to hold exactly.

@@ -22,12 +22,13 @@ __all__ = ["QuantConfig"]
 class QuantConfig:
     """Quantiser of the weights, surrogate gradient and more; by default centred signed-binary.
 
-    estimator: left out, the one of the quantiser's own paper. activation: what is done to the
-    layer's input; None leaves it float. standardize: the weights the quantiser sees are
+    estimator: left out, the quantiser's own (:meth:`Quantizer.own_estimator`). activation: what is
+    done to the layer's input; None leaves it float. standardize: the weights the quantiser sees are
     (w - mean_k) / std_k per filter (IR-Net's first step, for any quantiser). start: the share of
     training during which the weights stay float in training mode: a second stage for them.
     centre_inputs: the layer multiplies x - mean over channels of x, per pixel (for a linear layer
     over features), before the activation quantiser: inputs of both signs for filters of one sign.
+    For studies: the engine does not run it.
 
     >>> QuantConfig.from_json(QuantConfig().to_json()) == QuantConfig()
     True

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from signbin.errors import SpecError
+from signbin.quant.layers import QuantizedLayer
 from signbin.quant.prepare import quantized_layers
 
 __all__ = ["DistributionLoss", "channel_distribution_loss", "record_distribution_loss"]
@@ -69,6 +70,7 @@ def record_distribution_loss(model: nn.Module) -> Iterator[DistributionLoss]:
 def _observer(loss: DistributionLoss) -> Callable[[nn.Module, tuple[Any, ...]], None]:
     def observe(module: nn.Module, inputs: tuple[Any, ...]) -> None:
         if module.training:
-            loss.observe(inputs[0])
+            assert isinstance(module, QuantizedLayer)
+            loss.observe(module.centred_input(inputs[0]))
 
     return observe

@@ -294,6 +294,7 @@ def register_estimator(estimator: type[_Registered]) -> type[_Registered]:
 
 def estimator_from_json(document: Mapping[str, Any]) -> Estimator:
     """Read what ``to_json`` of any listed estimator wrote; anything else is a SpecError."""
-    if isinstance(document, Mapping) and document.get("kind") == "identity":  # its former name
+    former = isinstance(document, Mapping) and document.get("kind") == "identity"
+    if former and "identity" not in ESTIMATORS:
         document = {**document, "kind": StraightThrough.kind}
     return read_listed("estimator", document, ESTIMATORS)

@@ -1,8 +1,9 @@
 """Quantised layers: real nn.Conv2d and nn.Linear subclasses that quantise at every forward.
 
 State-dict keys are those of the float layer. What a quantiser adds (``weight_sign`` for regions
-smaller than a filter, ``weight_scale`` for a learned scale, ``input_clip`` for a learned clip)
-takes its default where a checkpoint does not have it, so float checkpoints load with strict=True.
+smaller than a filter, ``weight_scale`` and ``weight_offset`` where they are learned, ``input_clip``
+for a learned clip) takes its default where a checkpoint does not have it, so float checkpoints load
+with strict=True.
 """
 
 from __future__ import annotations
@@ -63,10 +64,13 @@ class QuantizedLayer(nn.Module):
         with torch.no_grad():
             return self.config.weight.quantize(self._seen_weight(), self.quantizer_state())
 
+    def centred_input(self, x: Tensor) -> Tensor:
+        """The layer's input, minus its mean over channels where that is asked."""
+        return x - x.mean(self._channel_axis, keepdim=True) if self.config.centre_inputs else x
+
     def quantized_input(self, x: Tensor) -> Tensor:
-        """The layer's input, centred where that is asked, as its activation quantiser leaves it."""
-        if self.config.centre_inputs:
-            x = x - x.mean(self._channel_axis, keepdim=True)
+        """The centred input as the layer's activation quantiser leaves it."""
+        x = self.centred_input(x)
         if self.config.activation is None:
             return x
         return self.config.activation.quantize(x, self.quantizer_state(), self._backward())
@@ -168,6 +172,12 @@ class QuantizedLayer(nn.Module):
     def _start(self, config: QuantConfig) -> None:
         """Register the quantiser's tensors; everything else is already in place."""
         _check_config(config)
+        if config.centre_inputs and self.weight.shape[1] == 1:
+            raise SpecError(
+                "QuantConfig.centre_inputs",
+                value="a layer of one input channel",
+                allowed="more channels: one minus its mean is zero",
+            )
         self.config = config
         states = self._initial_state()
         self._state_names = tuple(states)
@@ -196,14 +206,18 @@ class QuantizedLayer(nn.Module):
 
     def _to_float(self) -> nn.Module:
         self._check_finite()
-        changed = "centred input" if self.config.centre_inputs else None
         if self.config.activation is not None:
-            changed = f"quantised input ({self.config.activation.kind})"
-        if changed is not None:
             raise SpecError(
                 f"{type(self).__name__}.to_float",
-                value=changed,
+                value=f"quantised input ({self.config.activation.kind})",
                 allowed="layers with a float input",
+            )
+        if self.config.centre_inputs:
+            raise SpecError(
+                f"{type(self).__name__}.to_float",
+                value="centred input",
+                allowed="layers that multiply their input as it comes",
+                remedy="offset centred does what centre_inputs does, and runs",
             )
         module = _copied(self, self.float_type)
         for name in (*self._state_names, _PROGRESS):

@@ -125,7 +125,7 @@ class Quantizer(Record, abc.ABC):
 
     @abc.abstractmethod
     def own_estimator(self) -> Estimator:
-        """The surrogate gradient of the rule's paper."""
+        """The surrogate gradient unless another is asked for: as a rule that of its paper."""
 
     @abc.abstractmethod
     def parts(self, weight: Tensor, state: Mapping[str, Tensor]) -> WeightParts:

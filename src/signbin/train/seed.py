@@ -102,7 +102,7 @@ class SeedTraining:
             load_weights(model, weights, str(config.start_from))
         parts = split(setting.dataset, config.data.holdout)
         self._some = self._some_images(parts.train)
-        self._varied = self._varied_images(parts.train)
+        self._varied = self._varied_images(parts.train) if config.batch_norm_images else None
         if any(layer.config.weight.kind == "bwnh" for layer in quantized_layers(model).values()):
             hash_weights_(model, self._some.images.cpu())
         self._trainer = Trainer(machine.place(model), config, machine, setting.processes)
@@ -240,8 +240,7 @@ class SeedTraining:
         return self._seconds + time.perf_counter() - start
 
     def _reestimate(self) -> None:
-        count = self._setting.config.batch_norm_images
-        if count:
+        if self._varied is not None:
             reestimate_batch_norm(self.model, self._varied)
         else:
             self._setting.processes.share_buffers(self.model)

@@ -6,6 +6,7 @@ import contextlib
 import math
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
@@ -19,6 +20,7 @@ from signbin.quant import (
     progress_dial,
     quantized_layers,
     record_distribution_loss,
+    share_of_ones,
 )
 from signbin.train.average import WeightAverage
 from signbin.train.config import TrainConfig
@@ -49,6 +51,9 @@ class Trainer:
     ) -> None:
         _check_together(config, processes)
         self.model = model
+        if config.loss.ones is not None and quantized_layers(model):
+            with torch.no_grad():
+                share_of_ones(model)  # refuses weights without ones before anything is trained
         self.optimizer = make_optimizer(model, config.optimizer, fused=machine.is_gpu)
         self.teacher: Teacher | None = None
         self.tally = Tally(machine.device)
@@ -147,6 +152,10 @@ def _check_together(config: TrainConfig, processes: Processes) -> None:
     if execution.cuda_graphs and (execution.compile or processes.count > 1):
         raise SpecError(
             "execution.cuda_graphs", value=True, allowed="without compile, in one process"
+        )
+    if execution.cuda_graphs and config.data.low_resolution is not None:
+        raise SpecError(
+            "execution.cuda_graphs", value=True, allowed="without data.low_resolution: one shape"
         )
     if config.loss.distribution and execution.compile:
         raise SpecError(

@@ -80,8 +80,9 @@ class SignedBinary(Quantizer):
     permutation seeded by ``seed``, floor(P * regions) of them positive, kept in the buffer
     ``weight_sign``; D does not depend on regions.
     offset: o. none = 0; centred = -mean(q); learned = ``weight_offset`` per filter, which starts
-    there. With o = -b / 2, natural density and threshold_factor 0 the values are those of
-    :class:`Binary`. Centred filters that are all codes or all zeros become all zero.
+    there. With o = -b / 2, natural density and threshold_factor 0 the values are half those of
+    :class:`Binary` with the same scale (but for w = 0 where b = +1). Centred filters that are all
+    codes or all zeros become all zero.
     scale: s. he = sqrt(2 / M); none = 1; mean = per-filter mean |w| of the weights with a
     non-zero code, a constant in the backward pass; learned = per-filter |weight_scale|, which
     starts at that mean.
@@ -180,6 +181,8 @@ class SignedBinary(Quantizer):
         signs = region_signs(weight.shape[0], regions, self.positive_share, self.seed)
         # The whole-filter layout follows from the options alone; a permutation must be kept.
         state = {"weight_sign": State(signs.to(weight.device), persistent=regions > 1)}
+        if self.scale is not ScaleKind.LEARNED and self.offset is not Offset.LEARNED:
+            return state
         codes = self._codes(weight, signs.to(weight.device))[0]
         if self.scale is ScaleKind.LEARNED:
             state["weight_scale"] = scale_state(weight, codes)

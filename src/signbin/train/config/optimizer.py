@@ -162,7 +162,8 @@ class TeacherConfig:
 class OnesConfig:
     """A penalty while more than ``share`` of the codes are ones, ``weight`` of the whole loss.
 
-    Another way to sparse filters than a density, see :func:`signbin.quant.ones_penalty`.
+    Another way to sparse filters than a density, see :func:`signbin.quant.ones_penalty`. Float
+    networks have no codes and are trained without it.
     """
 
     share: float

@@ -65,10 +65,12 @@ def open_image(path: Path) -> Image:
         ) from error
     try:
         with Image.open(path) as image:
+            if image.mode.startswith(("I", "F")):
+                raise ValueError(f"pixels of mode {image.mode}, more than 8 bits")
             return image.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise FormatError(
             f"image {path} cannot be used: {error}",
-            allowed="a complete image",
+            allowed="a complete image of 8 bits a channel",
             remedy="replace the file, or remove it",
         ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 from pathlib import Path
 from typing import Final
 
@@ -15,11 +16,12 @@ from signbin.spec import IMAGE_SUFFIXES
 from signbin.train.data.dataset import Images
 from signbin.train.data.image_files import ImageFiles, open_image
 
-__all__ = ["ImageFolder"]
+__all__ = ["ImageFolder", "lossy_format"]
 
-_JPEG: Final = {".jpg", ".jpeg"}
-# A RIFF file whose first chunk, or first chunk of pixels, is "VP8 " holds rounded ones.
-_WEBP_HEAD: Final = 64
+_JPEG: Final = b"\xff\xd8\xff"
+_RIFF_HEAD: Final = 12
+# Chunks of pixels: rounded, and exact.
+_WEBP_PIXELS: Final = {b"VP8 ", b"VP8L"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,18 +57,15 @@ class ImageFolder:
     def lossy(self) -> str | None:
         """The format that rounded the pixels, ``JPEG`` or ``lossy WebP``; None where none did.
 
-        WebP files may be either: the first one of every class says it.
+        The first file of every ending in every class says what the others are.
         """
-        listed = [
-            (self.root / part / name, files)
+        formats = {
+            lossy_format(self.root / part / name / file)
             for part, classes in self.files.items()
             for name, files in classes.items()
-        ]
-        if any(Path(file).suffix.lower() in _JPEG for _, files in listed for file, _ in files):
-            return "JPEG"
-        return (
-            "lossy WebP" if any(_is_lossy_webp(at / files[0][0]) for at, files in listed) else None
-        )
+            for file in {Path(file).suffix.lower(): file for file, _ in reversed(files)}.values()
+        }
+        return next((each for each in ("JPEG", "lossy WebP") if each in formats), None)
 
     def decode(self, part: str, shape: tuple[int, int, int]) -> Images:
         """Every image of a part as pixels (N, C, H, W), labels in the order of the class names.
@@ -108,10 +107,22 @@ def _files(folder: Path) -> tuple[tuple[str, int], ...]:
     return tuple(sorted((entry.name, entry.stat().st_size) for entry in entries))
 
 
-def _is_lossy_webp(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(_WEBP_HEAD)
-    return head[:4] == b"RIFF" and head[8:12] == b"WEBP" and b"VP8 " in head[12:]
+def lossy_format(path: Path) -> str | None:
+    """``JPEG``, ``lossy WebP`` or None, as the bytes of a file say; FormatError if unreadable."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_RIFF_HEAD)
+            if head.startswith(_JPEG):
+                return "JPEG"
+            if head[:4] != b"RIFF" or head[8:12] != b"WEBP":
+                return None
+            # Chunks: four letters, four bytes of size, and the data, padded to an even size.
+            while len(chunk := file.read(8)) == 8 and chunk[:4] not in _WEBP_PIXELS:
+                size = int.from_bytes(chunk[4:], "little")
+                file.seek(size + size % 2, io.SEEK_CUR)
+    except OSError as error:
+        raise FormatError(f"image {path} cannot be used", reason=str(error)) from error
+    return "lossy WebP" if chunk[:4] == b"VP8 " else None
 
 
 def _decode(path: Path, shape: tuple[int, int, int]) -> NDArray[np.uint8]:

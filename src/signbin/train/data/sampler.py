@@ -34,9 +34,9 @@ class Sampler:
     """Shuffled, randomly shifted training batches, see :class:`Batches`.
 
     Each image is shifted by dy, dx, each uniform in -shift..shift; pixels that enter are black
-    (pixel 0); then, if asked, mirrored with probability 1/2; then the pixels whose distance from a
-    middle, uniform over the image, is less than cutout / 2 in both axes become black; then, in the
-    first epochs, if asked, images are shrunk.
+    (pixel 0); then, if asked, mirrored with probability 1/2; then a square of side ``cutout``
+    around a middle, uniform over the image, becomes black (an even one reaches a pixel further up
+    and to the left); then, in the first epochs, if asked, images are shrunk.
     """
 
     def __init__(
@@ -111,15 +111,14 @@ class Sampler:
 
     def _cut(self, drawn: _Epoch, places: slice) -> Tensor:
         """Which pixels cutout takes, (N, 1, H, W)."""
-        lines = [
-            2 * (torch.arange(extent, device=middle.device) - middle[places, None]).abs()
-            < self._options.cutout
-            for extent, middle in (
-                (self._preprocessing.height, drawn.cut_row),
-                (self._preprocessing.width, drawn.cut_column),
-            )
-        ]
-        return (lines[0][:, :, None] & lines[1][:, None, :])[:, None]
+        rows = self._near(drawn.cut_row[places], self._preprocessing.height)
+        columns = self._near(drawn.cut_column[places], self._preprocessing.width)
+        return (rows[:, :, None] & columns[:, None, :])[:, None]
+
+    def _near(self, middle: Tensor, extent: int) -> Tensor:
+        """Which lines of an axis cutout takes, (N, extent)."""
+        away = 2 * (torch.arange(extent, device=middle.device) - middle[:, None])
+        return (away >= -self._options.cutout) & (away < self._options.cutout)
 
     def _shrunk(self, images: Tensor) -> Tensor:
         side = self._options.low_resolution

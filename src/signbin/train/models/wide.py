@@ -29,7 +29,9 @@ class WideSpec:
     def __post_init__(self) -> None:
         if not self.widths or list(self.widths) != sorted(self.widths):
             raise SpecError(
-                "stages of a wide residual network", value=self.widths, allowed="widths that grow"
+                "stages of a wide residual network",
+                value=self.widths,
+                allowed="none narrower than the one before it",
             )
         for extent in (self.in_channels, self.classes, *self.widths, self.blocks):
             if extent < 1:

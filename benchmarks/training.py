@@ -81,7 +81,7 @@ def configuration(options: argparse.Namespace, weights: str, setting: str) -> Tr
         "optimizer": {"name": "sgd", "learning_rate": 0.1, "weight_decay": 1e-4},
         "execution": execution,
     }
-    return load_recipe("cifar10-resnet20", chosen)
+    return load_recipe("cifar10-resnet20-paper", chosen)
 
 
 def plain_loop(options: argparse.Namespace) -> Loop:

@@ -48,26 +48,31 @@ def check_every_way(graph, inputs, threads):
         np.testing.assert_array_equal(program(images), last, err_msg=named(way))
 
 
+@pytest.fixture(scope="module")
+def check_random(random_quantized_network, random_inputs):
+    """check_random(seed, width, threads, batch): every way agrees on the network of that seed."""
+
+    def check(seed, width, threads, batch):
+        graph = random_quantized_network(seed, width)
+        check_every_way(graph, random_inputs(graph, images=batch, seed=seed % 97), threads)
+
+    return check
+
+
 any_network = given(seed=SEEDS, width=st.integers(1, 4), threads=THREADS, batch=BATCHES)
 
 
 @settings(max_examples=20)
 @any_network
-def test_no_value_of_any_network_differs(
-    random_quantized_network, random_inputs, *, seed, width, threads, batch
-):
-    graph = random_quantized_network(seed, width)
-    check_every_way(graph, random_inputs(graph, images=batch, seed=seed % 97), threads)
+def test_no_value_of_any_network_differs(check_random, *, seed, width, threads, batch):
+    check_random(seed, width, threads, batch)
 
 
 @pytest.mark.wide
 @settings(max_examples=60)
 @any_network
-def test_no_value_of_many_networks_differs(
-    random_quantized_network, random_inputs, *, seed, width, threads, batch
-):
-    graph = random_quantized_network(seed, width)
-    check_every_way(graph, random_inputs(graph, images=batch, seed=seed % 97), threads)
+def test_no_value_of_many_networks_differs(check_random, *, seed, width, threads, batch):
+    check_random(seed, width, threads, batch)
 
 
 def check_calibrated(captured, random_inputs, asked, left_float):

@@ -340,7 +340,7 @@ class SeedTraining:
         """Training images for batch norm, on the device, varied as in training.
 
         What entered at the border, or was cut out, is part of what the weights were trained with:
-        statistics of whole images cost up to some points of accuracy.
+        statistics of whole images cost accuracy.
         """
         setting, options = self._setting, self._options()
         count = min(max(setting.config.batch_norm_images, 2), len(part))

@@ -36,8 +36,8 @@ def cifar10(root: Path, cache: Path | None = None) -> Dataset:
 
     ``root`` may also be the folder that contains any of these. An image folder of JPEG or lossy
     WebP files is titled so, as "CIFAR-10 (JPEG copy)": its pixels are not the original ones, and a
-    network trained on those can be ten points less accurate on it. Image folders may hold fewer
-    images than the original.
+    network trained on those is less accurate on it. Image folders may hold fewer images than the
+    original.
     cache: folder for the decoded images of an image folder, None for none.
 
     FormatError where nothing of the kind is found, or a file is damaged.

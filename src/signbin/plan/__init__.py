@@ -2,6 +2,7 @@
 
 from signbin.plan.grouping import GroupSearch, order_of_chunks
 from signbin.plan.layer import Layer, weighted_layers
+from signbin.plan.limits import check_limits
 from signbin.plan.plan import Candidate, LayerPlan, Plan, Strategy
 from signbin.plan.planner import make_plan
 from signbin.plan.shared_sums import SHARED_SUMS, sums_of
@@ -19,6 +20,7 @@ __all__ = [
     "Plan",
     "Strategy",
     "Target",
+    "check_limits",
     "family_of",
     "make_plan",
     "order_of_chunks",

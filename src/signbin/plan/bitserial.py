@@ -11,7 +11,7 @@ import numpy as np
 from signbin.plan.cost import lane_waste, vector_lanes
 from signbin.plan.layer import Layer
 from signbin.plan.operations import Operations, window_total
-from signbin.plan.option import Counted, Counting, Option, in_units_of
+from signbin.plan.option import FLAGS, Counted, Counting, Option, in_units_of
 from signbin.plan.plan import Strategy
 from signbin.plan.target import Target
 from signbin.spec import Kernel, LowBitWeight, ValueSet
@@ -54,6 +54,11 @@ class BitSerial:
             cycles = words * _CYCLES_PER_WORD * lanes
             cost = cycles * machine.add_per_cycle * lane_waste(layer, 1, lanes)
             yield Option({"vectors": 1}, in_units_of(target, kernel, layer, cost), summary)
+
+    def limits(self, layer: Layer) -> Mapping[str, range]:
+        """Which bitmaps there are."""
+        del layer
+        return FLAGS
 
     def operations(self, layer: Layer, parameters: Mapping[str, int]) -> Operations:
         """additions: popcounts of 64-bit words that are accumulated; no plane is skipped."""

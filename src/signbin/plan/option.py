@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
 
 from signbin.plan.cost import vector_lanes
 from signbin.plan.layer import Layer
@@ -11,7 +13,12 @@ from signbin.plan.operations import Operations
 from signbin.plan.target import Target
 from signbin.spec import Kernel
 
-__all__ = ["Counted", "Counting", "Option", "fewest", "in_units_of"]
+__all__ = ["FLAGS", "Counted", "Counting", "Option", "fewest", "in_units_of"]
+
+FLAGS: Final = MappingProxyType(
+    {"vectors": range(1, 33), "zeros": range(2), "two_groups": range(2)}
+)
+"""What a plan may state of every strategy on low-bit weights: V, and which sums are made."""
 
 
 @dataclasses.dataclass(frozen=True)

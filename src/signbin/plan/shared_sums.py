@@ -26,15 +26,17 @@ from signbin.errors import PlanError
 from signbin.plan.cost import lane_waste, vector_lanes
 from signbin.plan.layer import Layer
 from signbin.plan.operations import Operations, largest_sum, window_total
-from signbin.plan.option import Counted, Counting, Option, fewest, in_units_of
+from signbin.plan.option import FLAGS, Counted, Counting, Option, fewest, in_units_of
 from signbin.plan.plan import Strategy
 from signbin.plan.target import Target
 from signbin.spec import Kernel, LowBitWeight
 from signbin.sums import (
     NO_BUDGET,
+    UNLIMITED,
     ActivationGroups,
     Algorithm,
     BinaryForm,
+    Budget,
     LayerSums,
     PairMerging,
     Saturation,
@@ -66,12 +68,13 @@ class _Engine:
 
     sub_blocks: (filters, inputs) that plans try; what fits sums of codes is used of each. counted:
     parameters with which its additions are compared, as large as layers allow. search: what finds
-    the sums of a sub-block, by its parameters.
+    the sums of a sub-block, by its parameters. limits: those that a plan may state.
     """
 
     sub_blocks: tuple[tuple[int, int], ...]
     counted: tuple[Mapping[str, int], ...]
     search: Callable[[Mapping[str, int]], Algorithm]
+    limits: Mapping[str, range]
 
 
 def _sparse(parameters: Mapping[str, int]) -> Algorithm:
@@ -100,22 +103,46 @@ def _saturation(parameters: Mapping[str, int]) -> Algorithm:
 
 
 _WHOLE: Final = 1 << 20  # more inputs than any filter has
+# The search of a sub-block takes a fraction of a second at most, seconds where e-graphs grow.
+_PAIRS: Final = {
+    "filters": range(1, 65),
+    "inputs": range(1, 289),
+    "budget": range(NO_BUDGET + 1),
+    "signed": range(2),
+}
+_SATURATION: Final = {
+    "filters": range(1, 9),
+    "inputs": range(1, 33),
+    "rounds": range(Saturation.rounds + 1),
+    "steps": range(Saturation.steps + 1),
+    "seconds": range(24 * 3600 + 1),
+}
 _ENGINES: Final[Mapping[Strategy, _Engine]] = {
-    Strategy.SPARSE: _Engine(((1, _WHOLE),), ({"inputs": _WHOLE},), _sparse),
+    Strategy.SPARSE: _Engine(
+        ((1, _WHOLE),),
+        ({"inputs": _WHOLE},),
+        _sparse,
+        {"filters": range(1, 2), "inputs": range(1, _WHOLE + 1)},
+    ),
     Strategy.AGR: _Engine(
         tuple((filters, _WHOLE) for filters in range(2, 9)),
         ({"filters": 4, "inputs": _WHOLE}, {"filters": 7, "inputs": _WHOLE}),
         _groups,
+        {"filters": range(1, 9), "inputs": range(1, _WHOLE + 1)},
     ),
     Strategy.SUMMERGE: _Engine(
         ((16, 64), (32, 256)),
         ({"filters": 32, "inputs": 144},),
         functools.partial(_pairs, leaves=True),
+        _PAIRS,
     ),
     Strategy.CSE: _Engine(
-        ((64, 144),), ({"filters": 64, "inputs": 144},), functools.partial(_pairs, leaves=False)
+        ((64, 144),),
+        ({"filters": 64, "inputs": 144},),
+        functools.partial(_pairs, leaves=False),
+        _PAIRS,
     ),
-    Strategy.QGYM: _Engine(((8, 32),), ({"filters": 8, "inputs": 32},), _saturation),
+    Strategy.QGYM: _Engine(((8, 32),), ({"filters": 8, "inputs": 32},), _saturation, _SATURATION),
 }
 
 SHARED_SUMS: Final = frozenset(_ENGINES)
@@ -166,6 +193,11 @@ class SharedSums:
                 seen.append(tile)
                 yield tile
 
+    def limits(self, layer: Layer) -> Mapping[str, range]:
+        """Sub-blocks no larger, searched no harder, than its options and the literature's."""
+        del layer
+        return {**FLAGS, **_ENGINES[self.strategy].limits}
+
     def operations(self, layer: Layer, parameters: Mapping[str, int]) -> Operations:
         """What its list does."""
         return shared_sums_operations(layer, self.strategy, parameters)
@@ -187,17 +219,18 @@ def sums_of(
     strategy: Strategy,
     parameters: Mapping[str, int],
     convolution_groups: int = 1,
+    budget: Budget = UNLIMITED,
 ) -> LayerSums:
     """The sums of a layer's weight; built once as long as the weight lives.
 
-    SpecError for parameters that no algorithm takes.
+    SpecError for parameters that no algorithm takes, OverBudget where ``budget`` is too small.
     """
     form = BinaryForm.TWO_GROUPS if parameters.get("two_groups") else BinaryForm.SHARED_TOTAL
     algorithm = _ENGINES[strategy].search(parameters)
     made = _built.setdefault(weight, {})
     key = (algorithm, form, convolution_groups)
     if key not in made:
-        made[key] = layer_sums(weight, algorithm, form, convolution_groups)
+        made[key] = layer_sums(weight, algorithm, form, convolution_groups, budget)
     return made[key]
 
 

@@ -13,12 +13,12 @@ from signbin.plan.cost import Tile, WalkCounts, dense_cost, walk_cost, walk_coun
 from signbin.plan.generated import generated_cost
 from signbin.plan.layer import Layer
 from signbin.plan.operations import Operations, dense_operations, walk_operations
-from signbin.plan.option import Counted, Counting, Option, fewest, in_units_of
+from signbin.plan.option import FLAGS, Counted, Counting, Option, fewest, in_units_of
 from signbin.plan.plan import Strategy
 from signbin.plan.products import has_product_kernels, product_cost
 from signbin.plan.saturated_sums import SaturatedSums
 from signbin.plan.shared_sums import SharedSums
-from signbin.plan.stats import PatternStats, largest_group, pattern_stats
+from signbin.plan.stats import LARGEST_GROUP, PatternStats, largest_group, pattern_stats
 from signbin.plan.target import Target
 from signbin.spec import Kernel, LowBitWeight
 
@@ -47,6 +47,9 @@ class StrategyRule(Protocol):
 
     def options(self, layer: Layer, kernels: Sequence[Kernel], target: Target) -> Iterator[Option]:
         """The tiles worth comparing; ``kernels`` serve this strategy, op and target."""
+
+    def limits(self, layer: Layer) -> Mapping[str, range]:
+        """The parameters a plan may state, and their values: none asks for unbounded work."""
 
     def operations(self, layer: Layer, parameters: Mapping[str, int]) -> Operations:
         """Exactly what it does, with the parameters of an option."""
@@ -82,6 +85,11 @@ class Dense:
             else:
                 cost = dense_cost(layer, kernel.vectors, machine)
             yield Option({}, in_units_of(target, kernel, layer, cost), summary)
+
+    def limits(self, layer: Layer) -> Mapping[str, range]:
+        """It has no parameters."""
+        del layer
+        return {}
 
     def operations(self, layer: Layer, parameters: Mapping[str, int]) -> Operations:
         """Products of all weights."""
@@ -137,6 +145,16 @@ class Bucket:
                 ]
                 if tiles:
                     yield min(tiles, key=lambda option: option.cost)
+
+    def limits(self, layer: Layer) -> Mapping[str, range]:
+        """Chunks no smaller than those of the options: each costs boundaries of its own."""
+        least = min(_SMALLEST_CHUNK, layer.channels)
+        return {
+            "filters": range(1, LARGEST_GROUP + 1),
+            "chunk": range(least, layer.channels + 1),
+            **FLAGS,
+            "generated": range(2),
+        }
 
     def operations(self, layer: Layer, parameters: Mapping[str, int]) -> Operations:
         """What the walk does."""

@@ -16,8 +16,18 @@ from signbin import artifact as sbn
 from signbin import native
 from signbin.artifact import Artifact
 from signbin.ir import Graph, verify
-from signbin.plan import MachineCode, Plan, Strategy, Target, make_plan
+from signbin.plan import MachineCode, Plan, Strategy, Target, check_limits, make_plan
+from signbin.runtime.budget import (
+    MOST_MEMORY,
+    MOST_SECONDS,
+    TRUSTED,
+    budget_of,
+    check_memory,
+    expect_memory,
+    within_budget,
+)
 from signbin.runtime.inputs import as_batch, as_count, beyond_memory, empty_batch
+from signbin.sums import Budget
 
 if TYPE_CHECKING:
     from signbin.native import _signbin
@@ -48,6 +58,9 @@ class Program:
     calls. jit: whether walks may become machine code when the program is built (x86-64, where the
     system gives memory to run it from); False runs the kernels that read their offsets instead,
     with the same results where the tiles are the same.
+    budget: time and memory for the sums that an artifact's plan asks for; a layer that needs more
+    is planned again, and its ``why`` in :attr:`plan` says so. A strategy that is forced takes the
+    time it takes. A graph whose values need more memory is refused.
 
     Immutable. Any number of Python threads may call it at once (each call works in an arena of its
     own, and the GIL is released meanwhile), with any batch of at least one image: the first call
@@ -55,7 +68,8 @@ class Program:
     bits whatever the number of threads and the batch.
 
     Raises ExecutionError (unknown or unsupported isa, number of threads, a graph with other than
-    one input and one output, missing native library), PlanError or VerifyError.
+    one input and one output, or beyond the budget, missing native library), PlanError (the plan
+    states what no planner would) or VerifyError.
     """
 
     def __init__(
@@ -66,6 +80,7 @@ class Program:
         strategy: Strategy | None = None,
         threads: int = 1,
         jit: bool = True,
+        budget: Budget = TRUSTED,
     ) -> None:
         native.extension()
         from signbin.runtime.build import build_program  # noqa: PLC0415 - needs the extension
@@ -73,14 +88,16 @@ class Program:
         self._isa = native.resolve_isa(isa)
         self._threads = _as_threads(threads)
         verify(artifact.graph)
+        check_memory(artifact.graph, budget)
         self._artifact = artifact
-        self._plan = _plan_for(artifact, self._isa, strategy, jit=jit)
+        self._plan = _plan_for(artifact, self._isa, strategy, budget, jit=jit)
         self._native, self._values = build_program(
             artifact.graph, self._plan, self._isa, self._threads, jit=jit
         )
+        expect_memory(artifact.graph.name, self.arena_bytes, budget)
 
     @classmethod
-    def load(
+    def load(  # noqa: PLR0913 - the constructor's, and the budget in numbers
         cls,
         path: str | os.PathLike[str],
         *,
@@ -88,9 +105,21 @@ class Program:
         strategy: Strategy | None = None,
         threads: int = 1,
         jit: bool = True,
+        max_seconds: float = MOST_SECONDS,
+        max_memory: float = MOST_MEMORY,
     ) -> Program:
-        """Read a .sbn file; FormatError where it is not a well-formed one."""
-        return cls(sbn.read(Path(path)), isa=isa, strategy=strategy, threads=threads, jit=jit)
+        """Read a .sbn file, from whomever; FormatError where it is not a well-formed one.
+
+        max_seconds, max_memory (in bytes): the budget, see the class.
+        """
+        return cls(
+            sbn.read(Path(path)),
+            isa=isa,
+            strategy=strategy,
+            threads=threads,
+            jit=jit,
+            budget=budget_of(max_seconds, max_memory),
+        )
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write a .sbn file with this program's plan as its hint; it runs on every CPU."""
@@ -221,13 +250,16 @@ class Program:
             raise beyond_memory(len(batch)) from error
 
 
-def _plan_for(artifact: Artifact, isa: str, strategy: Strategy | None, *, jit: bool) -> Plan:
+def _plan_for(
+    artifact: Artifact, isa: str, strategy: Strategy | None, budget: Budget, *, jit: bool
+) -> Plan:
     target = Target.from_cpu(native.cpu(), isa)
     if not jit:
         target = dataclasses.replace(target, generation=MachineCode.OFF)
     hint = artifact.plan
     if hint is not None and strategy is None and hint.target == str(target):
-        return hint
+        check_limits(artifact.graph, hint)
+        return within_budget(artifact.graph, hint, target, budget)
     return make_plan(artifact.graph, native.kernels(), target, strategy)
 
 

@@ -7,6 +7,7 @@ made.additions, made.evaluate(inputs)
 
 from signbin.sums.agr import ActivationGroups
 from signbin.sums.bound import additions_bound
+from signbin.sums.budget import UNLIMITED, Budget, OverBudget
 from signbin.sums.inline import inlined
 from signbin.sums.layer import Algorithm, LayerSums, layer_sums
 from signbin.sums.merge import NO_BUDGET, PairMerging
@@ -19,10 +20,13 @@ __all__ = [
     "DROPPED",
     "NO_BUDGET",
     "TEMPORARY",
+    "UNLIMITED",
     "ActivationGroups",
     "Algorithm",
     "BinaryForm",
+    "Budget",
     "LayerSums",
+    "OverBudget",
     "PairMerging",
     "Saturated",
     "Saturation",

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbin.errors import SpecError
+from signbin.sums.budget import UNLIMITED, Budget
 from signbin.sums.inline import inlined
 from signbin.sums.sub_blocks import SubBlockSums, assemble, cut
 from signbin.sums.sum_list import TEMPORARY, SumList
@@ -42,10 +43,10 @@ class ActivationGroups:
         if isinstance(self.filters, bool) or not 1 <= self.filters <= _LARGEST:
             raise SpecError("filters per group", value=self.filters, allowed=f"1..{_LARGEST}")
 
-    def build(self, digits: NDArray[np.int8]) -> SumList:
+    def build(self, digits: NDArray[np.int8], budget: Budget = UNLIMITED) -> SumList:
         """The list of a layer's digits (K, M)."""
         shape = (len(digits), digits.shape[1])
-        sub_blocks = cut(shape, self.filters, self.inputs)
+        sub_blocks = cut(shape, self.filters, self.inputs, budget)
         rolled = ((each, _roll_up(each.of(digits))) for each in sub_blocks)
         return inlined(assemble(shape, rolled))
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from signbin.errors import SpecError
 from signbin.spec import LowBitWeight
+from signbin.sums.budget import UNLIMITED, Budget
 from signbin.sums.sum_list import SumList
 from signbin.sums.wanted import BinaryForm, WantedSums, wanted_sums
 
@@ -19,8 +20,8 @@ __all__ = ["Algorithm", "LayerSums", "layer_sums"]
 class Algorithm(Protocol):
     """Makes a list of shared sums of digits (K, M)."""
 
-    def build(self, digits: NDArray[np.int8]) -> SumList:
-        """The list that sums every filter."""
+    def build(self, digits: NDArray[np.int8], budget: Budget = UNLIMITED) -> SumList:
+        """The list that sums every filter; OverBudget where that takes too much."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,8 +47,12 @@ def layer_sums(
     algorithm: Algorithm,
     form: BinaryForm = BinaryForm.SHARED_TOTAL,
     convolution_groups: int = 1,
+    budget: Budget = UNLIMITED,
 ) -> LayerSums:
-    """Build the sums of ``weight``; SpecError where the groups do not divide the filters."""
+    """Build the sums of ``weight``; SpecError where the groups do not divide the filters.
+
+    OverBudget where ``budget`` does not suffice.
+    """
     filters = weight.shape[0]
     if convolution_groups < 1 or filters % convolution_groups:
         raise SpecError(
@@ -55,7 +60,7 @@ def layer_sums(
         )
     wanted = wanted_sums(weight, form)
     parts = np.split(wanted.digits, convolution_groups)
-    return LayerSums(wanted, _joined([algorithm.build(part) for part in parts]), form)
+    return LayerSums(wanted, _joined([algorithm.build(part, budget) for part in parts]), form)
 
 
 _NOTHING: Final = np.zeros(1, np.int32)

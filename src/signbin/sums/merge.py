@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbin.errors import SpecError
+from signbin.sums.budget import UNLIMITED, Budget
 from signbin.sums.inline import inlined
-from signbin.sums.sub_blocks import SubBlockSums, assemble, cut
+from signbin.sums.sub_blocks import SubBlock, SubBlockSums, assemble, cut
 from signbin.sums.sum_list import DROPPED, TEMPORARY, SumList
 
 __all__ = ["NO_BUDGET", "PairMerging"]
@@ -52,12 +53,17 @@ class PairMerging:
         if self.zeros and self.signed:
             raise SpecError("signed pairs with zeros kept", allowed="one of the two")
 
-    def build(self, digits: NDArray[np.int8]) -> SumList:
+    def build(self, digits: NDArray[np.int8], budget: Budget = UNLIMITED) -> SumList:
         """The list of a layer's digits (K, M); the sub-blocks are shared out among the cores."""
         shape = (len(digits), digits.shape[1])
-        sub_blocks = list(cut(shape, self.filters, self.inputs))
+        sub_blocks = list(cut(shape, self.filters, self.inputs, budget))
+
+        def found(sub_block: SubBlock) -> SubBlockSums:
+            budget.check_time()
+            return self.of_sub_block(sub_block.of(digits))
+
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # the search runs outside the GIL
-            parts = pool.map(lambda each: self.of_sub_block(each.of(digits)), sub_blocks)
+            parts = pool.map(found, sub_blocks)
             return inlined(assemble(shape, zip(sub_blocks, parts, strict=True)))
 
     def of_sub_block(self, digits: NDArray[np.int8]) -> SubBlockSums:

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbin.errors import SpecError
+from signbin.sums.budget import UNLIMITED, Budget
 from signbin.sums.cover import Choice, Roots, choice_sums, shared_sums
 from signbin.sums.descent import descend
 from signbin.sums.inline import inlined
@@ -77,17 +78,17 @@ class Saturation:
             if isinstance(getattr(self, name), bool) or getattr(self, name) < 0:
                 raise SpecError(name, value=getattr(self, name), allowed="at least 0")
 
-    def build(self, digits: NDArray[np.int8]) -> SumList:
+    def build(self, digits: NDArray[np.int8], budget: Budget = UNLIMITED) -> SumList:
         """The list of a layer's digits (K, M)."""
-        return self.search(digits).sum_list
+        return self.search(digits, budget).sum_list
 
-    def search(self, digits: NDArray[np.int8]) -> Saturated:
+    def search(self, digits: NDArray[np.int8], budget: Budget = UNLIMITED) -> Saturated:
         """The list, and how much of it the search got to; SpecError where egglog is missing."""
         make_egraph = _egraphs()
         end = time.monotonic() + self.seconds
         shape = (len(digits), digits.shape[1])
         parts, finished = [], 0
-        for number, sub_block in enumerate(cut(shape, self.filters, self.inputs)):
+        for number, sub_block in enumerate(cut(shape, self.filters, self.inputs, budget)):
             found = sub_block.of(digits)
             part = PairMerging(self.filters, self.inputs).of_sub_block(found)
             if time.monotonic() < end:

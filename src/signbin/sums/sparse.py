@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from signbin.sums.budget import UNLIMITED, Budget
 from signbin.sums.sub_blocks import SubBlockSums, assemble, cut
 from signbin.sums.sum_list import SumList
 
@@ -22,10 +23,10 @@ class Sparse:
 
     inputs: int
 
-    def build(self, digits: NDArray[np.int8]) -> SumList:
+    def build(self, digits: NDArray[np.int8], budget: Budget = UNLIMITED) -> SumList:
         """The list of a layer's digits (K, M): non-zeros - filters additions."""
         shape = (len(digits), digits.shape[1])
-        sub_blocks = cut(shape, _FILTERS, self.inputs)
+        sub_blocks = cut(shape, _FILTERS, self.inputs, budget)
         return assemble(shape, ((each, _listed(each.of(digits))) for each in sub_blocks))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbin.errors import SpecError
+from signbin.sums.budget import UNLIMITED, Budget
 from signbin.sums.sum_list import TEMPORARY, SumList
 
 __all__ = ["SubBlock", "SubBlockSums", "assemble", "cut"]
@@ -42,20 +43,25 @@ class SubBlockSums:
     roles: NDArray[np.int32]
 
 
-def cut(shape: tuple[int, int], filters: int, inputs: int) -> Iterator[SubBlock]:
+def cut(
+    shape: tuple[int, int], filters: int, inputs: int, budget: Budget = UNLIMITED
+) -> Iterator[SubBlock]:
     """Sub-blocks of at most ``filters`` x ``inputs`` over (K, M), shared out evenly.
 
     Ranges of inputs outside, filters inside: a range stays in cache for all filters.
-    SpecError for a sub-block that is no positive number.
+    SpecError for a sub-block that is no positive number, OverBudget before one that ``budget``
+    has no time or memory for.
     """
     for name, extent in (("filters", filters), ("inputs", inputs)):
         if isinstance(extent, bool) or not isinstance(extent, int) or extent < 1:
             raise SpecError(
                 f"{name} of a sub-block", value=extent, allowed="a positive whole number"
             )
+    budget.check_memory(shape, filters, inputs)
     rows, columns = _edges(shape[0], filters), _edges(shape[1], inputs)
     for left, right in itertools.pairwise(columns):
         for top, bottom in itertools.pairwise(rows):
+            budget.check_time()
             yield SubBlock(top, bottom, left, right)
 
 

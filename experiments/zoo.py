@@ -20,8 +20,8 @@ from signbin import report
 from signbin.errors import SpecError
 from signbin.files import write_whole
 from signbin.report import markdown
+from signbin.strict_yaml import read_yaml
 from signbin.train import Run, describe_packed, load_packed, load_run, pack_run
-from signbin.train.strict_yaml import read_yaml
 
 ZOO = ROOT / "zoo"
 NETWORK = "resnet20"

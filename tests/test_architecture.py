@@ -27,7 +27,12 @@ DOORS = {
     "": {"imports": ["calibrate", "runtime", "tune", "verbs"]},
     "__main__": {"imports": ["cli"]},
 }
-PLACES = {**{name: {"imports": []} for name in sorted(GROUND)}, **ROOMS, **DOORS}
+GROUND_PACKAGES = PLAN["ground_packages"]
+PLACES = {
+    **{name: {"imports": [], "packages": GROUND_PACKAGES.get(name, [])} for name in sorted(GROUND)},
+    **ROOMS,
+    **DOORS,
+}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

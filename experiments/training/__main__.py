@@ -11,8 +11,8 @@ from typing import Any
 
 from experiments import training
 from signbin.files import write_text
+from signbin.strict_yaml import read_yaml, write_yaml
 from signbin.train import load_experiment, results_of
-from signbin.train.strict_yaml import read_yaml, write_yaml
 
 
 def collect(name: str, runs: Path, kept: Path = training.RESULTS) -> list[Path]:

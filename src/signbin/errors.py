@@ -14,6 +14,7 @@ allowed and what to do.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
 
 _UNSET: Final = object()
 _LONGEST_VALUE: Final = 200
+_BRACKETS: Final[dict[type, tuple[str, str]]] = {list: ("[", "]"), tuple: ("(", ")")}
 
 
 class SignbinError(Exception):
@@ -88,5 +90,35 @@ class ExecutionError(SignbinError):
 
 
 def _shortened(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
+    """Its repr, cut; what is cut is not made first: values may be huge, or hold one many times."""
+    text = ""
+    for piece in _pieces(value):
+        text += piece
+        if len(text) > _LONGEST_VALUE:
+            return text[: _LONGEST_VALUE - 3] + "..."
+    return text
+
+
+def _pieces(value: object) -> Iterator[str]:
+    if type(value) in {str, bytes, bytearray}:
+        yield repr(value[: _LONGEST_VALUE + 1])  # type: ignore[index]  # all three are sliced
+    elif type(value) is int and value.bit_length() > _LONGEST_VALUE * 4:
+        yield f"a whole number of {value.bit_length()} bits"
+    elif type(value) is dict:
+        yield "{"
+        for number, (key, inner) in enumerate(value.items()):
+            yield ", " if number else ""
+            yield from _pieces(key)
+            yield ": "
+            yield from _pieces(inner)
+        yield "}"
+    elif type(value) in _BRACKETS:
+        opening, closing = _BRACKETS[type(value)]
+        yield opening
+        for number, inner in enumerate(value):  # type: ignore[arg-type]  # a list or a tuple
+            yield ", " if number else ""
+            yield from _pieces(inner)
+        yield "," if type(value) is tuple and len(value) == 1 else ""
+        yield closing
+    else:
+        yield repr(value)

@@ -1,14 +1,57 @@
-"""Files appear whole or not at all: bytes go to a temporary file beside the target first."""
+"""Files appear whole or not at all, through a temporary file; they are read up to a size."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
-__all__ = ["write_bytes", "write_text", "write_whole"]
+__all__ = [
+    "MOST_SETTINGS_BYTES",
+    "MOST_TEXT_BYTES",
+    "read_bytes",
+    "read_text",
+    "write_bytes",
+    "write_text",
+    "write_whole",
+]
+
+MOST_TEXT_BYTES: Final = 64 * 1024 * 1024
+"""Of a text, where nothing smaller is said."""
+MOST_SETTINGS_BYTES: Final = 1024 * 1024
+"""Of a text that a person writes: YAML, TOML."""
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """What is in a file of at most ``most`` bytes.
+
+    OSError that names the path for anything else, pipes and devices among it, which are not waited
+    for; ValueError for a path that is none.
+    """
+    with open(path, "rb", opener=_without_waiting) as stream:
+        status = os.fstat(stream.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file", str(path))
+        content = stream.read(status.st_size + 1) if status.st_size <= most else None
+        if content is None or len(content) > most:
+            raise OSError(errno.EFBIG, f"is larger than a file of at most {most} bytes", str(path))
+        return content
+
+
+def read_text(path: Path, most: int = MOST_TEXT_BYTES) -> str:
+    """As :func:`read_bytes`; UnicodeDecodeError for what is not UTF-8."""
+    text = read_bytes(path, most).decode("utf-8")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open as ``open`` does, but return at once where a pipe has no writer."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -10,6 +10,7 @@ from signbin.documents import from_document, to_document
 from signbin.errors import SpecError
 from signbin.quant import StraightThrough
 from signbin.spec import ScaleKind, ValueSet
+from signbin.strict_yaml import read_yaml, write_yaml
 from signbin.train import (
     OptimizerConfig,
     OptimizerName,
@@ -19,7 +20,6 @@ from signbin.train import (
     parse_override,
     recipe_names,
 )
-from signbin.train.strict_yaml import read_yaml, write_yaml
 
 
 @pytest.mark.parametrize("name", recipe_names())

@@ -22,6 +22,7 @@ from typing import Any, Final
 from signbin.analysis.counts import Action, Component, Counts, action_from_name
 from signbin.analysis.units import check_unit, convert
 from signbin.errors import FormatError, SpecError
+from signbin.files import MOST_SETTINGS_BYTES, read_text
 
 __all__ = ["EnergyTable", "Price", "load_table", "table_names"]
 
@@ -123,8 +124,8 @@ def load_table(source: str | Path) -> EnergyTable:
         source = _FOLDER / f"{source}.toml"
     path = Path(source)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        document = tomllib.loads(read_text(path, MOST_SETTINGS_BYTES))
+    except (OSError, UnicodeDecodeError, RecursionError, tomllib.TOMLDecodeError) as error:
         raise FormatError(f"energy table {path}", value=str(error)) from error
     try:
         rows = tuple(_row(path, row) for row in document["row"])

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from signbin.analysis.patterns import draw_independent, draw_stonne
 from signbin.errors import FormatError, SpecError
+from signbin.files import read_text
 from signbin.spec import ValueSet
 
 __all__ = ["LayerWorkload", "gemm", "parse_gemm", "read_shapes", "with_activations", "with_kind"]
@@ -288,7 +289,11 @@ def read_shapes(path: Path) -> tuple[LayerWorkload, ...]:
     One layer a line: name filters channels height width kernel_h kernel_w stride padding groups;
     '#' starts a comment. FormatError names the line.
     """
-    layers = tuple(_layers(path, path.read_text(encoding="utf-8").splitlines()))
+    try:
+        lines = read_text(path).splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FormatError(f"shapes file {path}", reason=str(error)) from error
+    layers = tuple(_layers(path, lines))
     if not layers:
         raise FormatError(f"shapes file {path.name}", allowed="at least one layer")
     return layers

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
 from signbin.artifact.artifact import Artifact
 from signbin.artifact.container import MOST_FILE_BYTES, decode, encode
 from signbin.errors import FormatError
-from signbin.files import write_whole
+from signbin.files import read_bytes, write_whole
 
 __all__ = ["read", "write"]
 
@@ -39,31 +38,18 @@ def read(path: str | os.PathLike[str]) -> Artifact:
     """Read a .sbn file; FormatError names the path and what is wrong with it."""
     target = Path(path)
     try:
-        with open(target, "rb", opener=_without_waiting) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_FILE_BYTES:
-                raise FormatError(
-                    f"reading {target}",
-                    value=f"{stat.filemode(status.st_mode)}, {status.st_size} bytes",
-                    allowed=f"a file of at most {MOST_FILE_BYTES} bytes",
-                )
-            data = file.read(status.st_size + 1)
+        data = read_bytes(target, MOST_FILE_BYTES)
     except (OSError, ValueError) as error:
         raise FormatError(
             f"reading {target}",
             reason=str(error),
-            allowed="a .sbn file that can be read",
+            allowed=f"a file of at most {MOST_FILE_BYTES} bytes that can be read",
             remedy="check the path; 'signbin compile' writes such a file",
         ) from error
     try:
         return decode(data)
     except FormatError as error:
         raise FormatError(f"{target}: {error}") from error
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open as ``open`` does, but return at once where a pipe has no writer."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _check_free(target: Path, overwrite: bool) -> None:

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from signbin.errors import FormatError, SignbinError
+from signbin.errors import FormatError, SignbinError, SpecError
+from signbin.files import read_text
 from signbin.report.schema import ReportedComparison, ReportedRun, Series, from_json
 
 __all__ = ["read_comparison", "read_training"]
 
 _REMEDY: Final = "train this run, or finish it with --resume"
-_LARGEST_FILE: Final = 64 * 1024 * 1024
 
 
 def read_training(folder: Path) -> ReportedRun:
@@ -79,15 +79,15 @@ def _config(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        import yaml  # noqa: PLC0415 - an extra: only reports of runs read YAML
+        from signbin.strict_yaml import read_yaml  # noqa: PLC0415 - needs an extra
     except ModuleNotFoundError as error:
         raise SignbinError(
             "reading config.yaml needs PyYAML", remedy="run: pip install 'signbin[cli]'"
         ) from error
     try:
-        document = yaml.safe_load(_read_text(path, _REMEDY))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise FormatError(f"{path} is not YAML", reason=str(error), remedy=_REMEDY) from error
+        document = read_yaml(_read_text(path, _REMEDY), str(path))
+    except SpecError as error:
+        raise FormatError(str(error), remedy=_REMEDY) from error
     return dict(_flat(_object(document, str(path))))
 
 
@@ -180,9 +180,9 @@ def _decode(text: str, where: str, remedy: str) -> Any:
 def _read_text(path: Path, remedy: str) -> str:
     if not path.is_file():
         raise FormatError("no file", value=str(path), remedy=remedy)
-    if path.stat().st_size > _LARGEST_FILE:
-        raise FormatError(f"{path} is too large", allowed=f"at most {_LARGEST_FILE} bytes")
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
+    except OSError as error:
+        raise FormatError(f"{path} cannot be read", reason=str(error), remedy=remedy) from error
     except UnicodeDecodeError as error:
         raise FormatError(f"{path} is not UTF-8 text", remedy=remedy) from error

@@ -9,9 +9,10 @@ from typing import Any
 
 from signbin.documents import from_document
 from signbin.errors import SpecError
+from signbin.files import MOST_SETTINGS_BYTES, read_text
+from signbin.strict_yaml import read_yaml
 from signbin.train.config import TrainConfig
 from signbin.train.recipe import load_recipe
-from signbin.train.strict_yaml import read_yaml
 
 __all__ = ["CHARTS", "Experiment", "Scale", "Training", "load_experiment"]
 
@@ -115,7 +116,7 @@ def load_experiment(path: Path) -> Experiment:
     """Read an experiment; SpecError for a file that is none, and for names that nothing has."""
     path = Path(path)
     try:
-        document = read_yaml(path.read_text(encoding="utf-8"), str(path))
+        document = read_yaml(read_text(path, MOST_SETTINGS_BYTES), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError("experiment file", value=str(path), reason=str(error)) from error
     content = dict(_mapping(document, str(path)))

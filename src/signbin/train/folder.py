@@ -9,9 +9,9 @@ from typing import Final
 
 from signbin.documents import from_document, to_document
 from signbin.errors import FormatError, SpecError
-from signbin.files import write_text
+from signbin.files import MOST_SETTINGS_BYTES, read_text, write_text
+from signbin.strict_yaml import read_yaml, write_yaml
 from signbin.train.config import TrainConfig
-from signbin.train.strict_yaml import read_yaml, write_yaml
 
 __all__ = ["RunFolder", "SeedFolder"]
 
@@ -110,9 +110,9 @@ class RunFolder:
                 allowed="a folder with config.yaml, as signbin train writes it",
             )
         try:
-            text = self.config.read_text(encoding="utf-8")
+            text = read_text(self.config, MOST_SETTINGS_BYTES)
             return from_document(TrainConfig, read_yaml(text, str(self.config)))
-        except (SpecError, UnicodeDecodeError) as error:
+        except (OSError, SpecError, UnicodeDecodeError) as error:
             raise FormatError(f"damaged configuration {self.config}: {error}") from error
 
     def check(self, *, force: bool) -> None:
@@ -154,7 +154,7 @@ class RunFolder:
 
     def _holds_a_run(self) -> bool:
         try:
-            return self.config.read_text(encoding="utf-8").startswith(_HEADER)
+            return read_text(self.config, MOST_SETTINGS_BYTES).startswith(_HEADER)
         except (OSError, UnicodeDecodeError):
             return False
 

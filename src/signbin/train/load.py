@@ -15,6 +15,7 @@ from safetensors.torch import load as from_safetensors
 from torch import nn
 
 from signbin.errors import FormatError, SpecError
+from signbin.files import read_text
 from signbin.spec import Preprocessing
 from signbin.train.config import TrainConfig
 from signbin.train.data import Dataset, HeldOut, ImageFiles, Images, load_dataset, normalize
@@ -167,9 +168,9 @@ def _load_model(config: TrainConfig, dataset: Dataset, files: SeedFolder) -> nn.
 def read_metrics(path: Path) -> tuple[Mapping[str, Any], ...]:
     """The lines of a metrics.jsonl, one per epoch; FormatError where there are none."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path).splitlines()
         records = tuple(json.loads(line) for line in lines)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise FormatError(f"damaged metrics {path}", reason=str(error)) from error
     if not records or not all(isinstance(record, dict) for record in records):
         raise FormatError(f"damaged metrics {path}", allowed="a JSON object per line")

@@ -10,8 +10,9 @@ from typing import Any
 
 from signbin.documents import from_document, nearest, to_document
 from signbin.errors import SpecError
+from signbin.files import MOST_SETTINGS_BYTES, read_text
+from signbin.strict_yaml import read_yaml
 from signbin.train.config import TrainConfig
-from signbin.train.strict_yaml import read_yaml
 
 __all__ = ["load_recipe", "parse_override", "recipe_names"]
 
@@ -56,7 +57,7 @@ def _text_and_name(name_or_path: str | Path) -> tuple[str, str]:
     if isinstance(name_or_path, Path) or name_or_path.endswith((".yaml", ".yml")):
         path = Path(name_or_path)
         try:
-            return path.read_text(encoding="utf-8"), str(path)
+            return read_text(path, MOST_SETTINGS_BYTES), str(path)
         except (OSError, UnicodeDecodeError) as error:
             raise SpecError(
                 "recipe file",

@@ -15,7 +15,7 @@ from torch import nn
 
 from signbin.documents import to_document
 from signbin.errors import FormatError, SpecError
-from signbin.files import write_bytes, write_text
+from signbin.files import read_text, write_bytes, write_text
 from signbin.train.config import TrainConfig
 from signbin.train.data import Dataset, load_dataset
 from signbin.train.distributed import Processes, training_processes
@@ -225,8 +225,8 @@ def _write_json(path: Path, document: Mapping[str, Any]) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file of a run; FormatError where there is none."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        document = json.loads(read_text(path))
+    except (OSError, ValueError, RecursionError) as error:
         raise FormatError(f"damaged summary {path}", reason=str(error)) from error
     if not isinstance(document, dict):
         raise FormatError(f"damaged summary {path}", allowed="a JSON object")

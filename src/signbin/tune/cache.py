@@ -59,9 +59,7 @@ class TimesCache:
 
     def _read(self, path: Path) -> dict[str, dict[str, float]]:
         try:
-            if path.stat().st_size > _MOST_BYTES:
-                raise ValueError(f"larger than {_MOST_BYTES} bytes")
-            return _layers_of(json.loads(path.read_text(encoding="utf-8")))
+            return _layers_of(json.loads(files.read_text(path, _MOST_BYTES)))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, RecursionError) as error:

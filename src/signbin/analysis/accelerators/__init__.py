@@ -38,6 +38,7 @@ from signbin.analysis.accelerators import (
 from signbin.analysis.counts import Counts
 from signbin.analysis.workload import LayerWorkload
 from signbin.errors import FormatError, SpecError
+from signbin.files import MOST_SETTINGS_BYTES, read_text
 
 __all__ = ["ACCELERATORS", "Accelerator", "accelerator", "load_configuration"]
 
@@ -188,6 +189,6 @@ def load_configuration(model: Accelerator, source: str | Path | None = None) -> 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return tomllib.loads(read_text(path, MOST_SETTINGS_BYTES))
+    except (OSError, UnicodeDecodeError, RecursionError, tomllib.TOMLDecodeError) as error:
         raise FormatError(f"configuration file {path}", value=str(error)) from error

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from signbin.errors import FormatError
+from signbin.files import read_text
 from signbin.spec import Preprocessing
 from signbin.train.data.cache import cached
 from signbin.train.data.dataset import Dataset, Images
@@ -61,7 +62,7 @@ def tiny_imagenet(root: Path, cache: Path | None = None) -> Dataset:
 
 def _lines(path: Path) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = read_text(path).split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise FormatError("no Tiny ImageNet", value=str(path), reason=str(error)) from error
     found = [line.rstrip("\r") for line in lines if line.strip()]

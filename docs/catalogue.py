@@ -14,6 +14,7 @@ from signbin.analysis.accelerators import ACCELERATORS
 from signbin.analysis.tables import load_table, table_names
 from signbin.cli.app import VERBS
 from signbin.ir import OPS
+from signbin.ir.functions import FUNCTIONS
 from signbin.measure.peers import PEERS
 from signbin.passes.pipeline import PASSES
 from signbin.plan.strategies import STRATEGIES
@@ -61,6 +62,12 @@ def operations() -> str:
         (f"`{op.name}`", as_markdown(op.formula), ", ".join(op.attributes)) for op in OPS.values()
     ]
     return table(("operation", "formula", "attributes"), rows)
+
+
+def functions() -> str:
+    """What the operation unary can apply to every element."""
+    rows = [(f"`{name}`", as_markdown(row.formula)) for name, row in FUNCTIONS.items()]
+    return table(("function", "formula"), rows)
 
 
 def passes() -> str:
@@ -161,6 +168,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
         *(verbs, quantizers, estimators, activation_quantizers, recipes, data_and_networks),
         *(
             operations,
+            functions,
             on_codes,
             passes,
             strategies,

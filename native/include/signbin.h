@@ -298,8 +298,9 @@ typedef struct sb_numbers {
 
 /* A step without weights. op: one of sb_direct_name(); what each computes, and the whole and real
  * numbers it takes, stands beside its row in src/build/direct_ops.c. window: ignored where it has
- * none. scale: per channel of the output, absent: 1; epilogue: NULL: none; refused where it takes
- * none. Steps that only move elements keep type, zero and top. */
+ * none. scale: per channel of the output, absent: 1; epilogue: NULL: none; table: a finite number
+ * for every code of the input, 0..top; refused where it takes none. Steps that only move elements
+ * keep type, zero and top. */
 typedef struct sb_direct_spec {
     const char *op;
     uint32_t input, output;
@@ -308,6 +309,7 @@ typedef struct sb_direct_spec {
     const sb_epilogue_spec *epilogue;
     sb_numbers whole;
     sb_floats real;
+    sb_floats table;
 } sb_direct_spec;
 
 /* Names of the operations, from 0; NULL where there are no more. */

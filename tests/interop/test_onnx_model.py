@@ -11,6 +11,7 @@ from signbin.errors import VerifyError
 from signbin.interop import to_onnx, write_onnx
 from signbin.interop.onnx_nodes import WRITERS
 from signbin.ir import BATCH, OPS, ConstRef, Graph, Node, TensorType, Value, interpret
+from signbin.ir.functions import FUNCTIONS
 from signbin.passes import lower
 from signbin.spec import LowBitWeight
 
@@ -64,6 +65,11 @@ CASES = {
     "clamp from below": one_node("clamp", IMAGE, IMAGE, low=-0.5),
     "clamp from above": one_node("clamp", IMAGE, IMAGE, high=0.5),
     "clamp nothing": one_node("clamp", IMAGE, IMAGE),
+    **{
+        f"unary {function}": one_node("unary", IMAGE, IMAGE, function=function)
+        for function in FUNCTIONS
+    },
+    "unary elu of alpha": one_node("unary", IMAGE, IMAGE, function="elu", alpha=0.25),
     "add": one_node("add", IMAGE, IMAGE, ("x", "x")),
     "channel_bias": one_node(
         "channel_bias", IMAGE, IMAGE, constants={"b": vector(6)}, bias=ConstRef("b")

@@ -10,6 +10,10 @@ from signbin.ir import BATCH, OPS, ConstRef, Graph, Node, TensorType, Value
 from signbin.ir.schema import Arguments, TypeRule
 from signbin.spec import ActivationSpec, IntegerWeight, LowBitWeight
 
+SMOOTH = ("elu", "gelu", "gelu_tanh", "hard_sigmoid", "hard_swish", "mish", "sigmoid")
+SMOOTH += ("silu", "softplus", "tanh", "abs")
+"""Functions that grow no faster than their argument, so that rounding stays what it was."""
+
 
 class GraphBuilder:
     """Appends nodes; types follow from the shape rules."""
@@ -209,11 +213,13 @@ def _batch_norm(builder: GraphBuilder, value: str) -> str:
 
 
 def _activation(builder: GraphBuilder, value: str) -> str:
-    kind = builder.rng.integers(4)
+    kind = builder.rng.integers(5)
     if kind == 0:
         return builder.add("relu", value)
     if kind == 1:
         return builder.add("leaky_relu", value, slope=0.1)
+    if kind == 4:
+        return builder.add("unary", value, function=str(builder.rng.choice(SMOOTH)))
     if kind == 2:
         return builder.add("prelu", value, slope=builder.vector(builder.type_of(value).shape[1]))
     return builder.add("clamp", value, low=-2.0, high=float("inf"))
@@ -359,7 +365,11 @@ def _quantized_block(builder: GraphBuilder, value: str, _values: list[str]) -> s
 def _quantized_elementwise(builder: GraphBuilder, value: str, _values: list[str]) -> str:
     rng, channels = builder.rng, builder.type_of(value).shape[1]
     spec = _spec(rng, _reach(builder, value))
-    kind = builder.rng.integers(5)
+    kind = builder.rng.integers(6)
+    if kind == 5:
+        function = str(rng.choice([*SMOOTH, "sign"]))
+        stated = {"alpha": 0.5} if function == "elu" else {}
+        return builder.add("unary", value, codes=spec, function=function, **stated)
     if kind == 0:
         return builder.add("relu", value, codes=spec)
     if kind == 1:

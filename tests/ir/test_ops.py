@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from signbin.errors import VerifyError
 from signbin.ir import OPS, interpret, reference, shape_rules
+from signbin.ir.functions import FUNCTIONS
 from signbin.ir.schema import TypeRule
 from signbin.spec import LowBitWeight
 
@@ -152,6 +153,46 @@ def test_elementwise_ops_are_torch_ops_and_let_nan_through(graph_builder):
     agree(ours, torch.clamp(torch.tensor(x), -0.5, 0.75))
     y = normal(2, 3, 4, 4)
     agree(run(graph_builder, "add", x, y), x + y)
+
+
+TORCH = {
+    "abs": torch.abs,
+    "elu": torch.nn.functional.elu,
+    "exp": torch.exp,
+    "gelu": torch.nn.functional.gelu,
+    "gelu_tanh": lambda x: torch.nn.functional.gelu(x, approximate="tanh"),
+    "hard_sigmoid": torch.nn.functional.hardsigmoid,
+    "hard_swish": torch.nn.functional.hardswish,
+    "mish": torch.nn.functional.mish,
+    "reciprocal": torch.reciprocal,
+    "sigmoid": torch.sigmoid,
+    "sign": torch.sign,
+    "silu": torch.nn.functional.silu,
+    "softplus": torch.nn.functional.softplus,
+    "tanh": torch.tanh,
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_unary_is_the_function_of_that_name_in_float64(graph_builder, function):
+    x = 4 * normal(2, 3, 40, 40)
+    x[0, 0, 0, :6] = [-30, 30, -0.0, 1e-30, -1e-30, 0.5]
+    theirs = TORCH[function](torch.tensor(x, dtype=torch.float64)).numpy()
+    ours = run(graph_builder, "unary", x, function=function)
+    with np.errstate(divide="ignore"):
+        np.testing.assert_allclose(ours, theirs.astype(np.float32), rtol=2e-7, atol=1e-14)
+    rectified = FUNCTIONS[function].never_negative
+    assert FUNCTIONS[function].formula
+    assert bool(ours.min() >= 0) == rectified
+    assert run(graph_builder, "unary", np.abs(x), function=function).min() >= 0
+
+
+def test_unary_takes_alpha_where_the_function_has_one(graph_builder):
+    x = normal(2, 3, 4, 4)
+    ours = run(graph_builder, "unary", x, function="elu", alpha=0.25)
+    agree(ours, torch.nn.functional.elu(torch.tensor(x), 0.25))
+    with pytest.raises(VerifyError, match="attribute alpha: got 'tanh'; allowed: only with"):
+        run(graph_builder, "unary", x, function="tanh", alpha=0.25)
 
 
 POOLS = st.fixed_dictionaries(

@@ -4,6 +4,7 @@
 #include "builder.h"
 #include "complain.h"
 #include "step.h"
+#include "weights/weights.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -110,6 +111,16 @@ static sb_status set_finish(sb_builder *builder, const sb_direct_op *op, const s
     return status;
 }
 
+static sb_status set_table(sb_builder *builder, const sb_direct_op *op, const sb_floats *table,
+                           sb_step *step) {
+    if (op->table)
+        return sb_install_table(builder, table, step);
+    if (!table->data)
+        return SB_OK;
+    return sb_complain(builder, SB_INVALID_ARGUMENT, "step %zu: %s takes no table",
+                       builder->contents.step_count, op->name);
+}
+
 static sb_status find_kernel(sb_builder *builder, const sb_direct_op *op, sb_step *step) {
     const sb_value *values = builder->contents.values;
     const sb_type type = values[step->input].type;
@@ -118,7 +129,8 @@ static sb_status find_kernel(sb_builder *builder, const sb_direct_op *op, sb_ste
         step->kernel = sb_registry_stage(op->stage, builder->isa, codes ? SB_TYPE_U8 : SB_TYPE_F32);
         return SB_OK;
     }
-    const sb_kernel_query query = {SB_STRATEGY_DIRECT, op->name, builder->isa, type, 0,
+    const char *kernel = op->kernel ? op->kernel : op->name;
+    const sb_kernel_query query = {SB_STRATEGY_DIRECT, kernel, builder->isa, type, 0,
                                    SB_MAX_VECTORS,     false};
     return sb_find_kernel(builder, &query, step);
 }
@@ -131,6 +143,8 @@ sb_status sb_builder_add_direct(sb_builder *builder, const sb_direct_spec *spec)
     const sb_direct_op *op = NULL;
     sb_status status = find_op(builder, spec->op, &op);
     if (status == SB_OK)
+        step.layer.function = op->function;
+    if (status == SB_OK)
         status = sb_connect(builder, spec->input, residual, spec->output, &step);
     if (status == SB_OK)
         status = check_types(builder, op, &step);
@@ -142,6 +156,8 @@ sb_status sb_builder_add_direct(sb_builder *builder, const sb_direct_spec *spec)
         status = op->map(builder, spec, &step);
     if (status == SB_OK)
         status = set_finish(builder, op, spec, &step);
+    if (status == SB_OK)
+        status = set_table(builder, op, &spec->table, &step);
     if (status == SB_OK)
         status = find_kernel(builder, op, &step);
     if (status == SB_OK)

@@ -116,6 +116,15 @@ static sb_status place_average(sb_builder *builder, sb_step *step) {
     return sb_place_windows(builder, (float)builder->contents.values[step->input].zero, step);
 }
 
+/* Elements in any order, where nothing is lane-blocked. */
+static sb_status place_elements(sb_builder *builder, sb_step *step) {
+    const sb_value *values = builder->contents.values;
+    if (values[step->input].view.lanes || values[step->output].view.lanes)
+        return place_pixels(builder, step);
+    sb_place_relay(builder, step);
+    return SB_OK;
+}
+
 /* The kernel takes the input's view straight to the output's. */
 static sb_status place_relay(sb_builder *builder, sb_step *step) {
     sb_place_relay(builder, step);
@@ -162,6 +171,19 @@ static const sb_direct_op OPS[] = {
      .whole = {{"channels_before", 0, SB_MAX_ELEMENTS}, {"channels_after", 0, SB_MAX_ELEMENTS}},
      .map = map_subsampled,
      .place = place_pixels},
+/* y = f(x) of float32 numbers, a row for every function; elu takes alpha. */
+#define SB_FUNCTION(word, takes_alpha)                                                             \
+    {.name = #word,                                                                                \
+     .kernel = "unary",                                                                            \
+     .function = SB_FUNCTION_##word,                                                               \
+     .real = {{takes_alpha ? "alpha" : NULL, -INFINITY}},                                          \
+     .map = map_same,                                                                              \
+     .place = place_elements},
+#include "kernels/direct/functions.def"
+#undef SB_FUNCTION
+    /* f = table[q] of codes, any function of one number; then codes or numbers as in
+     * sb_epilogue_spec. */
+    {.name = "look_up", .table = true, .map = map_same, .place = place_elements},
     /* q = rint(min(max(x * factor, -zero), top - zero)) + zero, as in sb_epilogue_spec; factor is
      * 1 / scale. */
     {.name = "quantize",

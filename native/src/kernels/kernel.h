@@ -9,6 +9,14 @@
 /* Enumerators equal sb_activation's. */
 typedef enum sb_act { SB_ACT_NONE = 0, SB_ACT_RELU, SB_ACT_LEAKY_RELU, SB_ACT_CLAMP } sb_act;
 
+/* Functions of one number that a step applies to every element. */
+typedef enum sb_function {
+#define SB_FUNCTION(name, takes_alpha) SB_FUNCTION_##name,
+#include "direct/functions.def"
+#undef SB_FUNCTION
+    SB_FUNCTION_COUNT
+} sb_function;
+
 /* C,H,W -> K,P,Q with a window of R,S (linear: H = W = R = S = P = Q = 1). */
 typedef struct sb_geometry {
     int32_t in_channels, in_height, in_width;
@@ -184,7 +192,9 @@ typedef struct sb_table_weights {
 enum { SB_NUMBERS = 4 };
 
 /* input, residual, output: the views the kernel reads and writes; the residual has the output's
- * blocks. whole, real: what a step without weights takes beside them, as its kernels say. */
+ * blocks. whole, real: what a step without weights takes beside them, as its kernels say; function:
+ * what it applies; table: of 256, what each code of the input becomes, codes (uint16_t) or float.
+ */
 typedef struct sb_layer {
     sb_geometry geometry;
     sb_view input, residual, output;
@@ -200,6 +210,8 @@ typedef struct sb_layer {
     bool whole_image; /* one window, without padding; the output is plain */
     int32_t whole[SB_NUMBERS];
     float real[SB_NUMBERS];
+    sb_function function;
+    const void *table;
 } sb_layer;
 
 /* One image, or for linear layers the whole batch. Elements are float or, for codes, uint16_t.

@@ -29,16 +29,17 @@ from signbin.ir import BATCH, AttributeValue, ConstRef
 __all__ = ["ALLOWED", "OPERATORS", "REMEDIES"]
 
 ALLOWED: Final = (
-    "Conv2d, Linear, BatchNorm1d/2d, ReLU, ReLU6, LeakyReLU, PReLU, Hardtanh, clamp, x + y, "
-    "x + per-channel parameter, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, mean over (2, 3), "
+    "Conv2d, Linear, BatchNorm1d/2d, ReLU, ReLU6, LeakyReLU, PReLU, Hardtanh, clamp, Sigmoid, "
+    "Tanh, SiLU, Hardsigmoid, Hardswish, GELU, ELU, Softplus, Mish, exp, abs, sign, 1 / x, "
+    "x + y, x + per-channel parameter, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, mean over (2, 3), "
     "flatten to [N, C*H*W], x[:, :, ::s, ::s] with zero channels padded, Dropout, Identity"
 )
 """The layers that can be captured, as people name them."""
 
 REMEDIES: Final[Mapping[str, str]] = MappingProxyType(
     dict.fromkeys(
-        ("gelu", "silu", "hardswish", "sigmoid", "hardsigmoid", "tanh", "elu", "mish", "softplus"),
-        "use ReLU, LeakyReLU, PReLU, Hardtanh or ReLU6",
+        ("selu", "celu", "glu", "log_sigmoid", "hardshrink", "softshrink", "threshold", "rrelu"),
+        "use ELU, SiLU, Sigmoid, GELU, ReLU, LeakyReLU or PReLU",
     )
     | dict.fromkeys(
         ("softmax", "log_softmax", "argmax"), "leave it out: apply it to the program's output"
@@ -58,6 +59,7 @@ REMEDIES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """What to do about operators that are asked for often; by the operator's name."""
 
+_SOFTPLUS_IS_X: Final = 17
 _USE_ANOTHER: Final = "replace it by an allowed layer"
 
 
@@ -164,6 +166,33 @@ def _given_or(call: Call, argument: str, default: float, channels: int) -> Const
 def _unary(op: str) -> NodeBuilder:
     """An elementwise operator of one value that takes nothing else, as the op of that name."""
     return lambda call: call.emit(op, (call.variable("self"),), {})
+
+
+def _function(name: str) -> NodeBuilder:
+    """A function of one number that takes nothing else."""
+    return lambda call: call.emit("unary", (call.variable("self"),), {"function": name})
+
+
+def _gelu(call: Call) -> Entry:
+    names = {"none": "gelu", "tanh": "gelu_tanh"}
+    return _function(names[call.get("approximate")])(call)
+
+
+def _elu(call: Call) -> Entry:
+    call.expect("scale", 1)
+    call.expect("input_scale", 1)
+    attributes: dict[str, AttributeValue] = {"function": "elu"}
+    if call.get("alpha") != 1:
+        attributes["alpha"] = float(call.get("alpha"))
+    return call.emit("unary", (call.variable("self"),), attributes)
+
+
+def _softplus(call: Call) -> Entry:
+    """Beyond its threshold PyTorch returns x, which from 17 on is the same float32 number."""
+    call.expect("beta", 1, "scale the layers before and after instead")
+    if call.get("threshold") < _SOFTPLUS_IS_X:
+        raise Unsupported(f"threshold={call.get('threshold')}", f"use {_SOFTPLUS_IS_X} or more")
+    return _function("softplus")(call)
 
 
 def _leaky_relu(call: Call) -> Entry:
@@ -382,6 +411,18 @@ _ROWS: Final[tuple[tuple[NodeBuilder, tuple[str, ...]], ...]] = (
     (_hardtanh, ("hardtanh.default",)),
     (_relu6, ("relu6.default",)),
     (_clamp, ("clamp.default", "clamp_min.default", "clamp_max.default")),
+    *(
+        (_function(name), (f"{operator}.default",))
+        for name, operator in {
+            **{name: name for name in ("abs", "exp", "mish", "reciprocal")},
+            **{name: name for name in ("sigmoid", "sign", "silu", "tanh")},
+            "hard_sigmoid": "hardsigmoid",
+            "hard_swish": "hardswish",
+        }.items()
+    ),
+    (_gelu, ("gelu.default",)),
+    (_elu, ("elu.default",)),
+    (_softplus, ("softplus.default",)),
     (_add, ("add.Tensor", "add.Scalar")),
     (_max_pool2d, ("max_pool2d.default", "max_pool2d_with_indices.default")),
     (_avg_pool2d, ("avg_pool2d.default",)),

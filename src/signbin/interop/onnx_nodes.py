@@ -7,6 +7,7 @@ results before it and constants get names with a slash, which no IR name contain
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -159,6 +160,57 @@ def _prelu(step: _Step) -> None:
     step.add("PRelu", [step.source, step.per_channel("slope")])
 
 
+def _function(operator: str, **attributes: Any) -> Callable[[_Step], str]:
+    """A function that is one operator of ONNX."""
+    return lambda step: step.add(operator, [step.source], **attributes)
+
+
+def _gelu(step: _Step) -> None:
+    """x * ((1 + Erf(x / sqrt 2)) / 2)."""
+    scaled = step.add("Mul", [step.source, step.scalar("root", math.sqrt(0.5))], "scaled")
+    _half_and_half(step, step.add("Erf", [scaled], "erf"))
+
+
+def _gelu_tanh(step: _Step) -> None:
+    """x * ((1 + Tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2)."""
+    square = step.add("Mul", [step.source, step.source], "square")
+    slope = step.add("Mul", [square, step.scalar("cubic", 0.044715)], "slope")
+    grown = step.add("Add", [slope, step.scalar("one", 1.0)], "grown")
+    product = step.add("Mul", [step.source, grown], "product")
+    scaled = step.add("Mul", [product, step.scalar("root", math.sqrt(2 / math.pi))], "scaled")
+    _half_and_half(step, step.add("Tanh", [scaled], "tanh"))
+
+
+def _half_and_half(step: _Step, value: str) -> None:
+    """x * (value / 2 + 1 / 2)."""
+    half = step.scalar("half", 0.5)
+    gate = step.add("Add", [step.add("Mul", [value, half], "halved"), half], "gate")
+    step.add("Mul", [step.source, gate])
+
+
+def _mish(step: _Step) -> None:
+    gate = step.add("Tanh", [step.add("Softplus", [step.source], "softplus")], "gate")
+    step.add("Mul", [step.source, gate])
+
+
+_FUNCTIONS: Final[Mapping[str, Callable[[_Step], object]]] = {
+    "abs": _function("Abs"),
+    "elu": lambda step: step.add("Elu", [step.source], alpha=step.attributes["alpha"]),
+    "exp": _function("Exp"),
+    "gelu": _gelu,
+    "gelu_tanh": _gelu_tanh,
+    "hard_sigmoid": _function("HardSigmoid", alpha=1 / 6, beta=0.5),
+    "hard_swish": _function("HardSwish"),
+    "mish": _mish,
+    "reciprocal": _function("Reciprocal"),
+    "sigmoid": _function("Sigmoid"),
+    "sign": _function("Sign"),
+    "silu": lambda step: step.add("Mul", [step.source, step.add("Sigmoid", [step.source], "gate")]),
+    "softplus": _function("Softplus"),
+    "tanh": _function("Tanh"),
+}
+
+
 def _max_pool2d(step: _Step) -> None:
     dilations = list(step.attributes["dilation"])
     step.add("MaxPool", [step.source], dilations=dilations, **_window(step))
@@ -208,6 +260,7 @@ WRITERS: Final[Mapping[str, Callable[[_Step], object]]] = MappingProxyType(
         ),
         "prelu": _prelu,
         "clamp": lambda step: step.clip(step.source),
+        "unary": lambda step: _FUNCTIONS[step.attributes["function"]](step),
         "add": lambda step: step.add("Add", list(step.node.inputs)),
         "channel_bias": lambda step: step.add("Add", [step.source, step.per_channel("bias")]),
         "max_pool2d": _max_pool2d,

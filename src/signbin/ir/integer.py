@@ -28,6 +28,7 @@ __all__ = [
     "max_pool2d",
     "quantize",
     "subsample_pad",
+    "unary",
 ]
 
 _EXACT_IN_FLOAT32: Final = 2**24
@@ -90,6 +91,12 @@ def quantize(_arguments: Arguments, constants: Requantization | None, inputs: In
     """x in place of fl(A): the product with the inverse scale, rounded to a code."""
     assert constants is not None
     return constants.finish(cast(Steps, inputs[0]))
+
+
+def unary(_arguments: Arguments, constants: Requantization | None, inputs: Inputs) -> Held:
+    """Every code looked up in the table of the node's numbers."""
+    assert constants is not None
+    return constants.looked_up(_codes(inputs[0]))
 
 
 def dequantize(arguments: Arguments, constants: Requantization | None, inputs: Inputs) -> Held:

@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import Final
 
 from signbin.ir import integer, properties, reference, shape_rules
+from signbin.ir.functions import FUNCTIONS
 from signbin.ir.graph import AttributeValue, Graph, Node, TensorType
 from signbin.ir.schema import MAX_WINDOW, Arguments, Attribute, AttributeKind, Op, TypeRule
 from signbin.spec import ActivationKind
@@ -160,6 +161,22 @@ _ROWS: Final = (
         on_codes=_CHAIN,
         identity=properties.unbounded,
         rectifies=properties.bounded_by_zero,
+    ),
+    Op(
+        "unary",
+        "y = function(x), element by element",
+        {
+            "function": Attribute(AttributeKind.WORD, words=tuple(FUNCTIONS)),
+            "alpha": Attribute(AttributeKind.FLOAT, 1.0),
+        },
+        shape_rules.unary,
+        reference.unary,
+        TypeRule.REQUANTIZED,
+        integer.unary,
+        on_codes="f = fl(function((q - z) s_in) / s_out), looked up by q, then the code of f",
+        rectifies=properties.function_rectifies,
+        keeps_sign=True,
+        looked_up=True,
     ),
     Op(
         "add",

@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from signbin.ir.functions import FUNCTIONS
 from signbin.ir.schema import Arguments
 from signbin.spec import IntegerWeight, LowBitWeight
 
@@ -19,6 +20,7 @@ __all__ = [
     "always",
     "bounded_by_zero",
     "ends_rectified",
+    "function_rectifies",
     "keeps_every_pixel",
     "keeps_shape",
     "pixels_of_image",
@@ -75,6 +77,11 @@ def keeps_every_pixel(arguments: Arguments) -> bool:
 def bounded_by_zero(arguments: Arguments) -> bool:
     """A lower bound of zero or above."""
     return arguments.real("low") >= 0
+
+
+def function_rectifies(arguments: Arguments) -> bool:
+    """A function without values below zero."""
+    return FUNCTIONS[arguments.word("function")].never_negative
 
 
 def ends_rectified(arguments: Arguments) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from signbin.ir import windows
+from signbin.ir.functions import FUNCTIONS
 from signbin.ir.schema import Arguments, Array
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "prelu",
     "relu",
     "subsample_pad",
+    "unary",
 ]
 
 
@@ -107,6 +109,11 @@ def flatten(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
 def subsample_pad(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
     """Every stride-th pixel; channels of zeros before and after (option-A shortcut)."""
     return windows.subsampled(arguments, inputs[0], 0)
+
+
+def unary(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
+    """y = function(x), element by element."""
+    return FUNCTIONS[arguments.word("function")].value(inputs[0], arguments.real("alpha"))
 
 
 def _epilogue(arguments: Arguments, total: Array, inputs: tuple[Array, ...]) -> Array:

@@ -34,6 +34,8 @@ class Requantization:
     fl rounds a whole number to the nearest float32, half to even. Arrays are float32 of shape
     (K,), K the output channels, and single numbers are float32 values; ``bias`` is zeros where the
     node states none. Averages use fl(S) / fl(taps) in place of fl(A), quantize the number itself.
+    Of a function of one number there is only f = table[q], for every code q of the input, and the
+    code of f.
     """
 
     scale: NDArray[np.float32]
@@ -48,6 +50,7 @@ class Requantization:
     post_bias: NDArray[np.float32] | None = None
     input_zero: int = 0
     output: ActivationSpec | None = None
+    table: NDArray[np.float32] | None = None
 
     def finish(
         self,
@@ -69,6 +72,12 @@ class Requantization:
         f = self._activated(f)
         if self.post_bias is not None:
             f = f + _column(self.post_bias, sums)
+        return f if self.output is None else self.output.encoded(f)
+
+    def looked_up(self, codes: NDArray[np.uint8]) -> Held:
+        """table[q] of every code q, as codes or numbers."""
+        assert self.table is not None
+        f = self.table[codes]
         return f if self.output is None else self.output.encoded(f)
 
     def _activated(self, f: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -9,6 +9,10 @@ f32), w the scale and w' the offset of a weight:
     scale = s_in * w[k] / s_out        offset    = s_in * w'[k] / s_out     low  = low / s_out
     bias  = bias[k] / s_out            post_bias = post_bias[k] / s_out     high = high / s_out
     residual_scale = s_res / s_out
+
+A function of one number has a table in place of all these, for q = 0 .. top of the input:
+
+    table[q] = function((q - zero) * s_in) / s_out
 """
 
 from __future__ import annotations
@@ -49,6 +53,8 @@ def requantization_of(arguments: Arguments, channels: int | None = None) -> Requ
         raise arguments.refusal(
             "requantisation", value=str(arguments.node.type), allowed="a node that changes codes"
         )
+    if OPS[arguments.node.op].looked_up:
+        return _of_table(arguments)
     source, result = arguments.inputs[0].quantization, arguments.node.type.quantization
     residual = arguments.inputs[1].quantization if len(arguments.inputs) > 1 else None
     scale_in = 1.0 if source is None else source.scale
@@ -67,6 +73,22 @@ def requantization_of(arguments: Arguments, channels: int | None = None) -> Requ
             output=result,
             **_activation(arguments, channels, unit),
         )
+    _expect_finite(arguments, made)
+    return made
+
+
+def _of_table(arguments: Arguments) -> Requantization:
+    """The op's reference at every number that a code of the input stands for."""
+    source, result = arguments.inputs[0].quantization, arguments.node.type.quantization
+    reference = OPS[arguments.node.op].reference
+    assert source is not None
+    assert reference is not None
+    steps = np.arange(source.top + 1, dtype=np.float64) - source.zero_point
+    with np.errstate(all="ignore"):
+        values = reference(arguments, (steps * source.scale,))
+        table = np.asarray(values / (1.0 if result is None else result.scale)).astype(np.float32)
+    one, none = np.ones(1, np.float32), np.zeros(1, np.float32)
+    made = Requantization(one, none, input_zero=source.zero_point, output=result, table=table)
     _expect_finite(arguments, made)
     return made
 
@@ -122,7 +144,7 @@ def _activation(arguments: Arguments, channels: int, unit: float) -> dict[str, A
 
 
 def _expect_finite(arguments: Arguments, made: Requantization) -> None:
-    for name in ("scale", "bias", "offset", "residual_scale", "post_bias"):
+    for name in ("scale", "bias", "offset", "residual_scale", "post_bias", "table"):
         numbers = getattr(made, name)
         if numbers is not None and not np.all(np.isfinite(numbers)):
             raise arguments.refusal(

@@ -106,6 +106,8 @@ class Op:
     goes in; None: never. keeps_sign: nothing below zero comes out where nothing below zero goes
     in. terms: how many codes one sum adds, each as often as its weight says; None: one.
     pads_with_least: padding of its windows counts as the least number or code, not as zero.
+    looked_up: every element is a function of one number, so that on codes its reference makes a
+    table of all results.
     """
 
     name: str
@@ -123,6 +125,7 @@ class Op:
     keeps_sign: bool = False
     terms: Callable[[Arguments], int] | None = None
     pads_with_least: bool = False
+    looked_up: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))

@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from signbin.ir.functions import FUNCTIONS
 from signbin.ir.graph import BATCH
 from signbin.ir.schema import MAX_ELEMENTS, Arguments, Shape
 
@@ -28,6 +29,7 @@ __all__ = [
     "per_channel",
     "per_filter",
     "subsample_pad",
+    "unary",
     "weight_of_conv2d",
     "weight_of_linear",
 ]
@@ -151,6 +153,17 @@ def subsample_pad(arguments: Arguments) -> Shape:
         )
     )
     return (BATCH, channels, *extents)
+
+
+def unary(arguments: Arguments) -> Shape:
+    """The shape of the input; alpha is stated only where the function takes it."""
+    function = arguments.word("function")
+    if "alpha" in arguments.node.attributes and not FUNCTIONS[function].takes_alpha:
+        takers = ", ".join(name for name, row in FUNCTIONS.items() if row.takes_alpha)
+        raise arguments.refusal(
+            "attribute alpha", value=function, allowed=f"only with function {takers}"
+        )
+    return arguments.inputs[0].shape
 
 
 def _pooled(arguments: Arguments, dilation: tuple[int, int]) -> Shape:

@@ -109,6 +109,7 @@ class Builder:
         epilogue: Epilogue | None = ...,
         whole: Sequence[int] = ...,
         real: Sequence[float] = ...,
+        table: NDArray[np.float32] | None = ...,
     ) -> None: ...
     def finish(self) -> Program: ...
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from signbin.errors import ExecutionError
 from signbin.ir import OPS, Graph, Node, Requantization, TensorType, requantization, resolve
+from signbin.ir.functions import FUNCTIONS
 from signbin.ir.graph import ConstRef
 from signbin.ir.schema import TypeRule
 from signbin.layout import (
@@ -257,6 +258,16 @@ def _elementwise(step: _Step) -> None:
     step.add("elementwise", scale=step.scale(), epilogue=step.epilogue())
 
 
+def _unary(step: _Step) -> None:
+    """Under the function's own name; on codes by a table."""
+    if step.given is not None:
+        step.add("look_up", table=requantization(step.graph, step.node).table)
+        return
+    function = step.attributes["function"]
+    takes_alpha = FUNCTIONS[function].takes_alpha
+    step.add(function, real=(step.attributes["alpha"],) if takes_alpha else ())
+
+
 def _global_avg_pool(step: _Step) -> None:
     _, height, width = _image_shape(step.graph.type_of(step.node.inputs[0]))
     step.add("avg_pool2d", (height, width, *_POINT[2:]), scale=step.scale(), whole=(1,))
@@ -293,6 +304,7 @@ _STEPS: Final[Mapping[str, Callable[[_Step], None]]] = {
     "linear": _linear,
     "batch_norm": _batch_norm,
     **dict.fromkeys(("relu", "leaky_relu", "prelu", "clamp", "add", "channel_bias"), _elementwise),
+    "unary": _unary,
     "global_avg_pool": _global_avg_pool,
     "quantize": _quantize,
     "dequantize": _dequantize,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from signbin.centre_crop import MOST_PIXELS, centre_crop, open_photograph
 from signbin.errors import ExecutionError, FormatError
 from signbin.spec import Preprocessing
 
@@ -22,11 +24,9 @@ _PIXEL_MAX = 255.0
 def load_image(path: str | os.PathLike[str], preprocessing: Preprocessing) -> NDArray[np.float32]:
     """(C, H, W) float32: decode, resize, crop the centre, scale to [0, 1], normalise.
 
-    Resizing is bilinear (with Pillow's antialiasing when shrinking): the shorter side to
-    ``preprocessing.resize``, the longer in proportion (rounded down), then the centre is cut out;
-    without ``resize`` straight to (height, width). Transparency is dropped, 16-bit grey is scaled
-    to 8 bits. FormatError for a file that is no image, FileNotFoundError for none at all,
-    ExecutionError where Pillow is missing.
+    Resized and cut as :func:`signbin.centre_crop.centre_crop` says. Transparency is dropped, 16-bit
+    grey is scaled to 8 bits. FormatError for a file that is no image or has too many pixels,
+    FileNotFoundError for none at all, ExecutionError where Pillow is missing.
     """
     try:
         from PIL import Image as pillow  # noqa: PLC0415, N813 - an extra, loaded on first use
@@ -34,19 +34,20 @@ def load_image(path: str | os.PathLike[str], preprocessing: Preprocessing) -> ND
         raise ExecutionError(
             "image files need Pillow", remedy="pip install 'signbin[cli]', or pass .npy arrays"
         ) from error
+    bombs = (pillow.DecompressionBombError, pillow.DecompressionBombWarning)
     try:
-        with pillow.open(path) as image:
-            decoded = _decoded(image, preprocessing.channels)
+        with open_photograph(Path(path)) as image:
+            fitted = centre_crop(_decoded(image, preprocessing.channels), preprocessing)
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, *bombs) as error:
         raise FormatError(
             "image file",
             value=str(path),
             reason=str(error),
-            allowed="an image that Pillow can read",
+            allowed=f"an image that Pillow can read, of at most {MOST_PIXELS} pixels",
         ) from error
-    pixels = np.asarray(_fitted(decoded, preprocessing), np.float32) / np.float32(_PIXEL_MAX)
+    pixels = np.asarray(fitted, np.float32) / np.float32(_PIXEL_MAX)
     planes = pixels.reshape(preprocessing.height, preprocessing.width, preprocessing.channels)
     mean = np.asarray(preprocessing.mean, np.float32)
     std = np.asarray(preprocessing.std, np.float32)
@@ -60,20 +61,3 @@ def _decoded(image: Image, channels: int) -> Image:
 
         image = pillow.fromarray((wide >> 8).astype(np.uint8))
     return image.convert("L" if channels == 1 else "RGB")
-
-
-def _fitted(image: Image, preprocessing: Preprocessing) -> Image:
-    from PIL.Image import Resampling  # noqa: PLC0415
-
-    width, height = preprocessing.width, preprocessing.height
-    if preprocessing.resize is None:
-        return image.resize((width, height), Resampling.BILINEAR)
-    shorter = min(image.size)
-    scaled = (
-        max(image.width * preprocessing.resize // shorter, preprocessing.resize),
-        max(image.height * preprocessing.resize // shorter, preprocessing.resize),
-    )
-    resized = image.resize(scaled, Resampling.BILINEAR)
-    left = (resized.width - width) // 2
-    top = (resized.height - height) // 2
-    return resized.crop((left, top, left + width, top + height))

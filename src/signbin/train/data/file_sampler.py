@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from signbin.spec import Preprocessing
 from signbin.train.data.batches import Batch, Placement, SamplerOptions, Shuffle, normalized
 from signbin.train.data.image_files import ImageFiles
-from signbin.train.data.transforms import centre_crop, jittered, pixels_of, random_resized_crop
+from signbin.train.data.transforms import jittered, pixels_of, random_resized_crop
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -86,11 +86,11 @@ class FileSampler:
 
     def _load(self, epoch: int, place: int, index: int) -> NDArray[np.uint8]:
         random = np.random.default_rng([self._options.seed, epoch, _PER_IMAGE, place])
-        image: Image = self._files.read(index)
+        image: Image
         if self._options.random_crop:
-            image = random_resized_crop(image, self._preprocessing, random)
+            image = random_resized_crop(self._files.read(index), self._preprocessing, random)
         else:
-            image = centre_crop(image, self._preprocessing)
+            image = self._files.read_centre(index, self._preprocessing)
         mirrored = self._options.flip and random.integers(0, 1, endpoint=True) == 1
         if self._options.jitter:
             image = jittered(image, self._options.jitter, random)
@@ -104,7 +104,7 @@ def decoded(
     """All files in their order, as for testing, in batches of ``size``; the last may be smaller."""
 
     def load(index: int) -> NDArray[np.uint8]:
-        return pixels_of(centre_crop(files.read(index), preprocessing))
+        return pixels_of(files.read_centre(index, preprocessing))
 
     images = read_ahead(load, range(len(files)), workers, _BATCHES_AHEAD * size)
     for first in range(0, len(files), size):

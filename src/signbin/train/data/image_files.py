@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from signbin.centre_crop import MOST_PIXELS, centre_crop, open_photograph
 from signbin.errors import FormatError, SpecError
+from signbin.spec import Preprocessing
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -49,6 +51,13 @@ class ImageFiles:
         """One photograph, decoded, RGB; FormatError, naming the file, where it is damaged."""
         return open_image(self.root / self.names[index])
 
+    def read_centre(self, index: int, preprocessing: Preprocessing) -> Image:
+        """One photograph, cut as :func:`centre_crop` says; FormatError as for :meth:`read`."""
+        try:
+            return centre_crop(self.read(index), preprocessing)
+        except ValueError as error:
+            raise _unusable(self.root / self.names[index], error) from error
+
     def fingerprint(self) -> bytes:
         """Hash of names, sizes and labels: not of the pixels, which would take hours to read."""
         listing = repr((self.names, self.sizes, self.labels.tolist()))
@@ -63,14 +72,19 @@ def open_image(path: Path) -> Image:
         raise SpecError(
             "reading images needs Pillow", remedy="pip install 'signbin[cli]'"
         ) from error
+    bombs = (Image.DecompressionBombError, Image.DecompressionBombWarning)
     try:
-        with Image.open(path) as image:
+        with open_photograph(path) as image:
             if image.mode.startswith(("I", "F")):
                 raise ValueError(f"pixels of mode {image.mode}, more than 8 bits")
             return image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise FormatError(
-            f"image {path} cannot be used: {error}",
-            allowed="a complete image of 8 bits a channel",
-            remedy="replace the file, or remove it",
-        ) from error
+    except (OSError, ValueError, SyntaxError, *bombs) as error:
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> FormatError:
+    return FormatError(
+        f"image {path} cannot be used: {error}",
+        allowed=f"a complete image of 8 bits a channel, of at most {MOST_PIXELS} pixels",
+        remedy="replace the file, or remove it",
+    )

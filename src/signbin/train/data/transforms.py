@@ -13,7 +13,7 @@ from signbin.spec import Preprocessing
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["centre_crop", "jittered", "pixels_of", "random_resized_crop"]
+__all__ = ["jittered", "pixels_of", "random_resized_crop"]
 
 Pixels = NDArray[np.uint8]
 
@@ -25,23 +25,6 @@ _TRIALS: Final = 10
 def pixels_of(image: Image) -> Pixels:
     """An RGB image as uint8 (3, H, W)."""
     return np.asarray(image, np.uint8).transpose(2, 0, 1)
-
-
-def centre_crop(image: Image, preprocessing: Preprocessing) -> Image:
-    """Shorter side resized to ``preprocessing.resize`` (bilinear), then the centre cropped.
-
-    What the runtime does to an image file; without ``resize``, straight to the network's size.
-    """
-    from PIL import Image as Module  # noqa: PLC0415 - only image files need Pillow
-
-    size = (preprocessing.width, preprocessing.height)
-    if preprocessing.resize is None:
-        return image.resize(size, Module.Resampling.BILINEAR)
-    resize, shorter = preprocessing.resize, min(image.size)
-    width, height = (max(side * resize // shorter, resize) for side in image.size)
-    resized = image.resize((width, height), Module.Resampling.BILINEAR)
-    left, top = (width - size[0]) // 2, (height - size[1]) // 2
-    return resized.crop((left, top, left + size[0], top + size[1]))
 
 
 def random_resized_crop(

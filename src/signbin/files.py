@@ -14,6 +14,7 @@ from typing import Final
 __all__ = [
     "MOST_SETTINGS_BYTES",
     "MOST_TEXT_BYTES",
+    "expect_regular",
     "read_bytes",
     "read_text",
     "write_bytes",
@@ -41,6 +42,12 @@ def read_bytes(path: Path, most: int) -> bytes:
         if content is None or len(content) > most:
             raise OSError(errno.EFBIG, f"is larger than a file of at most {most} bytes", str(path))
         return content
+
+
+def expect_regular(path: Path) -> None:
+    """OSError for anything but a file: opening a pipe would wait for its writer."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "is not a regular file", str(path))
 
 
 def read_text(path: Path, most: int = MOST_TEXT_BYTES) -> str:

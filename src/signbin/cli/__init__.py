@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         build_app()(args=given, prog_name="signbin", obj=given)
     except SignbinError as error:
+        sys.stderr.writelines(getattr(error, "__notes__", ()))
         _fail(str(error))
     except ModuleNotFoundError as error:
         extra = _EXTRA_OF.get((error.name or "").partition(".")[0])

@@ -200,10 +200,13 @@ def _order(value: object) -> tuple[tuple[int, ...], ...]:
     rows = _sequence(value, "order")
     if not rows:
         raise PlanError("order of a plan", value=value, allowed="at least one row, or no order")
-    return tuple(
+    read = tuple(
         tuple(_integer(number, "order", _LARGEST_PARAMETER) for number in _sequence(row, "order"))
         for row in rows
     )
+    if not all(read):
+        raise PlanError("row of the order of a plan", value=[], allowed="at least one filter")
+    return read
 
 
 def _members(document: object, what: str, keys: tuple[str, ...]) -> Mapping[str, Any]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from signbin.arrays import open_array
+from signbin.arrays import open_array, read_archive
 from signbin.errors import ExecutionError, FormatError
 from signbin.ir import Value
 from signbin.runtime.images import load_image
@@ -21,11 +19,6 @@ from signbin.spec import IMAGE_SUFFIXES, Preprocessing
 __all__ = ["Samples", "read_inputs", "read_samples"]
 
 _SUFFIXES: Final = (".npy", *IMAGE_SUFFIXES)
-_MOST_ARCHIVE_BYTES: Final = 4 * 1024**3
-_UNREADABLE: Final = (
-    *(OSError, ValueError, EOFError, KeyError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error),
-)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -87,17 +80,10 @@ def _files(folder: Path) -> list[Path]:
 
 def _read_archive(path: Path, expected: Value) -> Samples:
     try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > _MOST_ARCHIVE_BYTES:
-            raise FormatError(
-                f"arrays of {path}", value=size, allowed=f"at most {_MOST_ARCHIVE_BYTES} bytes"
-            )
-        with np.load(path, allow_pickle=False) as arrays:
-            found = {name: np.asarray(arrays[name]) for name in arrays.files}
+        found = read_archive(path)
     except FileNotFoundError:
         raise
-    except _UNREADABLE as error:
+    except OSError as error:
         raise FormatError(f"{path} is not a .npz file", reason=str(error)) from error
     labels = found.pop("labels", None)
     if len(found) != 1:

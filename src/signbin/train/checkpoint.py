@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -13,15 +14,17 @@ import torch
 from signbin.errors import ExecutionError, FormatError
 from signbin.files import write_bytes
 
-__all__ = ["read_checkpoint", "write_checkpoint"]
+__all__ = ["DAMAGE", "read_checkpoint", "write_checkpoint"]
 
 _VERSION: Final = 2
 _ZIP: Final = b"PK\x03\x04"
 # What torch's restricted unpickler and zip reader raise on bytes that nobody wrote.
-_DAMAGE: Final = (
+DAMAGE: Final = (
     *(OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError),
-    *(AttributeError, IndexError, KeyError, TypeError),
+    *(AttributeError, IndexError, KeyError, TypeError, OverflowError, MemoryError),
+    *(AssertionError, struct.error),
 )
+"""What torch.load raises on bytes that nobody wrote."""
 _KEYS: Final = frozenset(
     {
         *("version", "seed", "model", "average", "optimizer", "sampler", "rng", "metrics"),
@@ -53,6 +56,10 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
         ) from error
 
 
+def _is_ours(version: object) -> bool:
+    return type(version) is int and version == _VERSION
+
+
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read what :func:`write_checkpoint` wrote, onto the CPU; never runs code from the file.
 
@@ -66,11 +73,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise FormatError("no checkpoint", value=str(path)) from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise FormatError(
             "damaged checkpoint", value=str(path), remedy="delete it to train this seed again"
         ) from error
-    if not isinstance(state, dict) or set(state) != _KEYS or state["version"] != _VERSION:
+    if not isinstance(state, dict) or set(state) != _KEYS or not _is_ours(state["version"]):
         raise FormatError(
             "not a checkpoint of a training run",
             value=str(path),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from signbin.errors import FormatError, SpecError
+from signbin.train.checkpoint import DAMAGE
 from signbin.train.config import TeacherConfig, TeacherMode, TrainConfig
 from signbin.train.data import Dataset
 from signbin.train.folder import RunFolder
@@ -82,10 +82,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         document = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        *(OSError, SafetensorError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError),
-        *(AttributeError, IndexError, KeyError, TypeError),
-    ) as error:
+    except (SafetensorError, *DAMAGE) as error:
         raise FormatError(
             "weights that cannot be read",
             value=str(path),

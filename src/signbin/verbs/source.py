@@ -9,6 +9,7 @@ import dataclasses
 import importlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_SAMPLES", "ModelCard", "Source", "load_source", "read_calibration"]
 
+_OURS: Final = (
+    *(__file__, importlib.__file__),
+    *("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>"),
+)
 MOST_SAMPLES: Final = 256
 """Of a data set, evenly spaced, that calibration looks at where nothing else is said."""
 
@@ -91,7 +96,10 @@ def _source_from_packed(path: Path) -> Source:
 def _source_from_factory(source: str) -> Source:
     module_name, _, factory_name = source.rpartition(":")
     factory = _factory(module_name, factory_name, source)
-    made = factory()
+    try:
+        made = factory()
+    except Exception as error:  # whatever their code raises
+        raise _their_error(error, source) from error
     import torch  # noqa: PLC0415
 
     if (
@@ -110,6 +118,21 @@ def _source_from_factory(source: str) -> Source:
     return Source(factory_name, made[0], made[1], card)
 
 
+def _their_error(error: Exception, source: str) -> SpecError:
+    """Our sentence, with their traceback as its note: from the first line that is theirs."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename in _OURS:
+        frames = frames.tb_next
+    raised = SpecError(
+        "model source, whose own code failed",
+        value=source,
+        reason=f"{type(error).__name__}: {error}",
+        remedy="mend it there",
+    )
+    raised.add_note("".join(traceback.format_exception(type(error), error, frames)))
+    return raised
+
+
 def _factory(module_name: str, factory_name: str, source: str) -> Callable[[], object]:
     remedy = "write package.module:factory or path/to/file.py:factory"
     try:
@@ -124,6 +147,8 @@ def _factory(module_name: str, factory_name: str, source: str) -> Callable[[], o
             module = importlib.import_module(module_name)
     except (ImportError, OSError, SyntaxError) as error:
         raise SpecError("model source", value=source, reason=str(error), remedy=remedy) from error
+    except Exception as error:  # whatever their code raises
+        raise _their_error(error, source) from error
     factory = getattr(module, factory_name, None)
     if not callable(factory):
         raise SpecError(

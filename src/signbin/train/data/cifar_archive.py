@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import lzma
 import pickle
+import struct
 import tarfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +29,11 @@ __all__ = ["CIFAR10", "CIFAR100", "CIFAR_SHAPE", "Archive", "CifarFormat", "find
 CIFAR_SHAPE: Final = (3, 32, 32)
 _PIXELS: Final = 3 * 32 * 32
 _LARGEST_BATCH: Final = 256 * 1024 * 1024
+# What tarfile and the packers under it raise on bytes that nobody wrote.
+_DAMAGE: Final = (
+    *(OSError, EOFError, ValueError, TypeError, OverflowError, MemoryError),
+    *(tarfile.TarError, struct.error, zlib.error, lzma.LZMAError),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +115,7 @@ class _Tar:
                     stream = archive.extractfile(member) if name in wanted else None
                     if stream is not None and member.size <= _LARGEST_BATCH:
                         contents[name] = stream.read()
-        except (OSError, EOFError, tarfile.TarError) as error:
+        except _DAMAGE as error:
             raise FormatError(f"damaged archive {path}", reason=str(error)) from error
         return cls(path, contents)
 

@@ -1,6 +1,10 @@
 """Files appear whole or not at all."""
 
 import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -51,3 +55,57 @@ def test_a_failure_names_the_file_that_was_asked_for(tmp_path: Path):
             write_bytes(path, b"")
         assert failure.value.filename == str(path)
         assert ".part" not in str(failure.value)
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path):
+    path = tmp_path / "file"
+    killed = (
+        "import os, sys, signal\n"
+        "from pathlib import Path\n"
+        "from signbin import files\n"
+        "os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "files.write_bytes(Path(sys.argv[1]), b'half')\n"
+    )
+    for _ in range(2):
+        found = subprocess.run([sys.executable, "-c", killed, path], timeout=60, check=False)
+        assert found.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 1
+    others = [tmp_path / ".file.part", tmp_path / ".other.0123456789abcdef.part"]
+    for other in others:
+        other.write_bytes(b"not ours")
+    write_bytes(path, b"whole")
+    assert set(tmp_path.iterdir()) == {path, *others}
+
+
+def test_a_writer_at_work_is_left_alone(tmp_path: Path):
+    path = tmp_path / "file"
+    replace, seen = os.replace, []
+
+    def slow(source, target):
+        os.replace = replace
+        write_bytes(path, b"another's")
+        seen.append(Path(source).read_bytes())
+        replace(source, target)
+
+    os.replace = slow
+    try:
+        write_bytes(path, b"first to begin")
+    finally:
+        os.replace = replace
+    assert seen == [b"first to begin"]
+    assert path.read_bytes() == b"first to begin"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_many_writers_of_one_file_do_not_disturb_one_another(tmp_path: Path):
+    path = tmp_path / "file"
+    contents = [bytes([number]) * 4096 for number in range(8)]
+
+    def write(content: bytes) -> None:
+        for _ in range(20):
+            write_bytes(path, content)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, contents))
+    assert path.read_bytes() in contents
+    assert list(tmp_path.iterdir()) == [path]

@@ -55,8 +55,8 @@ def open_array(path: Path) -> NDArray[Any]:
 def read_archive(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of a .npz file by name, read-only; none claims more than the archive unpacks to.
 
-    FormatError where it is no .npz file of numbers or unpacks to more than 4 GiB, OSError where there
-    is no file.
+    FormatError where it is no .npz file of numbers or unpacks to more than 4 GiB, OSError where
+    there is no file.
     """
     expect_regular(path)
     try:

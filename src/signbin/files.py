@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 __all__ = [
     "MOST_SETTINGS_BYTES",
@@ -75,27 +77,63 @@ def write_whole(contents: Mapping[Path, bytes]) -> None:
     """Write every file: all temporary files first, flushed to the disk, then os.replace.
 
     A reader sees an old file or a new one, never a part; no target changes before the last
-    temporary file is complete. New files get the permissions the umask gives.
+    temporary file is complete. New files get the permissions the umask gives. Temporary files of
+    writers that were killed are removed; those of writers at work are locked, and stay.
 
     Raises OSError that names the target (a missing or read-only folder, a full disk) or
     ValueError (a path that is none); the temporary files are then gone.
     """
-    ready = {path.with_name(f".{path.name}.{secrets.token_hex(8)}.part"): path for path in contents}
-    try:
-        for temporary, path in ready.items():
-            with _naming(path), temporary.open("xb") as stream:
-                stream.write(contents[path])
-                stream.flush()
-                os.fsync(stream.fileno())
-        for temporary, path in ready.items():
-            with _naming(path):
-                os.replace(temporary, path)
-    finally:
-        for temporary in ready:
-            with contextlib.suppress(OSError, ValueError):
-                temporary.unlink()
+    ready: dict[Path, Path] = {}
+    with contextlib.ExitStack() as held:  # locks last until the files have their names
+        try:
+            for path, content in contents.items():
+                with _naming(path):
+                    _remove_leftovers(path)
+                    stream = held.enter_context(_temporary_file(path))
+                    ready[Path(stream.name)] = path
+                    stream.write(content)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+            for temporary, path in ready.items():
+                with _naming(path):
+                    os.replace(temporary, path)
+        finally:
+            for temporary in ready:
+                with contextlib.suppress(OSError, ValueError):
+                    temporary.unlink()
     for folder in {path.parent for path in contents}:
         _sync_folder(folder)
+
+
+def _temporary_file(path: Path) -> BinaryIO:
+    """A new file beside ``path``, locked."""
+    while True:
+        stream = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part").open("xb")
+        with contextlib.suppress(OSError):  # some file systems have no locks: nobody removes then
+            if not _lock(stream.fileno()) or not os.fstat(stream.fileno()).st_nlink:
+                stream.close()  # another writer took it for a leftover before it was locked
+                continue
+        return stream
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove temporary files of ``path`` that nobody holds a lock on."""
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{16}}\.part")
+    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            if pattern.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                with contextlib.suppress(OSError), open(entry.path, "rb") as stream:
+                    if _lock(stream.fileno()):
+                        os.unlink(entry.path)
+
+
+def _lock(descriptor: int) -> bool:
+    """Whether the file is locked now, as long as it is open; OSError where none can be."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

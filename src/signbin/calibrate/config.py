@@ -53,10 +53,13 @@ class QuantizedActivations:
             raise SpecError(
                 "calibration percentile", value=self.percentile, allowed="above 0, at most 100"
             )
-        if not isinstance(self.samples, np.ndarray) or self.samples.dtype != np.float32:
+        masked = isinstance(self.samples, np.ma.MaskedArray)
+        if masked or not isinstance(self.samples, np.ndarray) or self.samples.dtype != np.float32:
             raise SpecError(
                 "calibration samples",
-                value=str(getattr(self.samples, "dtype", type(self.samples).__name__)),
+                value="a masked array"
+                if masked
+                else str(getattr(self.samples, "dtype", type(self.samples).__name__)),
                 allowed="a numpy array of float32",
                 remedy="prepare them as the network's inputs",
             )

@@ -25,7 +25,7 @@ def read_training(folder: Path) -> ReportedRun:
     What the files leave out stays None or empty. FormatError where the folder holds no finished
     run, or a file of it is damaged.
     """
-    path = folder / "summary.json"
+    path = _within(folder, folder / "summary.json")
     if not path.is_file():
         allowed = "a folder with summary.json, as signbin train leaves it"
         raise FormatError("no finished run", value=str(folder), allowed=allowed, remedy=_REMEDY)
@@ -51,7 +51,7 @@ def read_training(folder: Path) -> ReportedRun:
     series = [
         one for seed in training.seeds for one in _series(_metrics(folder, seed), seed, weights)
     ]
-    config = _config(folder / "config.yaml")
+    config = _config(_within(folder, folder / "config.yaml"))
     return dataclasses.replace(training, series=tuple(series), config=config)
 
 
@@ -108,7 +108,7 @@ def _object(value: object, where: str) -> Mapping[str, Any]:
 
 
 def _metrics(folder: Path, seed: int) -> Path:
-    return folder / f"seed-{seed}" / "metrics.jsonl"
+    return _within(folder, folder / f"seed-{seed}" / "metrics.jsonl")
 
 
 def _series(path: Path, seed: int, weights: Mapping[str, float]) -> Iterator[Series]:
@@ -175,6 +175,18 @@ def _decode(text: str, where: str, remedy: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{where} is not JSON", reason=str(error), remedy=remedy) from error
+
+
+def _within(folder: Path, path: Path) -> Path:
+    """The path, where it does not lead out of the folder: runs come from strangers, too."""
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise FormatError(
+            "a link out of the run folder",
+            value=str(path),
+            allowed=f"files within {folder}",
+            remedy="copy the file into the folder",
+        )
+    return path
 
 
 def _read_text(path: Path, remedy: str) -> str:

@@ -26,6 +26,13 @@ def as_batch(images: NDArray[Any], expected: Value) -> NDArray[np.float32]:
             allowed="a numpy array",
             remedy="convert it with numpy.asarray",
         )
+    if isinstance(images, np.ma.MaskedArray):
+        raise ExecutionError(
+            name,
+            value="a masked array",
+            allowed="an array whose every number counts",
+            remedy="say what masked numbers are with .filled(value)",
+        )
     if not np.issubdtype(images.dtype, np.floating):
         raise ExecutionError(
             f"dtype of {name}",

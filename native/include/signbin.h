@@ -310,7 +310,11 @@ typedef struct sb_direct_spec {
     sb_numbers whole;
     sb_floats real;
     sb_floats table;
+    const uint32_t *more; /* values beside the input, where the operation puts several together */
+    size_t more_count;
 } sb_direct_spec;
+
+enum { SB_MAX_PARTS = 256 };
 
 /* Names of the operations, from 0; NULL where there are no more. */
 SB_API const char *sb_direct_name(size_t index);

@@ -34,6 +34,13 @@ typedef struct sb_copy {
     sb_layer layer;
 } sb_copy;
 
+/* One of several values that a step puts side by side: its kernel runs once for each. */
+typedef struct sb_part {
+    uint32_t value;
+    sb_copy copy;
+    sb_layer layer;
+} sb_part;
+
 /* What a step does, stage by stage: copies in, channel totals, its kernel, copy out or halo. */
 typedef struct sb_step {
     const sb_kernel_row *kernel;
@@ -42,6 +49,8 @@ typedef struct sb_step {
     sb_layer layer;
     uint32_t input, residual, output;
     sb_copy input_copy, residual_copy, output_copy;
+    sb_part *parts; /* the first one is the input; NULL: the step reads input and residual */
+    size_t part_count;
     bool late;    /* runs after all images */
     bool batched; /* its kernel takes the whole batch at once */
     bool fills_halo;

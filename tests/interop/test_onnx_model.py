@@ -101,6 +101,11 @@ CASES = {
     "subsample_pad": one_node(
         "subsample_pad", IMAGE, (11, 4, 3), stride=(2, 3), channels_before=2, channels_after=3
     ),
+    "concat": one_node("concat", IMAGE, (12, 7, 9), ("x", "x")),
+    "concat of vectors": one_node("concat", (6,), (18,), ("x", "x", "x")),
+    "slice_channels": one_node("slice_channels", IMAGE, (3, 7, 9), first=2, count=3),
+    "channel_shuffle": one_node("channel_shuffle", IMAGE, IMAGE, groups=3),
+    "channel_shuffle of vectors": one_node("channel_shuffle", (6,), (6,), groups=2),
     "conv2d": one_node(
         "conv2d",
         IMAGE,

@@ -118,10 +118,14 @@ def _image_step(builder: GraphBuilder, value: str, images: list[str]) -> str:
         _pool: 0.05,
         _shortcut: 0.05,
         _identity: 0.05,
-        None: 0.15,
+        _moved_channels: 0.05,
+        _add: 0.05,
+        _concat: 0.05,
     }
     step = builder.rng.choice(list(steps), p=list(steps.values()))
-    return _add(builder, value, images) if step is None else step(builder, value)
+    if step in (_add, _concat):
+        return step(builder, value, images)
+    return step(builder, value)
 
 
 def _block(builder: GraphBuilder, value: str) -> str:
@@ -144,6 +148,27 @@ def _add(builder: GraphBuilder, value: str, images: list[str]) -> str:
     other = same[int(rng.integers(len(same)))]
     pair = (value, other) if rng.random() < 0.5 else (other, value)
     return builder.add("add", *pair)
+
+
+def _concat(builder: GraphBuilder, value: str, images: list[str], spec=None) -> str:
+    """Up to three values of the same image, any of them twice."""
+    rng = builder.rng
+    image = builder.type_of(value).shape[2:]
+    fitting = [other for other in images if builder.type_of(other).shape[2:] == image]
+    others = [fitting[int(rng.integers(len(fitting)))] for _ in range(int(rng.integers(1, 3)))]
+    parts = [value, *others]
+    rng.shuffle(parts)
+    return builder.add("concat", *parts, codes=spec)
+
+
+def _moved_channels(builder: GraphBuilder, value: str) -> str:
+    rng, channels = builder.rng, builder.type_of(value).shape[1]
+    if rng.random() < 0.5:
+        first = int(rng.integers(channels))
+        count = int(rng.integers(1, channels - first + 1))
+        return builder.add("slice_channels", value, first=first, count=count)
+    divisors = [groups for groups in range(1, channels + 1) if channels % groups == 0]
+    return builder.add("channel_shuffle", value, groups=int(rng.choice(divisors)))
 
 
 def _channel_bias(builder: GraphBuilder, value: str) -> str:
@@ -279,7 +304,7 @@ def _reach(builder: GraphBuilder, value: str) -> float:
 
 def _quantized_step(builder: GraphBuilder, value: str, values: list[str]) -> str:
     steps = [_quantized_conv] * 4 + [_quantized_block] * 2
-    steps += [_quantized_elementwise, _quantized_pool, _quantized_add]
+    steps += [_quantized_elementwise, _quantized_pool, _quantized_add, _quantized_channels]
     return steps[int(builder.rng.integers(len(steps)))](builder, value, values)
 
 
@@ -402,6 +427,16 @@ def _quantized_add(builder: GraphBuilder, value: str, values: list[str]) -> str:
     same = [other for other in values if builder.type_of(other).shape == shape]
     other = same[int(builder.rng.integers(len(same)))]
     return builder.add("add", value, other, codes=_spec(builder.rng, _reach(builder, value)))
+
+
+def _quantized_channels(builder: GraphBuilder, value: str, values: list[str]) -> str:
+    """Parts of scales of their own; one of them alone may be the result's as well."""
+    rng = builder.rng
+    if rng.random() < 0.5:
+        return _moved_channels(builder, value)
+    own = builder.type_of(value).quantization
+    spec = own if rng.random() < 0.3 else _spec(rng, _reach(builder, value))
+    return _concat(builder, value, values, spec)
 
 
 def _quantized_head(builder: GraphBuilder, value: str) -> str:

@@ -243,6 +243,43 @@ def test_subsample_pad_is_the_option_a_shortcut(graph_builder):
     assert np.array_equal(ours, x[:, :, ::3])
 
 
+def test_concat_puts_channels_side_by_side(graph_builder):
+    builder = graph_builder()
+    x, y = (builder.input(channels, 2, 3, name=name) for channels, name in ((2, "x"), (1, "y")))
+    graph = builder.graph(builder.add("concat", x, y, x))
+    given = {"x": normal(2, 2, 2, 3), "y": normal(2, 1, 2, 3)}
+    joined = interpret(graph, given)[graph.outputs[0]]
+    np.testing.assert_array_equal(joined, np.concatenate([given["x"], given["y"], given["x"]], 1))
+
+
+def test_slice_channels_and_channel_shuffle_are_torchs(graph_builder):
+    x = normal(2, 6, 2, 3)
+    kept = run(graph_builder, "slice_channels", x, first=1, count=4)
+    np.testing.assert_array_equal(kept, x[:, 1:5])
+    shuffled = run(graph_builder, "channel_shuffle", x, groups=2)
+    expected = torch.nn.functional.channel_shuffle(torch.tensor(x), 2)
+    np.testing.assert_array_equal(shuffled, expected)
+
+
+@pytest.mark.parametrize(
+    ("op", "attributes", "message"),
+    [
+        ("slice_channels", {"first": 4, "count": 3}, "first \\+ count: got 7; allowed: <= 6"),
+        ("channel_shuffle", {"groups": 4}, "groups: got 4; allowed: a divisor of 6 channels"),
+    ],
+)
+def test_channels_that_are_not_there_are_refused(graph_builder, op, attributes, message):
+    with pytest.raises(VerifyError, match=message):
+        run(graph_builder, op, normal(1, 6, 2, 2), **attributes)
+
+
+def test_parts_of_different_images_are_refused(graph_builder):
+    builder = graph_builder()
+    x, y = builder.input(2, 2, 3, name="x"), builder.input(2, 3, 3, name="y")
+    with pytest.raises(VerifyError, match="but for the channels"):
+        builder.add("concat", x, y)
+
+
 def test_sums_accumulate_in_float64(graph_builder):
     x = np.float32([[1e8, 1.0, -1e8]])
     weight = np.ones((1, 3), np.float32)

@@ -100,8 +100,10 @@ def slow_node(graph, node, operands):
     if spec is None:
         return interpret_single(graph, node, operands)
     steps = operands[0].astype(np.int64) - spec.zero_point
-    if node.op in ("flatten", "max_pool2d", "subsample_pad"):
+    if node.op in ("flatten", "max_pool2d", "subsample_pad", "slice_channels", "channel_shuffle"):
         return slow_kept(node, operands[0], spec)
+    if node.op == "concat":
+        return slow_concat(graph, node, operands)
     attributes = resolve(node)
     if node.op == "unary":
         return slow_function(node, attributes, steps * spec.scale)
@@ -174,8 +176,31 @@ def slow_code(f, spec):
     return round(float(f)) + spec.zero_point  # Python rounds half to even
 
 
+def slow_concat(graph, node, operands):
+    """Channel by channel: the part it is of, and that part's own factor."""
+    result = np.empty((len(operands[0]), *node.type.shape[1:]), np.uint8)
+    channel = 0
+    for name, codes in zip(node.inputs, operands, strict=True):
+        given, made = graph.type_of(name).quantization, node.type.quantization
+        factor = F32(np.float64(given.scale) / np.float64(made.scale))
+        for part in range(codes.shape[1]):
+            for n, y, x in np.ndindex(len(codes), *codes.shape[2:]):
+                step = F32(int(codes[n, part, y, x]) - given.zero_point)
+                result[n, channel, y, x] = slow_code(step * factor, made)
+            channel += 1
+    return result
+
+
 def slow_kept(node, codes, spec):
     attributes = resolve(node)
+    if node.op == "slice_channels":
+        first = attributes["first"]
+        return np.stack([codes[:, first + c] for c in range(attributes["count"])], axis=1)
+    if node.op == "channel_shuffle":
+        groups = attributes["groups"]
+        of_group = codes.shape[1] // groups
+        order = [g * of_group + c for c in range(of_group) for g in range(groups)]
+        return codes[:, order]
     if node.op == "flatten":
         return codes.reshape(len(codes), -1)
     if node.op == "subsample_pad":

@@ -183,3 +183,36 @@ def test_an_average_whose_sum_leaves_int32_is_refused():
     builder.add_direct("quantize", 0, 1, real=(1.0,))
     with pytest.raises(_signbin.StatusError, match="does not fit int32"):
         builder.add_direct("avg_pool2d", 1, 2, (side, side, 1, 1, 0, 0, 1, 1), whole=(1,))
+
+
+@pytest.mark.parametrize(
+    ("takes", "message"),
+    [
+        ({"whole": (0, 3)}, "0 values|groups that divide the channels"),
+        ({"whole": (2, 1)}, "6 channels of a value; allowed: 4"),
+        ({"whole": (0, 1), "more": (1,)}, "8 channels; allowed: 4"),
+        ({"whole": (0, 2), "more": (1,)}, "of several values all channels and one group"),
+        ({"whole": (0, 1), "more": (9,)}, "part value 9; allowed"),
+        ({"whole": (0, 1), "more": (2,)}, "part value 2; allowed"),
+        ({"whole": (0, 1), "real": (1.0, 1.0)}, "2 factors; allowed: 1"),
+        ({"whole": (0, 1), "real": (0.0,)}, "factor 0; allowed: finite, above 0"),
+        ({"whole": (0, 1), "real": (np.nan,)}, "allowed: finite, above 0"),
+        ({"whole": (0, 1), "more": (1,) * 256}, "257 values; allowed: 256"),
+    ],
+)
+def test_channels_that_do_not_fit_are_refused(takes, message):
+    builder = builder_of(((4, 2, 2), U8), ((4, 2, 2), U8))
+    with pytest.raises(_signbin.StatusError, match=message):
+        builder.add_direct("channels", 1, 2, **takes)
+
+
+def test_codes_that_mean_something_else_need_factors():
+    builder = builder_of(((4, 2, 2), U8), ((4, 2, 2), (1, 255)))
+    with pytest.raises(_signbin.StatusError, match="without factors codes of the same zero"):
+        builder.add_direct("channels", 1, 2, whole=(0, 1))
+
+
+def test_other_operations_take_one_input():
+    builder = builder_of(((4, 2, 2), U8), ((4, 2, 2), U8))
+    with pytest.raises(_signbin.StatusError, match="flatten takes one input"):
+        builder.add_direct("flatten", 1, 2, more=(1,))

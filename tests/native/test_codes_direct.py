@@ -11,6 +11,7 @@ from signbin.native import _signbin
 ROWS = [row for row in native.kernels() if row.activations == "u8" and row.usable]
 ISAS = list(dict.fromkeys(row.isa for row in ROWS if row.strategy == "direct"))
 PLAIN = _signbin.Epilogue()
+DIRECT = ("avg_pool2d", "channels", "elementwise", "look_up", "max_pool2d", "subsample_pad")
 SIZES = [(1, 1), (5, 3), (7, 7), (13, 17), (2, 29), (28, 28)]
 CHANNELS = [1, 3, 16, 37]
 # Blocks depend on the size, pitches on the channels, hardly on both: at most sizes few channels.
@@ -37,7 +38,7 @@ def test_every_row_on_codes_is_of_a_kind_that_is_tested() -> None:
         *(("sums", op) for op in ("conv2d", "linear")),
         *(("bitserial", op) for op in ("conv2d", "linear")),
         ("table", "linear"),
-        *(("direct", op) for op in ("avg_pool2d", "elementwise", "max_pool2d", "subsample_pad")),
+        *(("direct", op) for op in DIRECT),
         *(("layout", op) for op in ("halo", "relayout", "sum_channels", "bytes")),
         *(("layout", op) for op in ("quantize", "dequantize")),
     }
@@ -232,6 +233,36 @@ def test_subsample_pad_adds_channels_of_the_zero_point(codes_oracle, isa, stride
     window = (1, 1, *stride, 0, 0, 1, 1)
     program.builder.add_direct("subsample_pad", program.input, program.output, window, whole=(2, 1))
     np.testing.assert_array_equal(program.run(q), expected)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("isa", ISAS)
+def test_joined_codes_are_the_chain_of_every_part(codes_oracle, isa, size, stored):
+    rng = np.random.default_rng(6)
+    given, result = codes_oracle.Quantized(64, 127), codes_oracle.Quantized(128) if stored else None
+    q, factors = given.random(rng, (2, 5, *size)), np.float32([0.37, 2.5])
+    program = codes_oracle.Program(isa, ((5, *size), (10, *size)), (given, result))
+    program.builder.add_direct(
+        "channels",
+        *(program.input, program.output),
+        whole=(0, 1),
+        real=tuple(map(float, factors)),
+        more=(program.input,),
+    )
+    steps = (q - given.zero).astype(np.float32)
+    numbers = np.concatenate([steps * factor for factor in factors], axis=1)
+    expected = codes_oracle.requantize(numbers, result) if stored else numbers
+    np.testing.assert_array_equal(program.run(q), expected)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_channels_keep_codes_that_mean_the_same(codes_oracle, isa):
+    codes = codes_oracle.Quantized(64, 127)
+    q = codes.random(np.random.default_rng(7), (2, 6, 7, 5))
+    program = codes_oracle.Program(isa, ((6, 7, 5), (4, 7, 5)), (codes, codes))
+    program.builder.add_direct("channels", program.input, program.output, whole=(1, 2))
+    np.testing.assert_array_equal(program.run(q), q[:, [1, 3, 2, 4]])
 
 
 @pytest.mark.parametrize("isa", ISAS)

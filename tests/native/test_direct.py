@@ -130,3 +130,44 @@ def test_subsample_pad_puts_zero_channels_around(oracle, isa, stride):
     window = (1, 1, *stride, 0, 0, 1, 1)
     layer.builder.add_direct("subsample_pad", layer.input, layer.output, window, whole=(2, 1))
     np.testing.assert_array_equal(layer.run(x), expected)
+
+
+def joined(isa, x, counts, lanes):
+    """Channels of x in parts, each laid out on its own or plain, joined again."""
+    builder = _signbin.Builder(isa, 1 << 20)
+    channels, size = x.shape[1], x.shape[2:]
+    source, arena = builder.add_value(x.shape[1:], _signbin.Place.INPUT), _signbin.Place.ARENA
+    parts, first = [], 0
+    for number, count in enumerate(counts):
+        form = None
+        if lanes and number % 2 == 0:
+            form = (lanes, lanes, 1, -(-size[0] // lanes), size[1], 0, 0, 0, 0, count + number)
+        place = number << 16
+        parts.append(builder.add_value((count, *size), arena, place, form))
+        builder.add_direct("channels", source, parts[-1], whole=(first, 1))
+        first += count
+    target = builder.add_value((channels, *size), _signbin.Place.OUTPUT)
+    builder.add_direct("channels", parts[0], target, whole=(0, 1), more=parts[1:])
+    y = np.full_like(x, np.nan)
+    builder.finish().run(x, y, len(x))
+    return y
+
+
+@pytest.mark.parametrize("counts", [(1, 2), (3, 1, 5), (4, 4), (7,)])
+@pytest.mark.parametrize("size", [(1, 1), (5, 3), (17, 9)])
+@pytest.mark.parametrize("isa", ISAS)
+def test_channels_taken_apart_come_together_again(isa, size, counts):
+    x = np.random.default_rng(2).standard_normal((2, sum(counts), *size)).astype(np.float32)
+    x[0, 0, 0, 0], x[1, -1, -1, -1] = np.nan, -np.inf
+    for lanes in (0, _signbin.isa_lanes(isa)):
+        np.testing.assert_array_equal(joined(isa, x, counts, lanes), x)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 3, 6])
+@pytest.mark.parametrize("isa", ISAS)
+def test_channels_of_groups_are_interleaved(oracle, isa, groups):
+    x = np.random.default_rng(3).standard_normal((2, 6, 5, 7)).astype(np.float32)
+    layer = oracle.OneLayer(isa, x.shape[1:], x.shape[1:])
+    layer.builder.add_direct("channels", layer.input, layer.output, whole=(0, groups))
+    expected = x.reshape(2, groups, 6 // groups, 5, 7).swapaxes(1, 2).reshape(x.shape)
+    np.testing.assert_array_equal(layer.run(x), expected)

@@ -199,8 +199,10 @@ sb_status sb_builder_add_value(sb_builder *builder, const sb_value_spec *spec, u
 /* A step that reads what a late step wrote is late, and lives on values of the batch alone. */
 static sb_status order_step(sb_builder *builder, sb_step *step) {
     const sb_value *values = builder->contents.values;
-    const bool follows =
+    bool follows =
         values[step->input].late || (step->residual != SB_NO_VALUE && values[step->residual].late);
+    for (size_t i = 0; i < step->part_count; ++i)
+        follows |= values[step->parts[i].value].late;
     return follows && !step->late ? sb_place_batch(builder, step) : SB_OK;
 }
 
@@ -208,6 +210,13 @@ static bool never_negative(const sb_epilogue *epilogue) {
     const bool raised = epilogue->activation == SB_ACT_RELU ||
                         (epilogue->activation == SB_ACT_CLAMP && epilogue->low >= 0.0f);
     return raised && !epilogue->post_bias;
+}
+
+static bool joins_no_negative(const sb_contents *contents, const sb_step *step) {
+    bool found = step->part_count > 0;
+    for (size_t i = 0; i < step->part_count; ++i)
+        found &= contents->values[step->parts[i].value].not_negative;
+    return found;
 }
 
 sb_status sb_append_step(sb_builder *builder, sb_step *step) {
@@ -229,7 +238,8 @@ sb_status sb_append_step(sb_builder *builder, sb_step *step) {
     sb_value *output = &contents->values[step->output];
     output->written = true;
     output->late = step->late;
-    output->not_negative = never_negative(&step->layer.epilogue);
+    output->not_negative =
+        never_negative(&step->layer.epilogue) || joins_no_negative(contents, step);
     if (scratch > contents->scratch_bytes)
         contents->scratch_bytes = scratch;
     return SB_OK;

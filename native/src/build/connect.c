@@ -81,6 +81,16 @@ sb_status sb_check_same_codes(sb_builder *builder, const sb_step *step) {
                        input->top, sb_type_name(output->type), output->zero, output->top);
 }
 
+sb_status sb_check_part(sb_builder *builder, uint32_t part, uint32_t output) {
+    const sb_status status = check_read(builder, part, "part");
+    const sb_value *values = builder->contents.values;
+    if (status == SB_OK && overlap(&values[part], &values[output]))
+        return sb_complain(builder, SB_INVALID_ARGUMENT,
+                           "step %zu: part value %u and output value %u share memory",
+                           builder->contents.step_count, part, output);
+    return status;
+}
+
 sb_status sb_connect(sb_builder *builder, uint32_t input, uint32_t residual, uint32_t output,
                      sb_step *step) {
     const sb_contents *contents = &builder->contents;

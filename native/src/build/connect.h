@@ -9,6 +9,9 @@
 sb_status sb_connect(sb_builder *builder, uint32_t input, uint32_t residual, uint32_t output,
                      sb_step *step);
 
+/* The same of a value that is one of several inputs. */
+sb_status sb_check_part(sb_builder *builder, uint32_t part, uint32_t output);
+
 bool sb_same_shape(const sb_value *a, const sb_value *b);
 
 /* What a step computes on codes may be stored as either type, on float32 as float32 alone. */

@@ -37,6 +37,8 @@ static sb_status check_types(sb_builder *builder, const sb_direct_op *op, const 
         return sb_check_types(builder, step);
     if (op->types == SB_MOVES)
         return sb_check_same_codes(builder, step);
+    if (op->types == SB_JOINS)
+        return SB_OK; /* parts.c */
     if (input == given && output != given)
         return SB_OK;
     return sb_complain(builder, SB_INVALID_ARGUMENT, "step %zu: %s from %s to %s; allowed: %s",
@@ -76,6 +78,8 @@ static sb_status set_whole(sb_builder *builder, const sb_direct_op *op, const sb
 static sb_status set_real(sb_builder *builder, const sb_direct_op *op, const sb_floats *given,
                           sb_layer *layer) {
     size_t taken = 0;
+    if (op->types == SB_JOINS)
+        return SB_OK; /* a number for every part: parts.c */
     while (taken < SB_NUMBERS && op->real[taken].name)
         ++taken;
     const sb_status status =
@@ -90,6 +94,14 @@ static sb_status set_real(sb_builder *builder, const sb_direct_op *op, const sb_
                                (double)given->data[i], (double)number->above);
     }
     return status;
+}
+
+static sb_status check_more(sb_builder *builder, const sb_direct_op *op,
+                            const sb_direct_spec *spec) {
+    if (op->types == SB_JOINS || (!spec->more && !spec->more_count))
+        return SB_OK;
+    return sb_complain(builder, SB_INVALID_ARGUMENT, "step %zu: %s takes one input",
+                       builder->contents.step_count, op->name);
 }
 
 /* Scale and epilogue, both complete where the operation takes a scale. */
@@ -146,6 +158,8 @@ sb_status sb_builder_add_direct(sb_builder *builder, const sb_direct_spec *spec)
         step.layer.function = op->function;
     if (status == SB_OK)
         status = sb_connect(builder, spec->input, residual, spec->output, &step);
+    if (status == SB_OK)
+        status = check_more(builder, op, spec);
     if (status == SB_OK)
         status = check_types(builder, op, &step);
     if (status == SB_OK)

@@ -5,10 +5,11 @@
 #include "connect.h"
 
 /* From which type to which: what is computed on codes may be stored as either type; what moves
- * elements keeps what they mean. */
+ * elements keeps what they mean; what joins values does either, for each of them. */
 typedef enum sb_direct_types {
     SB_COMPUTES = 0,
     SB_MOVES,
+    SB_JOINS,
     SB_TO_CODES,
     SB_TO_FLOATS
 } sb_direct_types;

@@ -4,6 +4,7 @@
 
 #include "complain.h"
 #include "operands/operands.h"
+#include "parts.h"
 
 #include <math.h>
 
@@ -74,6 +75,11 @@ static sb_status map_average(sb_builder *builder, const sb_direct_spec *spec, sb
                            "step %zu: %s over %lld codes, whose sum does not fit int32",
                            builder->contents.step_count, spec->op, (long long)taps);
     return SB_OK;
+}
+
+static sb_status map_parts(sb_builder *builder, const sb_direct_spec *spec, sb_step *step) {
+    const sb_status status = sb_set_window(builder, &POINT, &step->layer.geometry);
+    return status == SB_OK ? sb_set_parts(builder, spec, step) : status;
 }
 
 static sb_status map_subsampled(sb_builder *builder, const sb_direct_spec *spec, sb_step *step) {
@@ -184,6 +190,16 @@ static const sb_direct_op OPS[] = {
     /* f = table[q] of codes, any function of one number; then codes or numbers as in
      * sb_epilogue_spec. */
     {.name = "look_up", .table = true, .map = map_same, .place = place_elements},
+    /* The channels of the input and of the values of `more`, side by side; of a single value those
+     * from `first` on, which are as many as the output has, the `groups` they lie in interleaved:
+     * y[c * groups + g] = x[first + g * C / groups + c]. real: none, and codes stay; or of codes a
+     * factor for every value, q = rint(min(max((q - zero) * factor, -zero'), top' - zero')) +
+     * zero'. */
+    {.name = "channels",
+     .types = SB_JOINS,
+     .whole = {{"first", 0, SB_MAX_ELEMENTS}, {"groups", 1, SB_MAX_ELEMENTS}},
+     .map = map_parts,
+     .place = sb_place_parts},
     /* q = rint(min(max(x * factor, -zero), top - zero)) + zero, as in sb_epilogue_spec; factor is
      * 1 / scale. */
     {.name = "quantize",

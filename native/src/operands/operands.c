@@ -170,16 +170,48 @@ void sb_place_relay(sb_builder *builder, sb_step *step) {
     step->layer.output = builder->contents.values[step->output].view;
 }
 
+/* The part in the blocks of the output: its own view, or a private one. */
+static sb_status place_part(sb_builder *builder, sb_step *step, sb_part *part) {
+    const sb_value *value = &builder->contents.values[part->value];
+    part->layer.input = value->view;
+    if (sb_view_same_blocks(&value->view, &step->layer.output))
+        return SB_OK;
+    part->layer.input = step->layer.output;
+    part->layer.input.top = part->layer.input.bottom = 0;
+    part->layer.input.left = part->layer.input.right = 0;
+    part->layer.input.pitch = value->extent.channels;
+    part->copy.layer.input = value->view;
+    part->copy.layer.output = part->layer.input;
+    return add_copy(builder, step, part->value, &part->layer.input, &part->copy);
+}
+
+sb_status sb_place_parts(sb_builder *builder, sb_step *step) {
+    sb_status status = place_output(builder, step);
+    for (size_t i = 0; status == SB_OK && i < step->part_count; ++i) {
+        step->parts[i].layer.output = step->layer.output;
+        status = place_part(builder, step, &step->parts[i]);
+    }
+    return status;
+}
+
+static sb_status check_batch(sb_builder *builder, uint32_t value) {
+    if (value == SB_NO_VALUE || builder->contents.values[value].place != SB_PLACE_ARENA)
+        return SB_OK;
+    return sb_complain(builder, SB_INVALID_ARGUMENT,
+                       "step %zu: value %u exists for one image at a time; allowed: the input, the "
+                       "output or a value of the batch",
+                       builder->contents.step_count, value);
+}
+
 sb_status sb_place_batch(sb_builder *builder, sb_step *step) {
     const uint32_t values[] = {step->input, step->residual, step->output};
-    for (int i = 0; i < 3; ++i)
-        if (values[i] != SB_NO_VALUE && builder->contents.values[values[i]].place == SB_PLACE_ARENA)
-            return sb_complain(builder, SB_INVALID_ARGUMENT,
-                               "step %zu: value %u exists for one image at a time; allowed: the "
-                               "input, the output or a value of the batch",
-                               builder->contents.step_count, values[i]);
+    sb_status status = SB_OK;
+    for (int i = 0; status == SB_OK && i < 3; ++i)
+        status = check_batch(builder, values[i]);
+    for (size_t i = 0; status == SB_OK && i < step->part_count; ++i)
+        status = check_batch(builder, step->parts[i].value);
     step->late = true;
-    return SB_OK;
+    return status;
 }
 
 sb_status sb_place_layer(sb_builder *builder, sb_step *step) {

@@ -12,6 +12,9 @@ sb_status sb_place_windows(sb_builder *builder, float fill, sb_step *step);
 /* The same, but the input is always a private image of bytes, whatever its view. */
 sb_status sb_place_bytes(sb_builder *builder, float fill, sb_step *step);
 
+/* Every part of step->parts in the blocks of the output, without windows. */
+sb_status sb_place_parts(sb_builder *builder, sb_step *step);
+
 /* One window over the whole image. */
 sb_status sb_place_whole_image(sb_builder *builder, sb_step *step);
 

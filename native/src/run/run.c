@@ -60,6 +60,26 @@ static void prepare(const sb_turn *turn, const sb_step *step, sb_operands *opera
     }
 }
 
+/* The kernel on one value after the other, each into channels of its own. */
+static void run_parts(const sb_turn *turn, const sb_step *step, sb_operands operands) {
+    bool copied = false;
+    for (size_t i = 0; i < step->part_count; ++i) {
+        const sb_copy *copy = &step->parts[i].copy;
+        const void *input = address_of(turn, step->parts[i].value);
+        if (copy->kernel)
+            copy_in(turn, copy, &input);
+        copied |= copy->kernel != NULL;
+    }
+    if (copied)
+        synchronize(turn);
+    for (size_t i = 0; i < step->part_count; ++i) {
+        const sb_part *part = &step->parts[i];
+        operands.input = part->copy.kernel ? turn->call->scratch + part->copy.offset_bytes
+                                           : address_of(turn, part->value);
+        run_stage(turn, step->kernel, &part->layer, operands);
+    }
+}
+
 static void run_step(const sb_turn *turn, const sb_step *step) {
     const sb_contents *contents = turn->call->contents;
     const sb_stages *stages = &contents->stages[contents->values[step->output].type];
@@ -68,11 +88,15 @@ static void run_step(const sb_turn *turn, const sb_step *step) {
     sb_operands operands = {.input = address_of(turn, step->input), .output = target};
     if (step->residual != SB_NO_VALUE)
         operands.residual = address_of(turn, step->residual);
-    prepare(turn, step, &operands);
+    if (!step->parts)
+        prepare(turn, step, &operands);
     if (step->output_copy.kernel)
         operands.output = scratch + step->output_copy.offset_bytes;
     operands.scratch = scratch + step->scratch_bytes + turn->share * step->share_scratch_bytes;
-    run_stage(turn, step->kernel, &step->layer, operands);
+    if (step->parts)
+        run_parts(turn, step, operands);
+    else
+        run_stage(turn, step->kernel, &step->layer, operands);
     synchronize(turn);
     if (step->output_copy.kernel)
         run_stage(turn, step->output_copy.kernel, &step->output_copy.layer,

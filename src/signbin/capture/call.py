@@ -22,6 +22,8 @@ __all__ = [
     "Entry",
     "Folded",
     "NodeBuilder",
+    "Parts",
+    "Regrouped",
     "Symbolic",
     "Unsupported",
     "Variable",
@@ -72,7 +74,23 @@ class Symbolic:
     """A number that depends on the batch; shapes are read from the results instead."""
 
 
-Entry: TypeAlias = Variable | Folded | Symbolic
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """The results of a split along the channels: (first channel, channels) of each."""
+
+    whole: Variable
+    ranges: tuple[tuple[int, int], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Regrouped:
+    """Channels seen as [N, C/groups, groups, H, W], transposed, until a view puts them together."""
+
+    whole: Variable
+    groups: int
+
+
+Entry: TypeAlias = Variable | Folded | Symbolic | Parts | Regrouped
 
 
 @dataclasses.dataclass
@@ -109,7 +127,8 @@ class Call:
     """One operator call: arguments by the names of its schema, defaults filled in.
 
     name: the value it will define. source: the module it came from. shape: of its
-    result, or of the first of several; None where that is not a tensor.
+    result, or of the first of several; None where that is not a tensor. shapes: of several
+    results; None where there is one.
     """
 
     name: str
@@ -117,6 +136,7 @@ class Call:
     arguments: Mapping[str, Any]
     shape: tuple[int, ...] | None
     drafted: Drafted
+    shapes: tuple[tuple[int, ...], ...] | None = None
 
     def get(self, argument: str) -> Any:
         """A plain argument, as it is."""
@@ -131,7 +151,15 @@ class Call:
 
     def variable(self, argument: str, rank: int | None = None) -> Variable:
         """An argument that must be a value of the graph, of the given rank."""
-        entry = self.arguments[argument]
+        return self.value_of(self.arguments[argument], argument, rank)
+
+    def value_of(self, entry: Any, argument: str, rank: int | None = None) -> Variable:
+        """The same of one entry of an argument that is a list."""
+        if isinstance(entry, Regrouped):
+            raise Unsupported(
+                f"{argument} has its channels in groups, transposed",
+                "bring them back to [N, C, H, W] with a view first",
+            )
         if not isinstance(entry, Variable):
             raise Unsupported(
                 f"{argument} does not depend on the model's input",

@@ -28,6 +28,7 @@ __all__ = ["capture"]
 
 _DEFAULT_REMEDY: Final = "replace the layer by an allowed one, or move it out of the model"
 _RANKS: Final = (2, 4)
+_SPLITS: Final = ("chunk", "split", "tensor_split")
 
 
 def capture(model: nn.Module, example_inputs: tuple[Tensor, ...], name: str = "model") -> Graph:
@@ -130,8 +131,11 @@ class _Translation:
         builder = OPERATORS.get(operator_name(node))
         if builder is None:
             raise Unsupported("not supported")
-        shape = self._shape(node)
-        return builder(Call(name, source, self._arguments(node), shape, self._drafted))
+        shapes = self._shapes(node)
+        shape = shapes[0] if shapes else None
+        several = shapes if isinstance(node.meta.get("val"), (tuple, list)) else None
+        arguments = self._arguments(node)
+        return builder(Call(name, source, arguments, shape, self._drafted, several))
 
     def _folded(self, node: fx.Node) -> Folded:
         """Compute what depends on parameters alone, with PyTorch itself."""
@@ -168,11 +172,18 @@ class _Translation:
 
     def _shape(self, node: fx.Node) -> tuple[int, ...] | None:
         """Shape of a node's result, or of its first one; the batch must have stayed free."""
+        shapes = self._shapes(node)
+        return shapes[0] if shapes else None
+
+    def _shapes(self, node: fx.Node) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the tensors a node results in; of batch norm, of the first."""
         result = node.meta.get("val")
-        if isinstance(result, (tuple, list)) and result:
-            result = result[0]
-        if not isinstance(result, Tensor):
-            return None
+        results = list(result) if isinstance(result, (tuple, list)) else [result]
+        if not _short(operator_name(node)).startswith(_SPLITS):
+            results = results[:1]
+        return tuple(self._shape_of(each) for each in results if isinstance(each, Tensor))
+
+    def _shape_of(self, result: Tensor) -> tuple[int, ...]:
         if result.dtype != torch.float32:
             raise Unsupported(f"result of {result.dtype}", "compute in torch.float32 throughout")
         batch, *extents = result.shape if result.ndim else (1,)

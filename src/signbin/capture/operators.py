@@ -19,11 +19,14 @@ from signbin.capture.call import (
     Entry,
     Folded,
     NodeBuilder,
+    Parts,
+    Regrouped,
     Unsupported,
     Variable,
     elements,
     shown,
 )
+from signbin.capture.channels import CHANNEL_ROWS, channel_slice, part, regrouped
 from signbin.ir import BATCH, AttributeValue, ConstRef
 
 __all__ = ["ALLOWED", "OPERATORS", "REMEDIES"]
@@ -31,7 +34,8 @@ __all__ = ["ALLOWED", "OPERATORS", "REMEDIES"]
 ALLOWED: Final = (
     "Conv2d, Linear, BatchNorm1d/2d, ReLU, ReLU6, LeakyReLU, PReLU, Hardtanh, clamp, Sigmoid, "
     "Tanh, SiLU, Hardsigmoid, Hardswish, GELU, ELU, Softplus, Mish, exp, abs, sign, 1 / x, "
-    "x + y, x + per-channel parameter, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, mean over (2, 3), "
+    "x + y, x + per-channel parameter, torch.cat, chunk, split and slices along channels, "
+    "ChannelShuffle, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, mean over (2, 3), "
     "flatten to [N, C*H*W], x[:, :, ::s, ::s] with zero channels padded, Dropout, Identity"
 )
 """The layers that can be captured, as people name them."""
@@ -48,13 +52,10 @@ REMEDIES: Final[Mapping[str, str]] = MappingProxyType(
     | {
         "native_dropout": "pass training=self.training to dropout, not True",
         "_native_batch_norm_legit": "set track_running_stats=True: batch statistics are not kept",
-        "cat": "add tensors instead of concatenating them",
         "mul": "fold constant factors into the weights before or after",
         "sub": "add the negated tensor or parameter",
         "conv_transpose2d": "use Conv2d",
         "conv1d": "use Conv2d on [N, C, 1, W]",
-        "permute": "keep activations as [N, C, H, W]",
-        "transpose": "keep activations as [N, C, H, W]",
     }
 )
 """What to do about operators that are asked for often; by the operator's name."""
@@ -309,6 +310,8 @@ def _mean(call: Call) -> Entry:
 def _reshape(call: Call) -> Entry:
     """view, reshape, flatten, squeeze, unsqueeze: the order of the elements stays."""
     x = call.get("self")
+    if isinstance(x, Regrouped):
+        return regrouped(call, x)
     if not isinstance(x, Variable) or call.shape is None:
         raise Unsupported("reshapes a parameter to the batch", "reshape it in __init__")
     if call.shape == (BATCH, elements(x.stored)) != x.stored:
@@ -321,10 +324,13 @@ def _slice(call: Call) -> Entry:
     axis, step = int(call.get("dim")) % len(x.shape), call.get("step")
     if call.shape == x.shape:
         return x
+    if axis == 1 and step == 1 and call.shape is not None:
+        first = range(x.shape[1])[slice(call.get("start"), call.get("end"))].start
+        return channel_slice(call, x, first, call.shape[1])
     if call.get("start") not in (None, 0) or axis < 2 or call.shape is None:
         raise Unsupported(
             f"slice of axis {axis} from {call.get('start')}",
-            "take whole axes, or x[:, :, ::stride, ::stride]",
+            "take channels side by side, whole axes, or x[:, :, ::stride, ::stride]",
         )
     if call.shape[axis] != -(-x.shape[axis] // step):
         raise Unsupported(f"slice of axis {axis} that ends early", "slice to the end")
@@ -383,8 +389,10 @@ def _expand(call: Call) -> Entry:
     return _drop(call)
 
 
-def _first(call: Call) -> Entry:
-    """getitem: the pooled values of max_pool2d_with_indices, the result of batch norm."""
+def _item(call: Call) -> Entry:
+    """getitem: a part, the pooled values of max_pool2d_with_indices, the result of batch norm."""
+    if isinstance(call.get("self"), Parts):
+        return part(call, call.get("self"))
     if call.get("index") != 0:
         raise Unsupported("uses a second result", "use return_indices=False")
     return _drop(call)
@@ -445,9 +453,10 @@ _ROWS: Final[tuple[tuple[NodeBuilder, tuple[str, ...]], ...]] = (
     (_expand, ("expand.default",)),
     (_dropout, ("dropout.default", "feature_dropout.default", "alpha_dropout.default")),
     (_drop, ("clone.default", "contiguous.default", "detach.default", "alias.default")),
+    *CHANNEL_ROWS,
 )
 
 OPERATORS: Final[Mapping[str, NodeBuilder]] = MappingProxyType(
-    {f"aten.{name}": builder for builder, names in _ROWS for name in names} | {"getitem": _first}
+    {f"aten.{name}": builder for builder, names in _ROWS for name in names} | {"getitem": _item}
 )
 """Operator (as printed by fx) -> builder."""

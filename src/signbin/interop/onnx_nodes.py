@@ -84,6 +84,9 @@ class _Step:
     def scalar(self, name: str, value: float) -> str:
         return self.writer.constant(f"{self.node.name}/{name}", np.array(value, np.float32))
 
+    def whole_numbers(self, name: str, *numbers: int) -> str:
+        return self.writer.constant(f"{self.node.name}/{name}", np.array(numbers, np.int64))
+
     def clip(self, value: str, part: str = "") -> str:
         """Infinite bounds are left out."""
         low, high = (self.attributes[name] for name in ("low", "high"))
@@ -231,9 +234,7 @@ def _window(step: _Step) -> dict[str, Any]:
 
 
 def _subsample_pad(step: _Step) -> None:
-    def whole_numbers(name: str, *numbers: int) -> str:
-        return step.writer.constant(f"{step.node.name}/{name}", np.array(numbers, np.int64))
-
+    whole_numbers = step.whole_numbers
     before, after = (step.attributes[f"channels_{side}"] for side in ("before", "after"))
     kept = step.add(
         "Slice",
@@ -247,6 +248,22 @@ def _subsample_pad(step: _Step) -> None:
         "kept",
     )
     step.add("Pad", [kept, whole_numbers("pads", 0, before, 0, 0, 0, after, 0, 0)], mode="constant")
+
+
+def _slice_channels(step: _Step) -> None:
+    first, count = step.attributes["first"], step.attributes["count"]
+    bounds = [step.whole_numbers("starts", first), step.whole_numbers("ends", first + count)]
+    step.add("Slice", [step.source, *bounds, step.whole_numbers("axes", 1)])
+
+
+def _channel_shuffle(step: _Step) -> None:
+    _, channels, *image = step.node.type.shape
+    groups = step.attributes["groups"]
+    apart = step.whole_numbers("apart", 0, groups, channels // groups, *image)
+    grouped = step.add("Reshape", [step.source, apart], "grouped")
+    order = [0, 2, 1, *range(3, 3 + len(image))]
+    swapped = step.add("Transpose", [grouped], "swapped", perm=order)
+    step.add("Reshape", [swapped, step.whole_numbers("shape", 0, channels, *image)])
 
 
 WRITERS: Final[Mapping[str, Callable[[_Step], object]]] = MappingProxyType(
@@ -268,5 +285,8 @@ WRITERS: Final[Mapping[str, Callable[[_Step], object]]] = MappingProxyType(
         "global_avg_pool": lambda step: step.add("GlobalAveragePool", [step.source]),
         "flatten": lambda step: step.add("Flatten", [step.source], axis=1),
         "subsample_pad": _subsample_pad,
+        "concat": lambda step: step.add("Concat", list(step.node.inputs), axis=1),
+        "slice_channels": _slice_channels,
+        "channel_shuffle": _channel_shuffle,
     }
 )

@@ -19,6 +19,8 @@ from signbin.spec import ActivationSpec, IntegerWeight, LowBitWeight
 
 __all__ = [
     "avg_pool2d",
+    "channel_shuffle",
+    "concat",
     "conv2d",
     "dequantize",
     "elementwise",
@@ -27,6 +29,7 @@ __all__ = [
     "linear",
     "max_pool2d",
     "quantize",
+    "slice_channels",
     "subsample_pad",
     "unary",
 ]
@@ -85,6 +88,23 @@ def flatten(_arguments: Arguments, _constants: Requantization | None, inputs: In
 def subsample_pad(arguments: Arguments, _constants: Requantization | None, inputs: Inputs) -> Held:
     """The codes of every stride-th pixel; added channels hold the zero point."""
     return windows.subsampled(arguments, _codes(inputs[0]), _spec(arguments).zero_point)
+
+
+def concat(_arguments: Arguments, _constants: Requantization | None, inputs: Inputs) -> Held:
+    """The channels of all parts, each of which has been through a chain of its own, A = q - z."""
+    return np.concatenate(inputs, axis=1)
+
+
+def slice_channels(arguments: Arguments, _constants: Requantization | None, inputs: Inputs) -> Held:
+    """The codes of some channels."""
+    return windows.sliced(arguments, _codes(inputs[0]))
+
+
+def channel_shuffle(
+    arguments: Arguments, _constants: Requantization | None, inputs: Inputs
+) -> Held:
+    """The same codes, channels interleaved."""
+    return windows.shuffled(arguments, _codes(inputs[0]))
 
 
 def quantize(_arguments: Arguments, constants: Requantization | None, inputs: Inputs) -> Held:

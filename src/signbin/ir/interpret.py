@@ -81,9 +81,18 @@ def _real(op: Op, arguments: Arguments, operands: tuple[Held, ...]) -> NDArray[n
 
 def _integer(op: Op, arguments: Arguments, operands: tuple[Held, ...]) -> Held:
     assert op.integer_reference is not None
+    if op.types is TypeRule.JOINED:
+        joined = tuple(_part(arguments, index, part) for index, part in enumerate(operands))
+        return op.integer_reference(arguments, None, joined)
     keeps_codes = op.types is TypeRule.KEPT
     constants = None if keeps_codes else requantization_of(arguments)
     return op.integer_reference(arguments, constants, operands)
+
+
+def _part(arguments: Arguments, index: int, codes: Held) -> Held:
+    """One of several values that are joined, as what the result holds."""
+    constants = requantization_of(arguments, part=index)
+    return constants.finish(codes.astype(np.float32) - np.float32(constants.input_zero))
 
 
 def _expect_inputs(graph: Graph, inputs: Mapping[str, NDArray[np.float32]]) -> None:

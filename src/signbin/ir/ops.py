@@ -61,6 +61,7 @@ _CHAIN: Final = (
 _AVERAGE: Final = (
     "the same chain with fl(sum of q - z) / fl(taps) in place of fl(A), m = s_in / s_out"
 )
+_MOST_PARTS: Final = 256
 _MOVED: Final = "codes stay; added channels hold z"
 
 _ROWS: Final = (
@@ -266,6 +267,43 @@ _ROWS: Final = (
         integer.subsample_pad,
         on_codes=_MOVED,
         identity=properties.keeps_every_pixel,
+        keeps_sign=True,
+    ),
+    Op(
+        "concat",
+        "y = [x_1, x_2, ...], the channels of all inputs in order",
+        {},
+        shape_rules.concat,
+        reference.concat,
+        TypeRule.JOINED,
+        integer.concat,
+        least_inputs=2,
+        most_inputs=_MOST_PARTS,
+        on_codes="the same chain with A = q - z and m = s_in / s_out for every input by itself",
+        keeps_sign=True,
+    ),
+    Op(
+        "slice_channels",
+        "y = x[:, first : first + count]",
+        {"first": _integer(0), "count": _integer(1)},
+        shape_rules.slice_channels,
+        reference.slice_channels,
+        TypeRule.KEPT,
+        integer.slice_channels,
+        on_codes="codes stay",
+        identity=properties.keeps_shape,
+        keeps_sign=True,
+    ),
+    Op(
+        "channel_shuffle",
+        "y[:, c * groups + g] = x[:, g * C / groups + c]",
+        {"groups": _integer(1)},
+        shape_rules.channel_shuffle,
+        reference.channel_shuffle,
+        TypeRule.KEPT,
+        integer.channel_shuffle,
+        on_codes="codes stay",
+        identity=properties.interleaves_nothing,
         keeps_sign=True,
     ),
     Op(

@@ -21,6 +21,7 @@ __all__ = [
     "bounded_by_zero",
     "ends_rectified",
     "function_rectifies",
+    "interleaves_nothing",
     "keeps_every_pixel",
     "keeps_shape",
     "pixels_of_image",
@@ -62,6 +63,11 @@ def slopes_are_one(arguments: Arguments) -> bool:
 def keeps_shape(arguments: Arguments) -> bool:
     """A result of the type of the input."""
     return arguments.node.type == arguments.inputs[0]
+
+
+def interleaves_nothing(arguments: Arguments) -> bool:
+    """One group, or groups of one channel."""
+    return arguments.integer("groups") in (1, arguments.channels)
 
 
 def pools_single_pixels(arguments: Arguments) -> bool:

@@ -17,7 +17,9 @@ __all__ = [
     "avg_pool2d",
     "batch_norm",
     "channel_bias",
+    "channel_shuffle",
     "clamp",
+    "concat",
     "conv2d",
     "flatten",
     "global_avg_pool",
@@ -26,6 +28,7 @@ __all__ = [
     "max_pool2d",
     "prelu",
     "relu",
+    "slice_channels",
     "subsample_pad",
     "unary",
 ]
@@ -114,6 +117,21 @@ def subsample_pad(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
 def unary(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
     """y = function(x), element by element."""
     return FUNCTIONS[arguments.word("function")].value(inputs[0], arguments.real("alpha"))
+
+
+def concat(_arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
+    """The channels of all inputs, in order."""
+    return np.concatenate(inputs, axis=1)
+
+
+def slice_channels(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
+    """y = x[:, first : first + count]."""
+    return windows.sliced(arguments, inputs[0])
+
+
+def channel_shuffle(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
+    """y[:, c * groups + g] = x[:, g * C / groups + c]."""
+    return windows.shuffled(arguments, inputs[0])
 
 
 def _epilogue(arguments: Arguments, total: Array, inputs: tuple[Array, ...]) -> Array:

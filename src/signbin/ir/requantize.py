@@ -34,16 +34,21 @@ _WITHOUT: Final = (TypeRule.REAL, TypeRule.KEPT)
 _ACTIVATIONS: Final = {kind.value: kind for kind in ActivationKind}
 
 
-def requantization(graph: Graph, node: Node) -> Requantization:
+def requantization(graph: Graph, node: Node, part: int = 0) -> Requantization:
     """The constants of a node that reads or writes u8 and does not just pass codes on.
+
+    part: which input they are for, where the node joins several; each goes through a chain of its
+    own, without residual.
 
     VerifyError where one of them is beyond float32, or for a node that keeps codes as they are
     (max_pool2d, flatten, subsample_pad) or has no u8 value.
     """
-    return requantization_of(arguments_of(graph, node))
+    return requantization_of(arguments_of(graph, node), part=part)
 
 
-def requantization_of(arguments: Arguments, channels: int | None = None) -> Requantization:
+def requantization_of(
+    arguments: Arguments, channels: int | None = None, part: int = 0
+) -> Requantization:
     """:func:`requantization` of the node whose arguments these are.
 
     channels: length of the arrays that say the same for every channel; None for the node's own. A
@@ -55,11 +60,14 @@ def requantization_of(arguments: Arguments, channels: int | None = None) -> Requ
         )
     if OPS[arguments.node.op].looked_up:
         return _of_table(arguments)
-    source, result = arguments.inputs[0].quantization, arguments.node.type.quantization
-    residual = arguments.inputs[1].quantization if len(arguments.inputs) > 1 else None
+    source, result = arguments.inputs[part].quantization, arguments.node.type.quantization
+    added = OPS[arguments.node.op].types is not TypeRule.JOINED and len(arguments.inputs) > 1
+    residual = arguments.inputs[1].quantization if added else None
     scale_in = 1.0 if source is None else source.scale
     unit = 1.0 if result is None else result.scale
     channels = arguments.node.type.shape[1] if channels is None else channels
+    if OPS[arguments.node.op].types is TypeRule.JOINED:
+        channels = 1  # one number says it all, and the parts have channels of their own
     bias = _vector(arguments, "bias", unit)
     with np.errstate(over="ignore"):
         made = Requantization(

@@ -43,6 +43,7 @@ class TypeRule(enum.Enum):
     REAL = "f32 -> f32"
     REQUANTIZED = "f32 -> f32, or u8 -> u8 or f32"
     KEPT = "f32 -> f32, or u8 -> u8 of the same scale, zero point and bits"
+    JOINED = "f32 -> f32, or u8 of any scales -> u8 or f32"
     QUANTIZED = "f32 -> u8"
     DEQUANTIZED = "u8 -> f32"
 

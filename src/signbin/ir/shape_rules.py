@@ -19,7 +19,9 @@ __all__ = [
     "add",
     "avg_pool2d",
     "batch_norm",
+    "channel_shuffle",
     "clamp",
+    "concat",
     "conv2d",
     "elementwise",
     "flatten",
@@ -28,6 +30,7 @@ __all__ = [
     "max_pool2d",
     "per_channel",
     "per_filter",
+    "slice_channels",
     "subsample_pad",
     "unary",
     "weight_of_conv2d",
@@ -162,6 +165,37 @@ def unary(arguments: Arguments) -> Shape:
         takers = ", ".join(name for name, row in FUNCTIONS.items() if row.takes_alpha)
         raise arguments.refusal(
             "attribute alpha", value=function, allowed=f"only with function {takers}"
+        )
+    return arguments.inputs[0].shape
+
+
+def concat(arguments: Arguments) -> Shape:
+    """[N, sum of C, ...]: inputs differ in their channels alone."""
+    first, *others = arguments.inputs
+    for other in others:
+        if other.shape[2:] != first.shape[2:] or len(other.shape) != len(first.shape):
+            raise arguments.refusal(
+                "input", value=str(other), allowed=f"{first}, but for the channels"
+            )
+    return (BATCH, sum(part.shape[1] for part in arguments.inputs), *first.shape[2:])
+
+
+def slice_channels(arguments: Arguments) -> Shape:
+    """[N, count, ...] with first + count <= C."""
+    first, count = arguments.integer("first"), arguments.integer("count")
+    if first + count > arguments.channels:
+        raise arguments.refusal(
+            "first + count", value=first + count, allowed=f"<= {arguments.channels} channels"
+        )
+    return (BATCH, count, *arguments.inputs[0].shape[2:])
+
+
+def channel_shuffle(arguments: Arguments) -> Shape:
+    """The shape of the input; groups divide its channels."""
+    groups = arguments.integer("groups")
+    if arguments.channels % groups:
+        raise arguments.refusal(
+            "groups", value=groups, allowed=f"a divisor of {arguments.channels} channels"
         )
     return arguments.inputs[0].shape
 

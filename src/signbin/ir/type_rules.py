@@ -35,7 +35,8 @@ def verify_types(arguments: Arguments, op: Op) -> None:
         _verify_weight(arguments)
     if arguments.quantized and op.types is not TypeRule.KEPT:
         _verify_sums(arguments, op)
-        requantization_of(arguments, channels=1)
+        for part in range(len(arguments.inputs) if op.types is TypeRule.JOINED else 1):
+            requantization_of(arguments, channels=1, part=part)
 
 
 def _follows(rule: TypeRule, given: TensorType, result: TensorType) -> bool:
@@ -47,7 +48,7 @@ def _follows(rule: TypeRule, given: TensorType, result: TensorType) -> bool:
         return result.dtype == "f32"
     if rule is TypeRule.KEPT:
         return result.dtype == "u8" and result.quantization == given.quantization
-    return rule is TypeRule.REQUANTIZED
+    return rule in (TypeRule.REQUANTIZED, TypeRule.JOINED)
 
 
 def _verify_weight(arguments: Arguments) -> None:

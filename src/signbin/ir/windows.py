@@ -17,6 +17,8 @@ __all__ = [
     "Real",
     "convolved",
     "largest_of_windows",
+    "shuffled",
+    "sliced",
     "subsampled",
     "taps_per_window",
     "window_sums",
@@ -83,6 +85,20 @@ def subsampled(arguments: Arguments, x: Elements, added: int) -> Elements:
     kept = x[:, :, ::vertical, ::horizontal]
     channels = (arguments.integer("channels_before"), arguments.integer("channels_after"))
     return np.pad(kept, ((0, 0), channels, (0, 0), (0, 0)), constant_values=added)
+
+
+def sliced(arguments: Arguments, x: Elements) -> Elements:
+    """Some channels, one after the other."""
+    first = arguments.integer("first")
+    return x[:, first : first + arguments.integer("count")]
+
+
+def shuffled(arguments: Arguments, x: Elements) -> Elements:
+    """All channels, the first of every group before the second of any."""
+    images, channels, *image = x.shape
+    groups = arguments.integer("groups")
+    grouped = x.reshape(images, groups, channels // groups, *image)
+    return grouped.swapaxes(1, 2).reshape(x.shape)
 
 
 def _padded(x: Elements, padding: tuple[int, int], value: float) -> Elements:

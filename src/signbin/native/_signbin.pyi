@@ -110,6 +110,7 @@ class Builder:
         whole: Sequence[int] = ...,
         real: Sequence[float] = ...,
         table: NDArray[np.float32] | None = ...,
+        more: Sequence[int] = ...,
     ) -> None: ...
     def finish(self) -> Program: ...
 

@@ -85,7 +85,7 @@ class Builder {
     void add_direct(const std::string &op, uint32_t input, uint32_t output, const Window &window,
                     const std::optional<Floats> &scale, const Epilogue *epilogue,
                     const std::vector<int32_t> &whole, const std::vector<float> &real,
-                    const std::optional<Floats> &table) {
+                    const std::optional<Floats> &table, const std::vector<uint32_t> &more) {
         const sb_epilogue_spec finish = epilogue ? epilogue->spec() : sb_epilogue_spec{};
         const sb_direct_spec spec{op.c_str(),
                                   input,
@@ -95,7 +95,9 @@ class Builder {
                                   epilogue ? &finish : nullptr,
                                   {whole.data(), whole.size()},
                                   {real.data(), real.size()},
-                                  view(table)};
+                                  view(table),
+                                  more.data(),
+                                  more.size()};
         done(sb_builder_add_direct(builder_.get(), &spec));
     }
 
@@ -151,6 +153,7 @@ void bind_builder(nb::module_ &module) {
         .def("add_direct", &Builder::add_direct, "op"_a, "input"_a, "output"_a,
              "window"_a = Window{1, 1, 1, 1, 0, 0, 1, 1}, "scale"_a = nb::none(),
              "epilogue"_a = nb::none(), "whole"_a = std::vector<int32_t>{},
-             "real"_a = std::vector<float>{}, "table"_a = nb::none())
+             "real"_a = std::vector<float>{}, "table"_a = nb::none(),
+             "more"_a = std::vector<uint32_t>{})
         .def("finish", &Builder::finish);
 }

@@ -80,7 +80,7 @@ def _on_codes(graph: Graph, left_float: set[str]) -> set[str]:
     chosen = {
         node.name
         for node in graph.nodes
-        if OPS[node.op].types in (TypeRule.REQUANTIZED, TypeRule.KEPT)
+        if OPS[node.op].types in (TypeRule.REQUANTIZED, TypeRule.KEPT, TypeRule.JOINED)
         and node.name not in left_float
     }
     while True:

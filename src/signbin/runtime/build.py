@@ -284,6 +284,25 @@ def _dequantize(step: _Step) -> None:
     step.add("dequantize", real=(step.given.scale,))
 
 
+def _concat(step: _Step) -> None:
+    parts = [step.graph.type_of(name) for name in step.node.inputs]
+    same = all(part.quantization == step.node.type.quantization for part in parts)
+    chains = (
+        [] if same else [requantization(step.graph, step.node, part) for part in range(len(parts))]
+    )
+    factors = tuple(float(chain.scale[0]) for chain in chains)
+    more = tuple(step.values[name] for name in step.node.inputs[1:])
+    step.add("channels", whole=(0, 1), real=factors, more=more)
+
+
+def _slice_channels(step: _Step) -> None:
+    step.add("channels", whole=(step.attributes["first"], 1))
+
+
+def _channel_shuffle(step: _Step) -> None:
+    step.add("channels", whole=(0, step.attributes["groups"]))
+
+
 def _add_direct(step: _Step) -> None:
     """An operation that has kernels of its own name.
 
@@ -305,6 +324,9 @@ _STEPS: Final[Mapping[str, Callable[[_Step], None]]] = {
     "batch_norm": _batch_norm,
     **dict.fromkeys(("relu", "leaky_relu", "prelu", "clamp", "add", "channel_bias"), _elementwise),
     "unary": _unary,
+    "concat": _concat,
+    "slice_channels": _slice_channels,
+    "channel_shuffle": _channel_shuffle,
     "global_avg_pool": _global_avg_pool,
     "quantize": _quantize,
     "dequantize": _dequantize,

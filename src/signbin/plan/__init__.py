@@ -1,5 +1,13 @@
 """Which strategy computes each layer, with which tile, and why."""
 
+from signbin.plan.expected import (
+    counted_additions,
+    expected_additions,
+    expected_patterns,
+    layer_of,
+    predicted_cycles,
+    random_weight,
+)
 from signbin.plan.grouping import GroupSearch, order_of_chunks
 from signbin.plan.layer import Layer, weighted_layers
 from signbin.plan.limits import check_limits
@@ -21,9 +29,15 @@ __all__ = [
     "Strategy",
     "Target",
     "check_limits",
+    "counted_additions",
+    "expected_additions",
+    "expected_patterns",
     "family_of",
+    "layer_of",
     "make_plan",
     "order_of_chunks",
+    "predicted_cycles",
+    "random_weight",
     "sums_of",
     "weighted_layers",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from signbin.errors import PlanError
@@ -15,11 +15,12 @@ from signbin.plan.layer import Layer, weighted_layers
 from signbin.plan.operations import walk_operations
 from signbin.plan.option import Option
 from signbin.plan.plan import Candidate, LayerPlan, Plan, Strategy
-from signbin.plan.strategies import STRATEGIES, StrategyRule
+from signbin.plan.stats import PatternStats
+from signbin.plan.strategies import STRATEGIES, Bucket, StrategyRule
 from signbin.plan.target import MachineCode, Target
 from signbin.spec import Kernel
 
-__all__ = ["make_plan"]
+__all__ = ["least_cost", "make_plan"]
 
 _DIVISIBLE_TILES: Final = 32  # so many that any number of threads finds enough to do
 
@@ -70,6 +71,30 @@ def make_plan(
     return Plan(str(target), chosen)
 
 
+def least_cost(
+    layer: Layer,
+    kernels: Sequence[Kernel],
+    target: Target,
+    expected: Mapping[int, PatternStats] | None = None,
+) -> float:
+    """The predicted cost of what the planner would choose: see Option.cost.
+
+    expected: patterns of F filters to count with in place of the weights' own. PlanError where no
+    kernel serves the layer.
+    """
+    costs = [
+        option.cost
+        for rule in STRATEGIES
+        if rule.competes
+        for option in _consider(rule, layer, kernels, target, expected or {})[1]
+    ]
+    if not costs:
+        raise PlanError(
+            f"{layer.op} {layer.name}", value=target.isa, allowed="a kernel that runs it"
+        )
+    return min(costs)
+
+
 def _plan_layer(
     layer: Layer, kernels: Sequence[Kernel], target: Target, force: Strategy | None
 ) -> LayerPlan:
@@ -78,7 +103,7 @@ def _plan_layer(
     for rule in STRATEGIES:
         if not rule.competes and rule.strategy is not force:
             continue
-        reason, found = _consider(rule, layer, kernels, target)
+        reason, found = _consider(rule, layer, kernels, target, {})
         options += [(rule.strategy, option) for option in found]
         if reason is not None:
             refused.append((rule.strategy, reason))
@@ -132,7 +157,11 @@ def _grouped(layer: Layer, decided: LayerPlan, target: Target, search: GroupSear
 
 
 def _consider(
-    rule: StrategyRule, layer: Layer, kernels: Sequence[Kernel], target: Target
+    rule: StrategyRule,
+    layer: Layer,
+    kernels: Sequence[Kernel],
+    target: Target,
+    expected: Mapping[int, PatternStats],
 ) -> tuple[str | None, list[Option]]:
     """The strategy's options for the layer, or the reason why it has none."""
     reason = rule.applies(layer)
@@ -148,7 +177,10 @@ def _consider(
             and (kernel.usable or not target.host)
             and (not kernel.generated or target.generation is MachineCode.ON)
         ]
-        found = list(rule.options(layer, serving, target))
+        if isinstance(rule, Bucket):
+            found = list(rule.tiles(layer, serving, target, expected))
+        else:
+            found = list(rule.options(layer, serving, target))
         if found:
             return None, found
     value_set = layer.value_set.value

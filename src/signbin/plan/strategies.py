@@ -125,6 +125,16 @@ class Bucket:
         Kernel.filters is the largest F a kernel walks. Kernels whose walks become machine code
         compete with the others, each with its own best.
         """
+        yield from self.tiles(layer, kernels, target, {})
+
+    def tiles(
+        self,
+        layer: Layer,
+        kernels: Sequence[Kernel],
+        target: Target,
+        expected: Mapping[int, PatternStats],
+    ) -> Iterator[Option]:
+        """The options, with the patterns of F filters from ``expected``, where it has them."""
         weight = layer.weight
         if not isinstance(weight, LowBitWeight):
             return
@@ -133,7 +143,9 @@ class Bucket:
             serving = [kernel for kernel in kernels if kernel.filters >= filters]
             if not serving:
                 continue
-            stats = pattern_stats(weight, filters, convolution_groups=layer.groups)
+            stats = expected.get(filters) or pattern_stats(
+                weight, filters, convolution_groups=layer.groups
+            )
             counted = {chunk: walk_counts(layer, stats, chunk) for chunk in _chunks(layer.channels)}
             halved = {chunk: counted[chunk] for chunk in _halved(layer.channels)}
             for generated in (False, True):

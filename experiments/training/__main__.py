@@ -38,6 +38,8 @@ def _keep_logs(run: Path, folder: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     config: Any = read_yaml((run / "config.yaml").read_text(encoding="utf-8"), str(run))
     config["data"] |= {"folder": None, "cache": None}
+    if config.get("budget"):
+        config["budget"]["costs"] = None
     write_text(target / "config.yaml", write_yaml(config))
     for table in run.glob("seed-*/metrics.csv"):  # none where the first epoch failed
         write_text(target / "metrics.csv", table.read_text(encoding="utf-8"))

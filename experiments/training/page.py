@@ -59,7 +59,12 @@ def _section(results: Mapping[str, Any], pictures: set[str]) -> list[str]:
         lines += [f"![{results['title']}, scale {results['scale']}]({name})", ""]
     head = ["run", "changes to the recipe", "epochs", "seeds", "held-out accuracy", "density"]
     head += ["effectual weights", "s per epoch (median, fastest)"]
-    lines += [markdown.table(head, [_row(runs) for runs in _by_run(results["runs"])]), ""]
+    rows = [_row(runs) for runs in _by_run(results["runs"])]
+    if any("budget" in run for run in results["runs"]):
+        head += ["predicted, budget"]
+        costs = [_cost(runs) for runs in _by_run(results["runs"])]
+        rows = [[*row, cost] for row, cost in zip(rows, costs, strict=True)]
+    lines += [markdown.table(head, rows), ""]
     lines += _differences(results)
     if results["chart"] == "nested":
         lines += _families(results)
@@ -133,6 +138,17 @@ def _row(runs: Sequence[Mapping[str, Any]]) -> list[str]:
         f"{_accuracy(good)}{failed}",
         *(density, _effectual(good), f"{times[0]:.0f}, {times[1]:.0f}"),
     ]
+
+
+def _cost(runs: Sequence[Mapping[str, Any]]) -> str:
+    """What the networks are predicted to cost, the mean of the runs, and their budget."""
+    budgets = [run["budget"] for run in runs if "budget" in run]
+    if not budgets:
+        return "none"
+    predicted, limit = (
+        statistics.fmean(one[key] for one in budgets) for key in ("predicted", "limit")
+    )
+    return words.budget(predicted, limit, budgets[0]["unit"])
 
 
 def _differences(results: Mapping[str, Any]) -> list[str]:

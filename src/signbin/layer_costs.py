@@ -150,9 +150,7 @@ def read_costs(path: Path) -> NetworkCosts:
     """Read what :func:`write_costs` wrote; FormatError, with the path, for anything else."""
     rules = ReadingRules(FormatError, str(path), "write it with: signbin costs RECIPE -o FILE")
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise ValueError(f"larger than {_LARGEST_FILE} bytes")
-        document: Any = json.loads(path.read_text(encoding="utf-8"))
+        document: Any = json.loads(files.read_text(path, _LARGEST_FILE))
         return from_document(NetworkCosts, document, rules=rules)
     except (OSError, ValueError, RecursionError, SpecError) as error:
         raise FormatError(

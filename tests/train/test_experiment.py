@@ -9,6 +9,8 @@ import pytest
 from signbin.errors import SpecError
 from signbin.train import load_experiment, run_experiment, seed
 from signbin.train.progress import Silent
+from signbin.tune import TimeLayers
+from signbin.verbs.costs import Planned
 
 FILES = sorted((Path(__file__).parents[2] / "experiments" / "training").glob("*.yaml"))
 SMALL = """
@@ -104,7 +106,7 @@ class StopsAt(Silent):
     def __init__(self, epochs):
         self.left = epochs
 
-    def end_epoch(self, loss, accuracy):
+    def end_epoch(self, loss, accuracy, cost=""):
         self.left -= 1
         if not self.left:
             raise KeyboardInterrupt
@@ -195,7 +197,10 @@ def test_numbers_of_other_settings_are_not_taken_for_this_ones(small, finished, 
 def test_the_smoke_scale_of_every_experiment_needs_no_data(path, tmp_path):
     experiment = load_experiment(path)
     small = {"model.width": 4, "batch_norm_images": 16}
-    results = run_experiment(experiment, "smoke", tmp_path, overrides=small, progress=False)
+    pricing = Planned(TimeLayers(0.1))
+    results = run_experiment(
+        experiment, "smoke", tmp_path, overrides=small, progress=False, pricing=pricing
+    )
     assert len(results["runs"]) == len(experiment.scales["smoke"].runs)
     assert not results["missing"]
     assert all(run["accuracy"] is not None for run in results["runs"])

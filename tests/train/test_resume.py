@@ -149,7 +149,7 @@ SCRIPT = """
             self.steps += 1
             {step}
 
-        def end_epoch(self, loss, accuracy):
+        def end_epoch(self, loss, accuracy, cost=""):
             self.epochs += 1
             {epoch}
 

@@ -21,7 +21,7 @@ class StopsAfter(Silent):
     def __init__(self, epochs):
         self.left = epochs
 
-    def end_epoch(self, loss, accuracy):
+    def end_epoch(self, loss, accuracy, cost=""):
         self.left -= 1
         if not self.left:
             raise KeyboardInterrupt

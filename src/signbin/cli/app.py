@@ -8,12 +8,13 @@ from typing import Annotated, Final
 
 import typer
 
-from signbin.cli import estimates, experiments, measurements, networks, reports
+from signbin.cli import costs, estimates, experiments, measurements, networks, reports
 from signbin.version import VERSION
 
 __all__ = ["VERBS", "build_app"]
 
 VERBS: Final[Mapping[str, Callable[..., None]]] = {
+    "costs": costs.costs,
     "train": networks.train,
     "experiment": experiments.experiment,
     "pack": experiments.pack,

@@ -26,9 +26,13 @@ def experiment(
     """Train what an experiment compares; started again, it goes on where it stopped."""
     from signbin.report.console import experiment_table
     from signbin.train import load_experiment, parse_override, run_experiment
+    from signbin.verbs.costs import Planned
 
     overrides = dict(parse_override(text) for text in settings or ())
-    results = run_experiment(load_experiment(file), scale, output, overrides=overrides)
+    planned = Planned()
+    results = run_experiment(
+        load_experiment(file), scale, output, overrides=overrides, pricing=planned
+    )
     show(results, experiment_table(results), as_json)
     note(f"wrote {output / scale / 'results.json'}")
 

@@ -62,12 +62,15 @@ def train(
     from signbin.report.console import kinds_table
     from signbin.train import load_recipe, parse_override
     from signbin.train import train as train_run
+    from signbin.verbs.costs import Planned
 
     overrides = dict(parse_override(text) for text in settings or ())
     given = {"weights": weights, "seeds": parse_seeds(seeds), "epochs": epochs}
     overrides |= {key: value for key, value in given.items() if value is not None}
     config, command = load_recipe(recipe, overrides), command_line(context)
-    result = train_run(config, output, resume=resume, force=force, command=command)
+    result = train_run(
+        config, output, resume=resume, force=force, command=command, pricing=Planned()
+    )
     if not result.wrote:  # one of several processes under torchrun
         return
     kind = report.kind_of(report.read_training(output))

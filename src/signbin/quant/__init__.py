@@ -54,6 +54,7 @@ from signbin.quant.prepare import (
     progress_dial,
     quantize_,
     quantized_layers,
+    set_densities,
     set_progress,
 )
 from signbin.quant.quantizer import (
@@ -183,6 +184,7 @@ __all__ = [
     "register_estimator",
     "register_quantizer",
     "scale_state",
+    "set_densities",
     "set_progress",
     "share_of_ones",
     "sign",

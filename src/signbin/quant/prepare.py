@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from signbin.errors import SpecError
 from signbin.quant.config import QuantConfig
 from signbin.quant.layers import LAYER_TYPES, QuantizedLayer, obstacle
+from signbin.quant.quantizers import SignedBinary
 
 __all__ = [
     "LayerDecision",
@@ -22,6 +23,7 @@ __all__ = [
     "progress_dial",
     "quantize_",
     "quantized_layers",
+    "set_densities",
     "set_progress",
 ]
 
@@ -167,6 +169,26 @@ def progress_dial(model: nn.Module) -> Tensor:
     for layer in layers:
         layer.share_progress(dial)
     return dial
+
+
+def set_densities(model: nn.Module, densities: Mapping[str, float]) -> None:
+    """From now on the filters of these layers have exactly these shares of non-zero codes.
+
+    densities: by fully qualified name, see ``density`` of :class:`SignedBinary`. SpecError, and
+    nothing is changed, for a name that is no layer with such weights, and for other numbers.
+    """
+    layers = quantized_layers(model)
+    changed = {}
+    for name, density in densities.items():
+        rule = layers[name].config.weight if name in layers else None
+        if not isinstance(rule, SignedBinary):
+            raise SpecError(
+                "layer to give a density", value=name, allowed="quantised to signed-binary weights"
+            )
+        weight = dataclasses.replace(rule, density=density)
+        changed[name] = dataclasses.replace(layers[name].config, weight=weight)
+    for name, config in changed.items():
+        layers[name].config = config
 
 
 def after_step(model: nn.Module) -> None:

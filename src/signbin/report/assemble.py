@@ -48,6 +48,7 @@ def kind_of(training: ReportedRun) -> Kind:
         spread=statistics.stdev(found) if len(found) > 1 else None,
         density=training.density,
         parameters=training.parameters,
+        cost=training.cost,
     )
 
 

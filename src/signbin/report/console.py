@@ -18,6 +18,7 @@ __all__ = [
     "checks_table",
     "comparison_table",
     "compiled_view",
+    "costs_table",
     "experiment_table",
     "kinds_table",
     "layers_table",
@@ -33,9 +34,15 @@ _NOISY_LAYERS = 5
 
 
 def kinds_table(kinds: Iterable[Kind]) -> Table:
-    """Kinds of weights side by side: value set, accuracy over seeds, density."""
+    """Kinds of weights side by side: value set, accuracy over seeds, density.
+
+    Where one of them had a budget, what each is predicted to cost, too.
+    """
+    kinds = list(kinds)
+    budgets = any(kind.cost is not None for kind in kinds)
     table = new_table(
-        "weights", "value set", ">held-out accuracy", "seeds", ">density", ">parameters"
+        *("weights", "value set", ">held-out accuracy", "seeds", ">density", ">parameters"),
+        *((">predicted, budget",) if budgets else ()),
     )
     for kind in kinds:
         add_row(
@@ -46,7 +53,17 @@ def kinds_table(kinds: Iterable[Kind]) -> Table:
             ", ".join(map(str, kind.seeds)),
             words.ratio(kind.density),
             words.count(kind.parameters),
+            *((words.text(kind.cost),) if budgets else ()),
         )
+    return table
+
+
+def costs_table(title: str, rows: Iterable[tuple[float, float, float]]) -> Table:
+    """What a network costs at the same density in all layers: density, ms, share of binary's."""
+    table = new_table(">density in all layers", ">ms", ">of binary weights'")
+    table.title = title
+    for density, ms, share in rows:
+        add_row(table, words.ratio(density), words.milliseconds(ms), words.percent(share))
     return table
 
 

@@ -38,6 +38,8 @@ QUANTITIES: Final = {
     "train_loss": _Quantity("ReportedRun loss", "cross-entropy, nats per image"),
     "test_loss": _Quantity("Test loss", "cross-entropy, nats per image"),
     "validation_loss": _Quantity("Validation loss", "cross-entropy, nats per image"),
+    "predicted_milliseconds": _Quantity("Predicted time", "predicted ms per image"),
+    "predicted_additions": _Quantity("Predicted additions", "additions per image"),
     "density": _Quantity("Density", "non-zero weights, % of quantised weights", 100.0),
     "flip_rate": _Quantity("Flip rate", "weights whose code changed in the epoch, %", 100.0),
     "mean_to_spread": _Quantity("Common mode", "output mean / spread, worst layer"),

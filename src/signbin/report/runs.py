@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from signbin.errors import FormatError, SignbinError, SpecError
 from signbin.files import read_text
+from signbin.report import words
 from signbin.report.schema import ReportedComparison, ReportedRun, Series, from_json
 
 __all__ = ["read_comparison", "read_training"]
@@ -45,6 +46,7 @@ def read_training(folder: Path) -> ReportedRun:
         "quantized_share": parameters.get("quantized_share"),
         "environment": summary.get("environment", {}),
         "command": summary.get("command"),
+        "cost": _cost(summary, path),
     }
     training = from_json(ReportedRun, document, str(path))
     weights = _layer_numbers(summary, "weights", path)
@@ -72,6 +74,17 @@ def _layer_numbers(summary: Mapping[str, Any], key: str, path: Path) -> dict[str
         for entry in entries
         if _is_number(entry.get(key)) and entry[key] >= 0
     }
+
+
+def _cost(summary: Mapping[str, Any], path: Path) -> str | None:
+    """What the network is predicted to cost, and its budget; None where it had none."""
+    if "budget" not in summary:
+        return None
+    budget = _object(summary["budget"], f"{path}: budget")
+    predicted, limit = budget.get("predicted"), budget.get("limit")
+    if not _is_number(predicted) or not _is_number(limit):
+        raise FormatError(f"{path}: budget", value=budget, allowed="numbers", remedy=_REMEDY)
+    return words.budget(float(predicted or 0), float(limit or 0), str(budget.get("unit")))
 
 
 def _config(path: Path) -> dict[str, str]:

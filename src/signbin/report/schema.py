@@ -50,7 +50,8 @@ class ReportedRun:
     it. accuracies: share in [0, 1] of the held-out images, one per seed, in the order of
     ``seeds``; held_out: ``test`` or ``validation``. density: non-zero codes / codes of the
     quantised layers, mean over seeds. parameters: all trainable numbers; quantized_share:
-    weights of quantised layers / weights of all convolution and linear layers.
+    weights of quantised layers / weights of all convolution and linear layers. cost: of one image,
+    as predicted, beside its budget, where the run had one.
     """
 
     path: str
@@ -68,6 +69,7 @@ class ReportedRun:
     config: Mapping[str, str] = dataclasses.field(default_factory=dict)
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     command: str | None = None
+    cost: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Kind:
     """One row of the table that puts the kinds of weights side by side.
 
     mean: arithmetic mean of the held-out accuracies; spread: their sample standard deviation
-    (n - 1), None for fewer than two seeds.
+    (n - 1), None for fewer than two seeds. cost: as in :class:`ReportedRun`.
     """
 
     weights: str
@@ -88,6 +90,7 @@ class Kind:
     spread: float | None
     density: float | None
     parameters: int | None
+    cost: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ __all__ = [
     "NOT_GIVEN",
     "accuracy",
     "agreement",
+    "budget",
     "count",
     "decibels",
     "error",
@@ -95,6 +96,17 @@ def milliseconds(value: float) -> str:
     if value >= 100 or value == 0:
         return f"{value:.0f}"
     return f"{value:.{max(0, min(6, 2 - math.floor(math.log10(value))))}f}"
+
+
+def budget(predicted: float, limit: float, unit: str) -> str:
+    """What a network is predicted to cost, and its budget.
+
+    >>> budget(0.2134, 0.25, "milliseconds"), budget(4.9e6, 5e6, "additions")
+    ('0.213 of 0.250 ms', '4,900,000 of 5,000,000 additions')
+    """
+    if unit == "milliseconds":
+        return f"{milliseconds(predicted)} of {milliseconds(limit)} ms"
+    return f"{predicted:,.0f} of {limit:,.0f} {unit}"
 
 
 def layer_error(value: float | None) -> str:

@@ -1,7 +1,10 @@
 """Training: data, networks, recipes, the loop, and the run folders it leaves behind."""
 
+from signbin.train.budget import Pricing, RunBudget
 from signbin.train.config import (
+    Allocation,
     BlockStyle,
+    BudgetConfig,
     DataConfig,
     ExecutionConfig,
     Holdout,
@@ -23,6 +26,7 @@ from signbin.train.experiment import Experiment, load_experiment
 from signbin.train.failures import CollapseError, DivergenceError
 from signbin.train.load import Run, load_run
 from signbin.train.models import MODELS, Architecture, ImageTask, build_model, build_network
+from signbin.train.network import fresh_network
 from signbin.train.packed import PackedNetwork, describe_packed, load_packed, pack_run
 from signbin.train.recipe import load_recipe, parse_override, recipe_names
 from signbin.train.run import RunResult, train
@@ -32,9 +36,11 @@ from signbin.train.untrained import BenchmarkNetwork, new_network
 __all__ = [
     "DATASETS",
     "MODELS",
+    "Allocation",
     "Architecture",
     "BenchmarkNetwork",
     "BlockStyle",
+    "BudgetConfig",
     "CollapseError",
     "DataConfig",
     "Dataset",
@@ -51,8 +57,10 @@ __all__ = [
     "OptimizerName",
     "PackedNetwork",
     "Precision",
+    "Pricing",
     "QuantizerConfigs",
     "Run",
+    "RunBudget",
     "RunResult",
     "ScheduleName",
     "TeacherConfig",
@@ -61,6 +69,7 @@ __all__ = [
     "build_model",
     "build_network",
     "describe_packed",
+    "fresh_network",
     "load_dataset",
     "load_experiment",
     "load_packed",

@@ -31,6 +31,7 @@ _KEYS: Final = frozenset(
         *("started", "epoch"),
     }
 )
+_ADDED: Final = frozenset({"budget"})  # only where there is a budget
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
@@ -39,7 +40,8 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     Keys: seed; model, optimizer and sampler (state dicts); average (state dict or None); rng (the
     generators' states, one mapping per process); metrics (one mapping per finished epoch);
     started (what was measured before training, or None); epoch (the sums of an unfinished epoch,
-    or None). Tensors, numbers, texts, lists, dicts only.
+    or None); budget, only where there is one (the densities decided, or None).
+    Tensors, numbers, texts, lists, dicts only.
     """
     buffer = io.BytesIO()
     torch.save({"version": _VERSION, **state}, buffer)
@@ -77,7 +79,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise FormatError(
             "damaged checkpoint", value=str(path), remedy="delete it to train this seed again"
         ) from error
-    if not isinstance(state, dict) or set(state) != _KEYS or not _is_ours(state["version"]):
+    keys = set(state) - _ADDED if isinstance(state, dict) else set()
+    if not isinstance(state, dict) or keys != _KEYS or not _is_ours(state["version"]):
         raise FormatError(
             "not a checkpoint of a training run",
             value=str(path),

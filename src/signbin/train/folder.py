@@ -57,7 +57,7 @@ class SeedFolder:
 
 @dataclasses.dataclass(frozen=True)
 class RunFolder:
-    """OUT: config.yaml, summary.json and a folder per seed."""
+    """OUT: config.yaml, summary.json, a folder per seed, and costs.json where there is a budget."""
 
     path: Path
 
@@ -70,6 +70,11 @@ class RunFolder:
     def summary(self) -> Path:
         """JSON over all seeds; its presence says that the run is finished."""
         return self.path / "summary.json"
+
+    @property
+    def costs(self) -> Path:
+        """What the network costs by density, where its configuration has a budget."""
+        return self.path / "costs.json"
 
     @property
     def cache(self) -> Path:
@@ -150,6 +155,7 @@ class RunFolder:
             if not any(folder.path.iterdir()):
                 folder.path.rmdir()
         self.summary.unlink(missing_ok=True)
+        self.costs.unlink(missing_ok=True)
         self.config.unlink()
 
     def _holds_a_run(self) -> bool:

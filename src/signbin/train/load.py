@@ -17,6 +17,7 @@ from torch import nn
 from signbin.errors import FormatError, SpecError
 from signbin.files import read_text
 from signbin.spec import Preprocessing
+from signbin.train.budget import restore_densities
 from signbin.train.config import TrainConfig
 from signbin.train.data import Dataset, HeldOut, ImageFiles, Images, load_dataset, normalize
 from signbin.train.folder import RunFolder, SeedFolder
@@ -154,6 +155,7 @@ def _check_data(summary: Mapping[str, Any], dataset: Dataset, folder: RunFolder)
 def _load_model(config: TrainConfig, dataset: Dataset, files: SeedFolder) -> nn.Module:
     with torch_settings(config.threads):
         model = make_model(config, dataset)
+    restore_densities(model, config.budget, files.summary)
     try:
         model.load_state_dict(from_safetensors(files.model.read_bytes()))
     except (OSError, SafetensorError, RuntimeError) as error:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from signbin.documents import to_document
 from signbin.errors import SpecError
 from signbin.quant import quantize_
 from signbin.train.config import TrainConfig
-from signbin.train.data import Dataset
+from signbin.train.data import Dataset, load_dataset
 from signbin.train.models import build_model, is_larger_convolution
 
-__all__ = ["make_model"]
+__all__ = ["fresh_network", "make_model"]
 
 
 def make_model(config: TrainConfig, dataset: Dataset) -> nn.Module:
@@ -32,3 +33,14 @@ def make_model(config: TrainConfig, dataset: Dataset) -> nn.Module:
     if quantizer is not None:
         quantize_(model, quantizer, filter_fn=is_larger_convolution)
     return model
+
+
+def fresh_network(config: TrainConfig) -> tuple[nn.Module, Tensor]:
+    """The network of a configuration with fresh weights, in evaluation mode, and two black images.
+
+    torch's global generator is put back. Errors of :func:`make_model` and of the data set.
+    """
+    dataset = load_dataset(config.data)
+    with torch.random.fork_rng(devices=[]):
+        model = make_model(config, dataset)
+    return model.eval(), torch.zeros(2, *dataset.shape)

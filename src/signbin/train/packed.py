@@ -146,6 +146,8 @@ def describe_packed(run: Run, content: bytes) -> dict[str, Any]:
     config = to_document(run.config)
     for key in ("folder", "cache"):
         config["data"].pop(key)
+    if config["budget"] is not None:
+        config["budget"].pop("costs")
     return {
         "weights": run.config.weights.value,
         "value_set": run.config.weights.values,

@@ -23,8 +23,11 @@ class ProgressListener(Protocol):
     def end_step(self) -> None:
         """A step ended."""
 
-    def end_epoch(self, loss: float, accuracy: float) -> None:
-        """An epoch ended with this training loss and this held-out accuracy, in [0, 1]."""
+    def end_epoch(self, loss: float, accuracy: float, cost: str = "") -> None:
+        """An epoch ended with this training loss and this held-out accuracy, in [0, 1].
+
+        cost: what the network is predicted to cost, in words, where it has a budget.
+        """
 
     def note(self, text: str) -> None:
         """Something to know, in one line."""
@@ -39,7 +42,7 @@ class Silent:
     def end_step(self) -> None:
         """Nothing."""
 
-    def end_epoch(self, loss: float, accuracy: float) -> None:
+    def end_epoch(self, loss: float, accuracy: float, cost: str = "") -> None:
         """Nothing."""
 
     def note(self, text: str) -> None:
@@ -66,14 +69,14 @@ class PlainProgress(Silent):
         self._seed, self._epochs, self._done, self._first = seed, epochs, done, done
         self._started = time.monotonic()
 
-    def end_epoch(self, loss: float, accuracy: float) -> None:
+    def end_epoch(self, loss: float, accuracy: float, cost: str = "") -> None:
         """Print the line of this epoch."""
         self._done += 1
         each = (time.monotonic() - self._started) / (self._done - self._first)
         left = each * (self._epochs - self._done)
         self.note(
             f"seed {self._seed} epoch {self._done}/{self._epochs}  loss {loss:.3f}  "
-            f"accuracy {100 * accuracy:.2f} %  {each:.1f} s each  {duration(left)} left"
+            f"{_reached(accuracy, cost)}  {each:.1f} s each  {duration(left)} left"
         )
 
     def note(self, text: str) -> None:
@@ -137,13 +140,13 @@ class ConsoleProgress:
         """Advance the bar of the running seed by one step."""
         self._progress.update(self._task, advance=1)
 
-    def end_epoch(self, loss: float, accuracy: float) -> None:
+    def end_epoch(self, loss: float, accuracy: float, cost: str = "") -> None:
         """Show the numbers of this epoch."""
         self._done += 1
         self._progress.update(
             self._task,
             epochs=f"{self._done}/{self._epochs}",
-            numbers=f"loss {loss:.3f}  accuracy {100 * accuracy:.2f} %",
+            numbers=f"loss {loss:.3f}  {_reached(accuracy, cost)}",
         )
 
     def note(self, text: str) -> None:
@@ -159,6 +162,10 @@ def console_progress(title: str) -> contextlib.AbstractContextManager[ProgressLi
         return ConsoleProgress(title)
     except ImportError:
         return PlainProgress(title)
+
+
+def _reached(accuracy: float, cost: str) -> str:
+    return f"accuracy {100 * accuracy:.2f} %" + (f"  predicted {cost}" if cost else "")
 
 
 def duration(seconds: float) -> str:

@@ -16,6 +16,8 @@ from torch import nn
 from signbin.documents import to_document
 from signbin.errors import FormatError, SpecError
 from signbin.files import read_text, write_bytes, write_text
+from signbin.layer_costs import NetworkCosts, read_costs, write_costs
+from signbin.train.budget import Pricing, RunBudget, check_budget
 from signbin.train.config import TrainConfig
 from signbin.train.data import Dataset, load_dataset
 from signbin.train.distributed import Processes, training_processes
@@ -58,7 +60,7 @@ class RunResult:
         return accuracy
 
 
-def train(
+def train(  # noqa: PLR0913 - the one door: every choice is a keyword of it
     config: TrainConfig,
     output: Path,
     *,
@@ -66,6 +68,7 @@ def train(
     force: bool = False,
     progress: bool = True,
     command: str | None = None,
+    pricing: Pricing | None = None,
 ) -> RunResult:
     """Train every seed of ``config`` in turn and leave everything in the folder ``output``.
 
@@ -74,7 +77,9 @@ def train(
     resume: continue the run in ``output``, which must have the same configuration; finished
     seeds are not trained again, and the result has the same bits (on a CPU) as without the
     interruption. force: replace an earlier run; only files of a run are removed.
-    progress: show it on standard error. command: what was typed, kept in the summary.
+    progress: show it on standard error. command: what was typed, kept in the summary. pricing: who
+    counts what the network costs where ``config`` has a budget, as ``signbin train`` does by
+    :class:`signbin.verbs.costs.Planned`; what was found is kept in OUT/costs.json.
     torch's global generator and number of threads are put back afterwards.
 
     Under ``torchrun`` all processes train one network on different images (the batch size is that
@@ -85,18 +90,27 @@ def train(
     where there is no room for a checkpoint; DivergenceError and CollapseError where training has
     failed. The last good checkpoint is then kept.
     """
-    _check_arguments(config, resume=resume, force=force)
+    _check_arguments(config, pricing, resume=resume, force=force)
     config, folder = _with_whole_paths(config), RunFolder(Path(output))
     with training_processes(config.execution.device) as (processes, device):
         machine = prepare_machine(config.execution, device)
         if processes.is_first:
             _check_folder(config, folder, resume=resume, force=force)
         dataset = _load_in_turn(config, folder, processes)
-        setting = Setting(config, dataset, machine, processes)
-        if processes.is_first and not resume:
+        costs = None
+        if processes.is_first:
             with torch_settings(config.threads, machine):
-                make_model(config, dataset)  # before anything is written or removed
-            folder.start(config, force=force)
+                model = make_model(config, dataset)  # before anything is written or removed
+                costs = _costs(config, folder, model, dataset, pricing, resume=resume)
+            if not resume:
+                folder.start(config, force=force)
+            if costs is not None:
+                write_costs(folder.costs, costs)
+        costs = processes.from_first(costs)
+        budget = None
+        if config.budget is not None and costs is not None and pricing is not None:
+            budget = RunBudget(config.budget, costs, pricing)
+        setting = Setting(config, dataset, machine, processes, budget)
         processes.wait()
         summary = _train_seeds(setting, folder, shown=progress and processes.is_first)
         summary["command"] = command
@@ -106,7 +120,15 @@ def train(
     return RunResult(folder.path, config, summary, processes.is_first)
 
 
-def _check_arguments(config: TrainConfig, *, resume: bool, force: bool) -> None:
+def _check_arguments(
+    config: TrainConfig, pricing: Pricing | None, *, resume: bool, force: bool
+) -> None:
+    if config.budget is not None and pricing is None:
+        raise SpecError(
+            "pricing of a run with a budget",
+            value=None,
+            allowed="an object that knows costs, as signbin.verbs.costs.Planned()",
+        )
     if resume and force:
         raise SpecError("resume and force", allowed="one of them")
     if not config.epochs:
@@ -116,6 +138,26 @@ def _check_arguments(config: TrainConfig, *, resume: bool, force: bool) -> None:
             allowed=">= 1",
             remedy="a network without training is made by: signbin new",
         )
+
+
+def _costs(
+    config: TrainConfig,
+    folder: RunFolder,
+    model: nn.Module,
+    dataset: Dataset,
+    pricing: Pricing | None,
+    *,
+    resume: bool,
+) -> NetworkCosts | None:
+    """What densities cost, where there is a budget: those of the run that is resumed."""
+    if config.budget is None or pricing is None:
+        return None
+    if resume:
+        return read_costs(folder.costs)
+    example = torch.zeros(2, *dataset.shape)
+    costs = pricing.costs(model.eval(), example, config.budget)
+    check_budget(RunBudget(config.budget, costs, pricing))
+    return costs
 
 
 def _check_folder(config: TrainConfig, folder: RunFolder, *, resume: bool, force: bool) -> None:
@@ -158,6 +200,8 @@ def _train_seed(
     training.restore()
     training.run(listener)
     summary = seed_summary(seed, training.model, training.metrics, training.before_training)
+    if training.budget_summary is not None:
+        summary["budget"] = training.budget_summary
     if processes.is_first:
         write_bytes(folder.model, _weights(training.model, setting.config, seed))
         _write_json(folder.summary, summary)
@@ -185,8 +229,10 @@ def _with_whole_paths(config: TrainConfig) -> TrainConfig:
             teacher, run=_whole(teacher.run), checkpoint=_whole(teacher.checkpoint)
         )
     loss = dataclasses.replace(config.loss, teacher=teacher)
-    start = _whole(config.start_from)
-    return dataclasses.replace(config, data=data, loss=loss, start_from=start)
+    start, budget = _whole(config.start_from), config.budget
+    if budget is not None:
+        budget = dataclasses.replace(budget, costs=_whole(budget.costs))
+    return dataclasses.replace(config, data=data, loss=loss, start_from=start, budget=budget)
 
 
 def _whole(path: str | None) -> str | None:

@@ -16,6 +16,7 @@ from signbin.errors import SpecError
 from signbin.files import write_text
 from signbin.quant import quantized_layers
 from signbin.quant.latent import describe_latent
+from signbin.train.budget import Pricing
 from signbin.train.data import takes
 from signbin.train.experiment import Experiment, Training
 from signbin.train.failures import CollapseError, DivergenceError
@@ -36,6 +37,7 @@ def run_experiment(
     *,
     overrides: Mapping[str, Any] | None = None,
     progress: bool = True,
+    pricing: Pricing | None = None,
 ) -> dict[str, Any]:
     """Train what is not trained yet; the results of all, as :func:`results_of` has them.
 
@@ -43,7 +45,7 @@ def run_experiment(
     interrupted goes on where it stopped, and OUTPUT/SCALE/results.json is written anew after
     each. A training that diverges or collapses is a result, too: it is recorded in
     OUTPUT/SCALE/RUN-seed-S.failure.json, and the next one begins. Decoded images are kept in
-    OUTPUT/cache.
+    OUTPUT/cache. pricing: as for :func:`train`, for runs with a budget.
 
     SpecError where a folder holds a run of another configuration; errors of :func:`train`.
     """
@@ -57,7 +59,7 @@ def run_experiment(
     results = results_of(experiment, scale, folder, trainings)
     for training in trainings:
         if not _is_finished(training, folder):
-            _train(training, folder, progress=progress)
+            _train(training, folder, pricing, progress=progress)
             results = results_of(experiment, scale, folder, trainings)
             write_text(folder / _RESULTS, json.dumps(results, indent=1) + "\n")
     return results
@@ -108,11 +110,11 @@ def _failure(training: Training, folder: Path) -> Path:
     return folder / f"{training.name}.failure.json"
 
 
-def _train(training: Training, folder: Path, *, progress: bool) -> None:
+def _train(training: Training, folder: Path, pricing: Pricing | None, *, progress: bool) -> None:
     run = folder / training.name
     begun = RunFolder(run).config.is_file()
     try:
-        train(training.config, run, resume=begun, progress=progress)
+        train(training.config, run, resume=begun, progress=progress, pricing=pricing)
     except (DivergenceError, CollapseError) as error:
         document = {"kind": type(error).__name__, "message": str(error)}
         write_text(_failure(training, folder), json.dumps(document, indent=1) + "\n")
@@ -146,6 +148,7 @@ def _record(experiment: Experiment, training: Training, folder: Path) -> dict[st
         "density": summary["density"],
         "parameters": summary["parameters"],
         "layers": summary["layers"],
+        **({"budget": summary["budget"]} if "budget" in summary else {}),
         "data": summary["data"],
         "epochs": summary["epochs"],
         "epoch_seconds": statistics.median(record["seconds"] for record in metrics),
@@ -162,6 +165,8 @@ def _check_same(training: Training, run: RunFolder) -> None:
     for document in (found, wanted):  # where things are says nothing about what is trained
         for key in ("folder", "cache"):
             document["data"].pop(key)
+        if document["budget"] is not None:
+            document["budget"].pop("costs")
     changed = [key for key in wanted if wanted[key] != found[key]]
     if changed:
         raise SpecError(

@@ -24,6 +24,7 @@ from signbin.quant import (
     training_health,
 )
 from signbin.train.batch_norm import reestimate_batch_norm
+from signbin.train.budget import BudgetKeeper, RunBudget
 from signbin.train.checkpoint import read_checkpoint, write_checkpoint
 from signbin.train.config import Holdout, TrainConfig
 from signbin.train.data import (
@@ -70,6 +71,7 @@ class Setting:
     dataset: Dataset
     machine: Machine
     processes: Processes
+    budget: RunBudget | None = None
 
 
 def split(dataset: Dataset, holdout: Holdout) -> Split:
@@ -109,6 +111,7 @@ class SeedTraining:
         if config.loss.teacher is not None:
             self._trainer.teacher = load_teacher(config.loss.teacher, setting.dataset)
             machine.place(self._trainer.teacher.model)
+        self._keeper = self._budget_keeper()
         # Everything random so far was the weights: what follows is the same with a teacher.
         torch.manual_seed(seed)
         self._sampler = make_sampler(
@@ -149,11 +152,11 @@ class SeedTraining:
             self._measure_start(progress)
             with self._trainer:
                 while self._sampler.epoch < config.epochs:
+                    self._decide_densities(progress)
                     record = self._epoch(progress)
                     for sink in sinks:
                         sink.write(record)
-                    accuracy = record[f"{self._held_out_name}_accuracy"]
-                    progress.end_epoch(record["train_loss"], accuracy)
+                    self._tell(record, progress)
         finally:
             for sink in sinks:
                 sink.close()
@@ -162,6 +165,11 @@ class SeedTraining:
             write_metrics(self._folder, self.metrics)
         set_progress(self.model, 1, 1)
         self.model.eval()
+
+    @property
+    def budget_summary(self) -> dict[str, Any] | None:
+        """What a summary says of the seed's budget; None where it has none."""
+        return None if self._keeper is None else self._keeper.summary(self.model)
 
     @property
     def _held_out_name(self) -> str:
@@ -182,6 +190,23 @@ class SeedTraining:
             f"weights of {config.start_from}, {what} without training: "
             f"{100 * score.accuracy:.2f} % of the {name} images; do not ship them untrained"
         )
+
+    def _budget_keeper(self) -> BudgetKeeper | None:
+        budget, trainer = self._setting.budget, self._trainer
+        average = () if trainer.average is None else (trainer.average.model,)
+        return None if budget is None else BudgetKeeper(budget, (trainer.model, *average))
+
+    def _decide_densities(self, progress: ProgressListener) -> None:
+        keeper = self._keeper
+        if keeper is None or not keeper.is_due(self._sampler.epoch):
+            return
+        keeper.fix(self._setting.processes.from_first(keeper.decided()))
+        progress.note(keeper.told())
+
+    def _tell(self, record: dict[str, Any], progress: ProgressListener) -> None:
+        accuracy = record[f"{self._held_out_name}_accuracy"]
+        cost = "" if self._keeper is None else self._keeper.shown(record)
+        progress.end_epoch(record["train_loss"], accuracy, cost)
 
     def _epoch(self, progress: ProgressListener) -> dict[str, Any]:
         """One epoch, then batch norm, evaluation and health: a line of metrics.jsonl."""
@@ -206,6 +231,7 @@ class SeedTraining:
             f"{self._held_out_name}_loss": score.loss,
             f"{self._held_out_name}_accuracy": score.accuracy,
             "answers": score.answers,
+            **({} if self._keeper is None else self._keeper.measures(self.model)),
             "train_seconds": train_seconds,
             "seconds": self._timed(start),
             "health": health.to_json(),
@@ -281,6 +307,7 @@ class SeedTraining:
             "metrics": self.metrics,
             "started": self.before_training,
             "epoch": self._unfinished() if unfinished else None,
+            **({} if self._keeper is None else {"budget": self._keeper.densities}),
         }
         write_checkpoint(self._folder.checkpoint, state)
         write_metrics(self._folder, self.metrics)
@@ -299,6 +326,8 @@ class SeedTraining:
         trainer, rank = self._trainer, self._setting.processes.rank
         if len(state["rng"]) != self._setting.processes.count:
             raise ValueError(f"a checkpoint of {len(state['rng'])} processes")
+        if self._keeper is not None and state["budget"] is not None:
+            self._keeper.fix(state["budget"])
         trainer.model.load_state_dict(state["model"])
         if trainer.average is not None:
             trainer.average.model.load_state_dict(state["average"])

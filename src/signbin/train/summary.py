@@ -62,7 +62,8 @@ def run_summary(
 
     test_accuracy (validation_accuracy where the configuration holds out part of the training
     images) has per_seed, mean and std, the sample standard deviation (n - 1), null for one
-    seed. density, layers and parameters.effectual are means over the seeds.
+    seed. density, layers and parameters.effectual are means over the seeds. budget, where there is
+    one: unit, target, limit, binary, and means of what the seeds' networks are predicted to cost.
     """
     quantizer = config.quantizers.of(config.weights)
     held_out = config.data.holdout.value
@@ -81,6 +82,7 @@ def run_summary(
             **seeds[0]["parameters"],
             "effectual": _mean([seed["parameters"]["effectual"] for seed in seeds]),
         },
+        **({} if config.budget is None else {"budget": _mean_budget(seeds)}),
         "data": describe_data(dataset, config.data.holdout),
         "seconds": sum(seed["seconds"] for seed in seeds),
         "environment": dict(environment),
@@ -136,6 +138,16 @@ def _mean_layers(seeds: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         {**column[0], "density": _mean([layer["density"] for layer in column])}
         for column in columns
     ]
+
+
+def _mean_budget(seeds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The first seed's, with the means of what depends on the seed."""
+    budgets = [seed["budget"] for seed in seeds]
+    means = {key: _mean([one[key] for one in budgets]) for key in ("expected", "predicted")}
+    densities = {
+        name: _mean([one["densities"][name] for one in budgets]) for name in budgets[0]["densities"]
+    }
+    return {**budgets[0], **means, "densities": densities}
 
 
 def _spread(values: Sequence[float]) -> dict[str, Any]:

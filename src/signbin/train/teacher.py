@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from signbin.errors import FormatError, SpecError
+from signbin.train.budget import restore_densities
 from signbin.train.checkpoint import DAMAGE
 from signbin.train.config import TeacherConfig, TeacherMode, TrainConfig
 from signbin.train.data import Dataset
@@ -64,6 +65,7 @@ def load_teacher(config: TeacherConfig, dataset: Dataset) -> Teacher:
     if trained.data.name != dataset.name:
         raise SpecError("data set of the teacher", value=trained.data.name, allowed=dataset.name)
     model = make_model(trained, dataset)
+    restore_densities(model, trained.budget, run.seed(trained.seeds[0]).summary)
     load_weights(model, read_weights(run.path), config.run)
     return Teacher(model, config)
 

@@ -7,6 +7,7 @@ import dataclasses
 from signbin.errors import SpecError
 from signbin.quant import Binary, LqNets, QuantConfig, SignedBinary, Ternary
 from signbin.spec import ValueSet
+from signbin.train.config.budget import BudgetConfig
 from signbin.train.config.checks import check_at_least
 from signbin.train.config.data import DataConfig
 from signbin.train.config.execution import ExecutionConfig, LoggingConfig
@@ -60,7 +61,9 @@ class TrainConfig:
     training starts with. average: decay per step of a moving average of the weights, which is
     then what is evaluated and kept; None for none. checkpoint_steps: a checkpoint every so many
     steps, too, and not after every epoch alone. patience: epochs in a row in which the network
-    may give one answer to all held-out images before training is stopped as collapsed.
+    may give one answer to all held-out images before training is stopped as collapsed. budget: what
+    the network may cost, which decides the densities of its layers; None for those of the
+    quantiser.
     """
 
     recipe: str
@@ -80,6 +83,7 @@ class TrainConfig:
     average: float | None = None
     checkpoint_steps: int | None = None
     patience: int = 3
+    budget: BudgetConfig | None = None
 
     def __post_init__(self) -> None:
         check_at_least("epochs", self.epochs, 0)
@@ -94,3 +98,38 @@ class TrainConfig:
             raise SpecError("seeds", value=self.seeds, allowed="different whole numbers >= 0")
         if not self.recipe.strip():
             raise SpecError("recipe", value=self.recipe, allowed="a name")
+        if self.budget is not None:
+            _check_budget(self, self.budget)
+
+
+def _check_budget(config: TrainConfig, budget: BudgetConfig) -> None:
+    """SpecError where something else decides the densities, or where there are none."""
+    if config.weights is not ValueSet.SIGNED_BINARY:
+        raise SpecError(
+            "weights beside a budget",
+            value=config.weights.value,
+            allowed=f"{ValueSet.SIGNED_BINARY.value}: others have no densities to choose",
+            remedy="leave the budget out: budget=null",
+        )
+    rule, where = config.quantizers.signed_binary.weight, "quantizers.signed_binary.weight"
+    if not isinstance(rule, SignedBinary):
+        raise SpecError(f"{where}.kind beside a budget", value=rule.kind, allowed="signed_binary")
+    for name in ("density", "region_channels"):
+        if getattr(rule, name) is not None:
+            raise SpecError(
+                f"{where}.{name} beside a budget",
+                value=getattr(rule, name),
+                allowed="null: the budget decides the density of whole filters",
+            )
+    if config.epochs and budget.after_epochs >= config.epochs:
+        raise SpecError(
+            "budget.after_epochs", value=budget.after_epochs, allowed=f"< {config.epochs} epochs"
+        )
+    if config.loss.ones is not None:
+        raise SpecError("loss.ones beside a budget", allowed="null: the budget decides the share")
+    if config.execution.cuda_graphs and budget.after_epochs:
+        raise SpecError(
+            "budget.after_epochs",
+            value=budget.after_epochs,
+            allowed="0 with execution.cuda_graphs: a recorded pass keeps its densities",
+        )

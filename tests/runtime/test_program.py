@@ -1,6 +1,9 @@
 """Programs against the interpreter, and what they refuse."""
 
 import concurrent.futures
+import copy
+import multiprocessing
+import pickle
 import sys
 
 import numpy as np
@@ -131,6 +134,73 @@ def test_a_saved_program_is_the_same_program(artifact, images, tmp_path):
     with pytest.raises(SignbinError, match="overwrite"):
         program.save(path)
     program.save(path, overwrite=True)
+
+
+def test_a_program_comes_back_from_its_bytes(artifact, images, tmp_path):
+    program = Program(artifact, isa="portable")
+    program.save(tmp_path / "m.sbn")
+    data = program.to_bytes()
+    assert data == (tmp_path / "m.sbn").read_bytes()
+    for given in (data, bytearray(data), memoryview(data)):
+        again = Program.from_bytes(given, isa="portable")
+        np.testing.assert_array_equal(again(images), program(images))
+
+
+@pytest.mark.parametrize("data", ["m.sbn", None, 3])
+def test_what_is_no_bytes_is_a_format_error(data):
+    with pytest.raises(FormatError, match="Program.load for a path"):
+        Program.from_bytes(data)
+
+
+def test_damaged_bytes_are_a_format_error(artifact):
+    data = bytearray(Program(artifact).to_bytes())
+    data[len(data) // 2] ^= 1
+    with pytest.raises(FormatError, match="checksum"):
+        Program.from_bytes(data)
+
+
+def test_a_program_is_pickled_with_all_that_was_asked_of_it(artifact, images):
+    program = Program(artifact, isa="scalar", strategy=Strategy.BUCKET, threads=2, jit=False)
+    again = pickle.loads(pickle.dumps(program))
+    assert (again.isa, again.threads, again.plan) == (program.isa, 2, program.plan)
+    np.testing.assert_array_equal(again(images), program(images))
+
+
+def test_a_copy_is_the_program_itself(artifact):
+    program = Program(artifact)
+    assert copy.copy(program) is program
+    assert copy.deepcopy({"model": program})["model"] is program
+
+
+def test_another_process_runs_a_program_it_was_sent(artifact, images):
+    program = Program(artifact)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        np.testing.assert_array_equal(pool.apply(program, (images,)), program(images))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_tensors_of_pytorch_go_in_and_come_out(artifact, images, dtype):
+    torch = pytest.importorskip("torch")
+    program = Program(artifact)
+    tensor = torch.from_numpy(images).to(getattr(torch, dtype))
+    expected = program(tensor.numpy())
+    np.testing.assert_array_equal(program(tensor), expected)
+    strided = tensor.to(memory_format=torch.channels_last)
+    np.testing.assert_array_equal(program(strided), expected)
+    output = program(tensor)
+    shared = torch.from_dlpack(output)
+    shared[0, 0] = 7
+    assert output[0, 0] == 7
+
+
+def test_a_tensor_that_dlpack_cannot_hand_on_says_what_to_do(artifact, images):
+    torch = pytest.importorskip("torch")
+    program, tensor = Program(artifact), torch.from_numpy(images)
+    for bad in (tensor.clone().requires_grad_(), tensor.to(torch.bfloat16)):
+        with pytest.raises(ExecutionError, match=r"x\.detach\(\)\.float\(\)"):
+            program(bad)
+    with pytest.raises(ExecutionError, match=r"device of input x.*x\.cpu\(\)"):
+        program(tensor.to("meta"))
 
 
 def test_a_plan_for_this_machine_is_kept_and_another_is_made_anew(artifact):

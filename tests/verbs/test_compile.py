@@ -75,3 +75,15 @@ def test_samples_of_another_shape_are_refused(model, images, example):
     asked = signbin.QuantizedActivations(images[:, :1])
     with pytest.raises(SpecError, match="shape of the calibration samples"):
         signbin.compile(model, example, activations=asked)
+
+
+def test_samples_of_zeros_alone_are_refused(model, example):
+    zeros = signbin.QuantizedActivations(np.zeros((2, 2, 12, 12), np.float32))
+    with pytest.raises(SpecError, match="zeros alone"):
+        signbin.compile(model, example, activations=zeros)
+
+
+@pytest.mark.parametrize("activations", ["int8", 8, True])
+def test_what_says_nothing_of_samples_is_refused_before_any_work(activations):
+    with pytest.raises(SpecError, match=r"signbin\.QuantizedActivations\(samples\)"):
+        signbin.compile(None, (), activations=activations)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,22 +10,33 @@ from numpy.typing import NDArray
 from signbin.errors import ExecutionError
 from signbin.ir import Value
 
-__all__ = ["as_batch", "as_count", "beyond_memory", "empty_batch"]
+__all__ = ["ArrayLike", "DLPackArray", "as_batch", "as_count", "beyond_memory", "empty_batch"]
 
 
-def as_batch(images: NDArray[Any], expected: Value) -> NDArray[np.float32]:
-    """images as contiguous float32 of shape (N, *expected), N >= 1; ExecutionError otherwise.
+_DLPACK_CPU: Final = 1
 
-    Real floating types are cast. Integers are refused: nothing says how they are scaled.
+
+class DLPackArray(Protocol):
+    """An array of any library that hands its memory on by DLPack."""
+
+    def __dlpack__(self, *, stream: Any = ...) -> Any:
+        """The capsule."""
+
+    def __dlpack_device__(self) -> tuple[Any, Any]:
+        """Kind and number of the device."""
+
+
+ArrayLike: TypeAlias = NDArray[Any] | DLPackArray
+
+
+def as_batch(given: ArrayLike, expected: Value) -> NDArray[np.float32]:
+    """given as contiguous float32 of shape (N, *expected), N >= 1; ExecutionError otherwise.
+
+    Arrays that DLPack knows are read where they lie. Real floating types are cast. Integers are
+    refused: nothing says how they are scaled.
     """
     name = f"input {expected.name}"
-    if not isinstance(images, np.ndarray):
-        raise ExecutionError(
-            name,
-            value=type(images).__name__,
-            allowed="a numpy array",
-            remedy="convert it with numpy.asarray",
-        )
+    images = given if isinstance(given, np.ndarray) else _from_dlpack(given, name)
     if isinstance(images, np.ma.MaskedArray):
         raise ExecutionError(
             name,
@@ -54,6 +65,36 @@ def as_batch(images: NDArray[Any], expected: Value) -> NDArray[np.float32]:
             return np.ascontiguousarray(images, dtype=np.float32)
     except MemoryError as error:
         raise beyond_memory(len(images)) from error
+
+
+def _from_dlpack(given: object, name: str) -> NDArray[Any]:
+    """A view of another library's array."""
+    kind = type(given).__name__
+    device = getattr(given, "__dlpack_device__", None)
+    if device is None:
+        raise ExecutionError(
+            name,
+            value=kind,
+            allowed="a numpy array, or one that DLPack knows, as PyTorch's tensors",
+            remedy="convert it with numpy.asarray",
+        )
+    try:
+        elsewhere = int(device()[0]) != _DLPACK_CPU
+    except (BufferError, RuntimeError, ValueError):  # PyTorch's, for devices DLPack cannot name
+        elsewhere = True
+    if elsewhere:
+        raise ExecutionError(
+            f"device of {name}", value=kind, allowed="the CPU", remedy="copy it there: x.cpu()"
+        )
+    try:
+        return np.from_dlpack(given)  # type: ignore[arg-type]  # whatever has the protocol
+    except (BufferError, RuntimeError, TypeError) as error:
+        raise ExecutionError(
+            name,
+            value=f"{kind}: {error}",
+            allowed="an array that numpy can read by DLPack",
+            remedy="of PyTorch: x.detach().float()",
+        ) from error
 
 
 def as_count(count: int, name: str, most: int = 1_000_000) -> int:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from signbin import artifact as sbn
 from signbin import native
 from signbin.artifact import Artifact
+from signbin.errors import FormatError
 from signbin.ir import Graph, verify
 from signbin.plan import MachineCode, Plan, Strategy, Target, check_limits, make_plan
 from signbin.runtime.budget import (
@@ -26,7 +27,7 @@ from signbin.runtime.budget import (
     expect_memory,
     within_budget,
 )
-from signbin.runtime.inputs import as_batch, as_count, beyond_memory, empty_batch
+from signbin.runtime.inputs import ArrayLike, as_batch, as_count, beyond_memory, empty_batch
 from signbin.sums import Budget
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Program:
         native.extension()
         from signbin.runtime.build import build_program  # noqa: PLC0415 - needs the extension
 
+        self._asked = {"isa": isa, "strategy": strategy, "threads": threads, "jit": jit}
         self._isa = native.resolve_isa(isa)
         self._threads = _as_threads(threads)
         verify(artifact.graph)
@@ -121,26 +123,69 @@ class Program:
             budget=budget_of(max_seconds, max_memory),
         )
 
+    @classmethod
+    def from_bytes(  # noqa: PLR0913 - the constructor's, and the budget in numbers
+        cls,
+        data: bytes | bytearray | memoryview,
+        *,
+        isa: str = "auto",
+        strategy: Strategy | None = None,
+        threads: int = 1,
+        jit: bool = True,
+        max_seconds: float = MOST_SECONDS,
+        max_memory: float = MOST_MEMORY,
+    ) -> Program:
+        """:meth:`load` for the content of a .sbn file that is in memory already."""
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise FormatError(
+                "content of a .sbn file",
+                value=type(data).__name__,
+                allowed="bytes",
+                remedy="read the file in binary mode, or use Program.load for a path",
+            )
+        return cls(
+            sbn.decode(bytes(data)),
+            isa=isa,
+            strategy=strategy,
+            threads=threads,
+            jit=jit,
+            budget=budget_of(max_seconds, max_memory),
+        )
+
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write a .sbn file with this program's plan as its hint; it runs on every CPU."""
-        kept = self._artifact
-        planned = Artifact(
-            kept.graph, self._plan, kept.preprocessing, kept.class_names, kept.provenance
-        )
-        sbn.write(Path(path), planned, overwrite=overwrite)
+        sbn.write(Path(path), self._with_plan(), overwrite=overwrite)
 
-    def __call__(self, images: NDArray[Any]) -> NDArray[np.float32]:
+    def to_bytes(self) -> bytes:
+        """What :meth:`save` writes."""
+        return sbn.encode(self._with_plan())
+
+    def __copy__(self) -> Program:
+        return self
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Program:
+        return self  # nothing can change it
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as the content of its file; where it is unpickled it is packed for the CPU there.
+
+        What was asked of the constructor is asked again: a forced isa has to exist there.
+        """
+        return _unpickled, (self.to_bytes(), self._asked)
+
+    def __call__(self, images: ArrayLike) -> NDArray[np.float32]:
         """Outputs for a batch: (N, ...) float32, N >= 1, in the shapes of graph.inputs/outputs.
 
-        Other floating types are cast to float32; anything else is an ExecutionError. A NaN or an
-        infinity makes every output that depends on it NaN or infinite.
+        images: a numpy array, or any array on the CPU that DLPack knows, as PyTorch's tensors;
+        ``torch.from_dlpack`` takes the outputs without a copy. Other floating types are cast to
+        float32; anything else is an ExecutionError. A NaN or an infinity makes every output that depends on it NaN or infinite.
         """
         batch = as_batch(images, self.graph.inputs[0])
         output = self._empty(self.graph.outputs[0], len(batch))
         self._run(batch, output, [])
         return output
 
-    def trace(self, images: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    def trace(self, images: ArrayLike) -> dict[str, NDArray[Any]]:
         """Every value of the graph by name, the input included, in execution order.
 
         float32 numbers, or for u8 values the codes, uint8.
@@ -153,7 +198,7 @@ class Program:
         self._run(batch, self._empty(self.graph.outputs[0], len(batch)), copies)
         return {name: self._as_typed(name, array) for name, array in values.items()}
 
-    def profile(self, images: NDArray[Any]) -> tuple[StepTime, ...]:
+    def profile(self, images: ArrayLike) -> tuple[StepTime, ...]:
         """Run once and time every node, in execution order; errors as for a call.
 
         Times are taken inside the native library, on the calling thread, from the moment a step
@@ -228,6 +273,9 @@ class Program:
             f"isa={self._isa}, threads={self._threads}, {len(self.graph.nodes)} steps)"
         )
 
+    def _with_plan(self) -> Artifact:
+        return dataclasses.replace(self._artifact, plan=self._plan)
+
     _native: _signbin.Program
     _values: Mapping[str, int]
 
@@ -248,6 +296,10 @@ class Program:
             self._native.run(batch, output, len(batch), copies, step_ns)
         except native.extension().StatusError as error:
             raise beyond_memory(len(batch)) from error
+
+
+def _unpickled(data: bytes, asked: dict[str, Any]) -> Program:
+    return Program(sbn.decode(data), **asked)
 
 
 def _plan_for(

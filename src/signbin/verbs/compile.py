@@ -76,6 +76,7 @@ def compile(  # noqa: PLR0913 - the one door: every choice is a keyword of it
     Raises CaptureError (naming every unsupported layer), PlanError, ExecutionError, or SpecError
     for samples that do not fit.
     """
+    _expect_activations(activations)
     from signbin.capture import capture  # noqa: PLC0415 - needs torch, which running does not
 
     graph = capture(model, example_inputs)
@@ -86,6 +87,18 @@ def compile(  # noqa: PLR0913 - the one door: every choice is a keyword of it
         return program
     how = Autotune() if autotune is True else autotune
     return tune_program(program, how, strategy=strategy)
+
+
+def _expect_activations(activations: object) -> None:
+    """Asked before any work: a word alone does not say what the numbers are."""
+    if activations is None or isinstance(activations, QuantizedActivations):
+        return
+    raise SpecError(
+        "activations",
+        value=activations if isinstance(activations, str) else type(activations).__name__,
+        allowed="None, which keeps them float32, or signbin.QuantizedActivations",
+        remedy="pass some hundred real samples: signbin.QuantizedActivations(samples)",
+    )
 
 
 def compile_graph(
@@ -124,6 +137,13 @@ def quantize_program(
             value="activations are codes already",
             allowed="a float program",
             remedy="compile the model with float activations first",
+        )
+    if not activations.samples.any():
+        raise SpecError(
+            "calibration samples",
+            value="zeros alone",
+            allowed="numbers that say how large activations become",
+            remedy="pass real samples",
         )
     specs = calibrate(program.graph, program.trace, activations)
     graph = quantize_activations(program.graph, specs, activations.float_layers)

@@ -148,7 +148,7 @@ def test_a_program_comes_back_from_its_bytes(artifact, images, tmp_path):
 
 @pytest.mark.parametrize("data", ["m.sbn", None, 3])
 def test_what_is_no_bytes_is_a_format_error(data):
-    with pytest.raises(FormatError, match="Program.load for a path"):
+    with pytest.raises(FormatError, match=r"Program\.load for a path"):
         Program.from_bytes(data)
 
 

@@ -178,7 +178,8 @@ class Program:
 
         images: a numpy array, or any array on the CPU that DLPack knows, as PyTorch's tensors;
         ``torch.from_dlpack`` takes the outputs without a copy. Other floating types are cast to
-        float32; anything else is an ExecutionError. A NaN or an infinity makes every output that depends on it NaN or infinite.
+        float32; anything else is an ExecutionError. A NaN or an infinity makes every output that
+        depends on it NaN or infinite.
         """
         batch = as_batch(images, self.graph.inputs[0])
         output = self._empty(self.graph.outputs[0], len(batch))

@@ -51,8 +51,9 @@ typedef struct sb_step {
     sb_copy input_copy, residual_copy, output_copy;
     sb_part *parts; /* the first one is the input; NULL: the step reads input and residual */
     size_t part_count;
-    bool late;    /* runs after all images */
-    bool batched; /* its kernel takes the whole batch at once */
+    bool broadcasts; /* the residual may have one channel, or one pixel */
+    bool late;       /* runs after all images */
+    bool batched;    /* its kernel takes the whole batch at once */
     bool fills_halo;
     bool needs_totals;
     size_t totals_offset_bytes;

@@ -71,6 +71,10 @@ CASES = {
     },
     "unary elu of alpha": one_node("unary", IMAGE, IMAGE, function="elu", alpha=0.25),
     "add": one_node("add", IMAGE, IMAGE, ("x", "x")),
+    "subtract": one_node("subtract", IMAGE, IMAGE, ("x", "x")),
+    "multiply": one_node("multiply", IMAGE, IMAGE, ("x", "x")),
+    "softmax": one_node("softmax", IMAGE, IMAGE),
+    "softmax of vectors": one_node("softmax", (6,), (6,)),
     "channel_bias": one_node(
         "channel_bias", IMAGE, IMAGE, constants={"b": vector(6)}, bias=ConstRef("b")
     ),

@@ -118,9 +118,10 @@ def _image_step(builder: GraphBuilder, value: str, images: list[str]) -> str:
         _pool: 0.05,
         _shortcut: 0.05,
         _identity: 0.05,
-        _moved_channels: 0.05,
-        _add: 0.05,
-        _concat: 0.05,
+        _moved_channels: 0.03,
+        _add: 0.03,
+        _concat: 0.04,
+        _gate: 0.05,
     }
     step = builder.rng.choice(list(steps), p=list(steps.values()))
     if step in (_add, _concat):
@@ -187,6 +188,24 @@ def _pool(builder: GraphBuilder, value: str) -> str:
             "avg_pool2d", value, kernel=(height, width), stride=(1, 1), padding=(0, 0)
         )
     return builder.add("avg_pool2d", value, **window, count_include_pad=bool(rng.random() < 0.5))
+
+
+def _gate(builder: GraphBuilder, value: str) -> str:
+    """A product with a gate of channels, of pixels or of both, a difference, or softmax."""
+    rng, kind = builder.rng, builder.rng.integers(5)
+    if kind == 0:
+        return builder.add("softmax", value)
+    if kind == 1:
+        return builder.add("subtract", value, builder.add("relu", value))
+    gate = value
+    if kind == 2:
+        gate = builder.add("global_avg_pool", value)
+    elif kind == 3:
+        channels = builder.type_of(value).shape[1]
+        gate = builder.add("conv2d", value, weight=builder.weight(1, channels, 1, 1))
+    gate = builder.add("unary", gate, function=str(rng.choice(["sigmoid", "hard_sigmoid"])))
+    pair = (value, gate) if rng.random() < 0.5 else (gate, value)
+    return builder.add("multiply", *pair)
 
 
 def _shortcut(builder: GraphBuilder, value: str) -> str:
@@ -305,6 +324,7 @@ def _reach(builder: GraphBuilder, value: str) -> float:
 def _quantized_step(builder: GraphBuilder, value: str, values: list[str]) -> str:
     steps = [_quantized_conv] * 4 + [_quantized_block] * 2
     steps += [_quantized_elementwise, _quantized_pool, _quantized_add, _quantized_channels]
+    steps += [_quantized_product]
     return steps[int(builder.rng.integers(len(steps)))](builder, value, values)
 
 
@@ -437,6 +457,23 @@ def _quantized_channels(builder: GraphBuilder, value: str, values: list[str]) ->
     own = builder.type_of(value).quantization
     spec = own if rng.random() < 0.3 else _spec(rng, _reach(builder, value))
     return _concat(builder, value, values, spec)
+
+
+def _quantized_product(builder: GraphBuilder, value: str, values: list[str]) -> str:
+    """A product with codes of channels, of pixels or of both, or a difference."""
+    rng, kind, reach = builder.rng, builder.rng.integers(4), _reach(builder, value)
+    type_, spec = builder.type_of(value), _spec(builder.rng, 0.3 * reach * reach)
+    same = [other for other in values if builder.type_of(other).shape == type_.shape]
+    other = same[int(rng.integers(len(same)))]
+    if kind == 0:
+        return builder.add("subtract", value, other, codes=_spec(rng, reach))
+    if kind == 1:
+        other = builder.add("global_avg_pool", value, codes=_spec(rng, reach))
+    elif kind == 2:
+        weight = _quantized_weight(builder, 1, type_.shape[1], 1, 1)
+        other = builder.add("conv2d", value, codes=_spec(rng, reach), weight=weight)
+    pair = (value, other) if rng.random() < 0.5 else (other, value)
+    return builder.add("multiply", *pair, codes=spec)
 
 
 def _quantized_head(builder: GraphBuilder, value: str) -> str:

@@ -153,6 +153,37 @@ def test_elementwise_ops_are_torch_ops_and_let_nan_through(graph_builder):
     agree(ours, torch.clamp(torch.tensor(x), -0.5, 0.75))
     y = normal(2, 3, 4, 4)
     agree(run(graph_builder, "add", x, y), x + y)
+    agree(run(graph_builder, "subtract", x, y), x - y)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((5, 3, 4), (5, 3, 4)),
+        ((5, 3, 4), (5, 1, 1)),
+        ((1, 3, 4), (5, 3, 4)),
+        ((5, 3, 4), (1, 1, 1)),
+        ((6,), (1,)),
+    ],
+)
+def test_multiply_repeats_what_has_one_channel_or_pixel(graph_builder, shapes):
+    x, y = (normal(2, *shape) for shape in shapes)
+    agree(run(graph_builder, "multiply", x, y), x * y)
+    agree(run(graph_builder, "multiply", y, x), x * y)
+
+
+@pytest.mark.parametrize(
+    "shapes", [((5, 1, 1), (1, 3, 4)), ((5, 3, 4), (5, 1, 4)), ((5, 3, 4), (5,)), ((4,), (2,))]
+)
+def test_multiply_of_other_shapes_is_refused(graph_builder, shapes):
+    with pytest.raises(VerifyError, match="allowed: equal shapes, or one of them"):
+        run(graph_builder, "multiply", *(normal(2, *shape) for shape in shapes))
+
+
+@pytest.mark.parametrize("extents", [(5,), (5, 3, 4)])
+def test_softmax_is_torch_softmax_over_channels(graph_builder, extents):
+    x = 50 * normal(3, *extents)
+    agree(run(graph_builder, "softmax", x), torch.softmax(torch.tensor(x), 1))
 
 
 TORCH = {

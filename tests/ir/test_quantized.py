@@ -105,6 +105,12 @@ def slow_node(graph, node, operands):
     if node.op == "concat":
         return slow_concat(graph, node, operands)
     attributes = resolve(node)
+    if node.op == "multiply":
+        second = graph.type_of(node.inputs[1]).quantization
+        steps, operands = steps * (operands[1].astype(np.int64) - second.zero_point), operands[:1]
+    elif node.op == "subtract":
+        operands = operands[::-1]
+        steps = operands[0].astype(np.int64) - graph.type_of(node.inputs[1]).quantization.zero_point
     if node.op == "unary":
         return slow_function(node, attributes, steps * spec.scale)
     sums, totals = slow_sums(graph, node, attributes, steps)
@@ -261,9 +267,16 @@ def slow_constants(graph, node, attributes):
     spec_in, spec_out = graph.type_of(node.inputs[0]).quantization, node.type.quantization
     unit = np.float64(spec_out.scale if spec_out else 1.0)
     channels = node.type.shape[1]
+    factor = np.float64(spec_in.scale)
+    if len(node.inputs) > 1:
+        residual = graph.type_of(node.inputs[1]).quantization
+        if node.op == "multiply":
+            factor = factor * residual.scale
+        elif node.op == "subtract":
+            factor, residual = -np.float64(residual.scale), spec_in
     weight = graph.constants[attributes["weight"].name] if "weight" in attributes else None
     scale = np.ones(channels) if weight is None else weight.scale.astype(np.float64)
-    made = {"out": spec_out, "m": (np.float64(spec_in.scale) * scale / unit).astype(F32)}
+    made = {"out": spec_out, "m": (factor * scale / unit).astype(F32)}
     offset = getattr(weight, "offset", None)
     if offset is not None:
         made["o"] = (np.float64(spec_in.scale) * offset.astype(np.float64) / unit).astype(F32)
@@ -271,7 +284,6 @@ def slow_constants(graph, node, attributes):
         if attributes.get(name) is not None:
             made[name] = (graph.array(attributes[name]).astype(np.float64) / unit).astype(F32)
     if len(node.inputs) > 1:
-        residual = graph.type_of(node.inputs[1]).quantization
         made["m_r"], made["zp_r"] = F32(residual.scale / unit), residual.zero_point
     made["activation"] = kind = attributes.get("activation", node.op)
     if kind == "prelu":

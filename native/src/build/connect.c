@@ -28,14 +28,24 @@ bool sb_same_shape(const sb_value *a, const sb_value *b) {
            a->extent.width == b->extent.width;
 }
 
-static sb_status check_residual(sb_builder *builder, uint32_t residual, const sb_value *output) {
+/* Of the output's shape, or of one channel or pixel where the step allows that. */
+static bool spreads_over(const sb_step *step, const sb_value *value, const sb_value *output) {
+    const sb_extent *few = &value->extent, *all = &output->extent;
+    const bool channels = few->channels == 1 || few->channels == all->channels;
+    const bool point = few->height == 1 && few->width == 1;
+    const bool pixels = few->height == all->height && few->width == all->width;
+    return sb_same_shape(value, output) || (step->broadcasts && channels && (point || pixels));
+}
+
+static sb_status check_residual(sb_builder *builder, uint32_t residual, const sb_step *step,
+                                const sb_value *output) {
     if (residual == SB_NO_VALUE)
         return SB_OK;
     const sb_status status = check_read(builder, residual, "residual");
     if (status != SB_OK)
         return status;
     const sb_value *value = &builder->contents.values[residual];
-    if (!sb_same_shape(value, output) || overlap(value, output))
+    if (!spreads_over(step, value, output) || overlap(value, output))
         return sb_complain(builder, SB_INVALID_ARGUMENT,
                            "step %zu: residual value %u has another shape than the output, or "
                            "shares its memory",
@@ -105,7 +115,7 @@ sb_status sb_connect(sb_builder *builder, uint32_t input, uint32_t residual, uin
         return sb_complain(builder, SB_INVALID_ARGUMENT,
                            "step %zu: input value %u and output value %u share memory",
                            contents->step_count, input, output);
-    status = check_residual(builder, residual, &contents->values[output]);
+    status = check_residual(builder, residual, step, &contents->values[output]);
     if (status != SB_OK)
         return status;
     step->input = input;

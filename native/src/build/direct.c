@@ -154,8 +154,10 @@ sb_status sb_builder_add_direct(sb_builder *builder, const sb_direct_spec *spec)
     const uint32_t residual = spec->epilogue ? spec->epilogue->residual : SB_NO_VALUE;
     const sb_direct_op *op = NULL;
     sb_status status = find_op(builder, spec->op, &op);
-    if (status == SB_OK)
+    if (status == SB_OK) {
         step.layer.function = op->function;
+        step.broadcasts = op->broadcasts;
+    }
     if (status == SB_OK)
         status = sb_connect(builder, spec->input, residual, spec->output, &step);
     if (status == SB_OK)

@@ -29,6 +29,15 @@ static sb_status map_same(sb_builder *builder, const sb_direct_spec *spec, sb_st
     return sb_set_window(builder, &POINT, &step->layer.geometry);
 }
 
+/* The second operand is the residual. */
+static sb_status map_product(sb_builder *builder, const sb_direct_spec *spec, sb_step *step) {
+    if (step->residual == SB_NO_VALUE)
+        return sb_complain(builder, SB_INVALID_ARGUMENT,
+                           "step %zu: %s of one value; allowed: a second one, as the residual",
+                           builder->contents.step_count, spec->op);
+    return map_same(builder, spec, step);
+}
+
 /* Elements are counted in the order [C][H][W], which a lane-blocked output of another shape does
  * not have. */
 static sb_status map_elements(sb_builder *builder, const sb_direct_spec *spec, sb_step *step) {
@@ -177,6 +186,16 @@ static const sb_direct_op OPS[] = {
      .whole = {{"channels_before", 0, SB_MAX_ELEMENTS}, {"channels_after", 0, SB_MAX_ELEMENTS}},
      .map = map_subsampled,
      .place = place_pixels},
+    /* z = act(scale[c] * x * r + bias[c]) + post_bias[c], r the residual, which may have one
+     * channel or one pixel. Of codes A = (q - zero) * (r - r_zero). */
+    {.name = "multiply",
+     .scale = true,
+     .epilogue = true,
+     .broadcasts = true,
+     .map = map_product,
+     .place = sb_place_product},
+    /* y[c] = e^x[c] / sum over c of e^x[c], at every pixel. */
+    {.name = "softmax", .map = map_same, .place = place_pixels},
 /* y = f(x) of float32 numbers, a row for every function; elu takes alpha. */
 #define SB_FUNCTION(word, takes_alpha)                                                             \
     {.name = #word,                                                                                \

@@ -3,6 +3,7 @@
 #include "checked.h"
 #include "complain.h"
 #include "kernels/dense/product_format.h"
+#include "kernels/factor.h"
 #include "kernels/view.h"
 #include "step.h"
 #include "view_plan.h"
@@ -118,6 +119,32 @@ sb_status sb_place_windows(sb_builder *builder, float fill, sb_step *step) {
     needed.fill = fill;
     layer->input = needed;
     return copy_in(builder, step, step->input, &needed, &step->input_copy);
+}
+
+static sb_factor factor_of(const sb_value *value, const sb_extent *output) {
+    const sb_extent *extent = &value->extent;
+    const bool channels = extent->channels == output->channels;
+    const bool pixels = extent->height == output->height && extent->width == output->width;
+    if (channels && pixels)
+        return SB_FACTOR_SAME;
+    return channels ? SB_FACTOR_OF_CHANNEL : pixels ? SB_FACTOR_OF_PIXEL : SB_FACTOR_ONE;
+}
+
+sb_status sb_place_product(sb_builder *builder, sb_step *step) {
+    const uint32_t residual = step->residual;
+    const sb_value *value = &builder->contents.values[residual];
+    const sb_factor factor = factor_of(value, &builder->contents.values[step->output].extent);
+    const sb_view plain = {0};
+    step->layer.whole[0] = (int32_t)factor;
+    if (factor == SB_FACTOR_SAME || factor == SB_FACTOR_OF_PIXEL)
+        return sb_place_windows(builder, 0.0f, step);
+    step->residual = SB_NO_VALUE;
+    const sb_status status = sb_place_windows(builder, 0.0f, step);
+    step->residual = residual;
+    step->layer.residual = plain;
+    if (status != SB_OK || !value->view.lanes)
+        return status;
+    return copy_in(builder, step, residual, &plain, &step->residual_copy);
 }
 
 /* Windows may read a step beyond the end of the image. */

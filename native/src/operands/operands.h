@@ -15,6 +15,10 @@ sb_status sb_place_bytes(sb_builder *builder, float fill, sb_step *step);
 /* Every part of step->parts in the blocks of the output, without windows. */
 sb_status sb_place_parts(sb_builder *builder, sb_step *step);
 
+/* Images in lanes, and the residual as their factor: of the same size, of one channel or of one
+ * pixel. layer.whole[0]: an sb_factor. */
+sb_status sb_place_product(sb_builder *builder, sb_step *step);
+
 /* One window over the whole image. */
 sb_status sb_place_whole_image(sb_builder *builder, sb_step *step);
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from signbin.capture import arithmetic
 from signbin.capture.call import (
     Call,
     Entry,
@@ -34,8 +35,10 @@ __all__ = ["ALLOWED", "OPERATORS", "REMEDIES"]
 ALLOWED: Final = (
     "Conv2d, Linear, BatchNorm1d/2d, ReLU, ReLU6, LeakyReLU, PReLU, Hardtanh, clamp, Sigmoid, "
     "Tanh, SiLU, Hardsigmoid, Hardswish, GELU, ELU, Softplus, Mish, exp, abs, sign, 1 / x, "
-    "x + y, x + per-channel parameter, torch.cat, chunk, split and slices along channels, "
-    "ChannelShuffle, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, mean over (2, 3), "
+    "x + y, x - y, x * y (also by [N, C, 1, 1] or [N, 1, H, W]), +, -, *, / with a number or a "
+    "per-channel parameter, Softmax over channels, torch.cat, chunk, split and slices along "
+    "channels, ChannelShuffle, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, AdaptiveMaxPool2d(1), "
+    "mean, sum and amax over (2, 3), "
     "flatten to [N, C*H*W], x[:, :, ::s, ::s] with zero channels padded, Dropout, Identity"
 )
 """The layers that can be captured, as people name them."""
@@ -45,15 +48,11 @@ REMEDIES: Final[Mapping[str, str]] = MappingProxyType(
         ("selu", "celu", "glu", "log_sigmoid", "hardshrink", "softshrink", "threshold", "rrelu"),
         "use ELU, SiLU, Sigmoid, GELU, ReLU, LeakyReLU or PReLU",
     )
-    | dict.fromkeys(
-        ("softmax", "log_softmax", "argmax"), "leave it out: apply it to the program's output"
-    )
+    | dict.fromkeys(("log_softmax", "argmax"), "leave it out: apply it to the program's output")
     | dict.fromkeys(("layer_norm", "group_norm", "instance_norm"), "use BatchNorm2d")
     | {
         "native_dropout": "pass training=self.training to dropout, not True",
         "_native_batch_norm_legit": "set track_running_stats=True: batch statistics are not kept",
-        "mul": "fold constant factors into the weights before or after",
-        "sub": "add the negated tensor or parameter",
         "conv_transpose2d": "use Conv2d",
         "conv1d": "use Conv2d on [N, C, 1, W]",
     }
@@ -230,37 +229,6 @@ def _clamped(call: Call, low: float | None, high: float | None) -> Entry:
     return call.emit("clamp", (x,), {"low": low, "high": high})
 
 
-def _add(call: Call) -> Entry:
-    if call.get("alpha") != 1:
-        raise Unsupported(f"alpha={call.get('alpha')} is not supported, only 1", "scale before")
-    if isinstance(call.get("self"), Variable) and isinstance(call.get("other"), Variable):
-        x, y = call.variable("self"), call.variable("other")
-        if x.shape != y.shape:
-            raise Unsupported(
-                f"adds {shown(x.shape)} and {shown(y.shape)}", "add tensors of equal shape"
-            )
-        return call.emit("add", (x, y), {})
-    if isinstance(call.get("self"), Variable):
-        return _channel_bias(call, call.variable("self"), "other")
-    return _channel_bias(call, call.variable("other"), "self")
-
-
-def _channel_bias(call: Call, x: Variable, argument: str) -> Entry:
-    if isinstance(call.get(argument), Folded):
-        bias = call.array(argument)
-    else:
-        bias = np.asarray(call.get(argument), dtype=np.float32)
-    per_channel = (1, x.shape[1]) + (1,) * (len(x.shape) - 2)
-    try:
-        array = np.broadcast_to(bias, per_channel).reshape(-1)
-    except ValueError:
-        raise Unsupported(
-            f"adds a parameter of shape {bias.shape} to {shown(x.shape)}",
-            f"make its shape {per_channel}: one number per channel",
-        ) from None
-    return call.emit("channel_bias", (x,), {"bias": call.constant(argument, array)}, x.shape)
-
-
 def _max_pool2d(call: Call) -> Entry:
     attributes = {**_window(call), "dilation": _pair(call.get("dilation"))}
     return call.emit("max_pool2d", (call.variable("self", rank=4),), attributes)
@@ -295,16 +263,64 @@ def _adaptive_avg_pool2d(call: Call) -> Entry:
     return call.emit("avg_pool2d", (x,), {"kernel": kernel, "stride": kernel, "padding": (0, 0)})
 
 
-def _mean(call: Call) -> Entry:
+def _over_image(call: Call, name: str) -> tuple[Variable, tuple[int, ...]]:
+    """The value that a reduction over whole images reads, and the shape before axes are dropped."""
     x = call.variable("self", rank=4)
-    over = sorted(axis % 4 for axis in call.get("dim") or ())
-    if over != [2, 3] or call.get("dtype") is not None:
-        raise Unsupported(f"mean over {call.get('dim')}", "take the mean over (2, 3)")
-    pooled = (*x.shape[:2], 1, 1)
-    if call.get("keepdim"):
-        return call.emit("global_avg_pool", (x,), {}, pooled)
-    kept = call.emit("global_avg_pool", (x,), {}, pooled, suffix=".pool")
-    return call.emit("flatten", (kept,), {})
+    dims = call.get("dim")
+    over = sorted(axis % 4 for axis in ([dims] if isinstance(dims, int) else dims or ()))
+    if over != [2, 3] or call.arguments.get("dtype") is not None:
+        raise Unsupported(f"{name} over {call.get('dim')}", f"take the {name} over (2, 3)")
+    return x, (*x.shape[:2], 1, 1)
+
+
+def _dropped(call: Call, made: Variable) -> Entry:
+    return made if call.get("keepdim") else call.emit("flatten", (made,), {})
+
+
+def _mean(call: Call) -> Entry:
+    x, pooled = _over_image(call, "mean")
+    suffix = "" if call.get("keepdim") else ".pool"
+    return _dropped(call, call.emit("global_avg_pool", (x,), {}, pooled, suffix))
+
+
+def _sum(call: Call) -> Entry:
+    """The mean times the number of pixels."""
+    x, pooled = _over_image(call, "sum")
+    mean = call.emit("global_avg_pool", (x,), {}, pooled, ".pool")
+    pixels = np.full(x.shape[1], float(np.prod(x.shape[2:])))
+    suffix = "" if call.get("keepdim") else ".sum"
+    return _dropped(call, arithmetic.affine(call, mean, pixels, 0 * pixels, suffix))
+
+
+def _amax(call: Call) -> Entry:
+    x, pooled = _over_image(call, "amax")
+    suffix = "" if call.get("keepdim") else ".pool"
+    return _dropped(call, _largest_of_image(call, x, pooled, suffix))
+
+
+def _largest_of_image(
+    call: Call, x: Variable, pooled: tuple[int, ...], suffix: str = ""
+) -> Variable:
+    window: dict[str, AttributeValue] = {
+        "kernel": _pair(x.shape[2:]),
+        "stride": (1, 1),
+        "padding": (0, 0),
+    }
+    return call.emit("max_pool2d", (x,), window, pooled, suffix)
+
+
+def _adaptive_max_pool2d(call: Call) -> Entry:
+    x = call.variable("self", rank=4)
+    if _pair(call.get("output_size")) != (1, 1):
+        raise Unsupported(f"to {call.get('output_size')}", "use an output size of 1, or MaxPool2d")
+    return _largest_of_image(call, x, (*x.shape[:2], 1, 1))
+
+
+def _softmax(call: Call) -> Entry:
+    x = call.variable("self")
+    if int(call.get("dim")) % len(x.shape) != 1:
+        raise Unsupported(f"softmax over axis {call.get('dim')}", "take it over axis 1, channels")
+    return call.emit("softmax", (x,), {})
 
 
 def _reshape(call: Call) -> Entry:
@@ -431,11 +447,20 @@ _ROWS: Final[tuple[tuple[NodeBuilder, tuple[str, ...]], ...]] = (
     (_gelu, ("gelu.default",)),
     (_elu, ("elu.default",)),
     (_softplus, ("softplus.default",)),
-    (_add, ("add.Tensor", "add.Scalar")),
+    (arithmetic.add, ("add.Tensor", "add.Scalar")),
+    (arithmetic.subtract, ("sub.Tensor", "sub.Scalar")),
+    (arithmetic.subtract_from, ("rsub.Tensor", "rsub.Scalar")),
+    (arithmetic.multiply, ("mul.Tensor", "mul.Scalar")),
+    (arithmetic.divide, ("div.Tensor", "div.Scalar", "div.Tensor_mode", "true_divide.Tensor")),
+    (arithmetic.negate, ("neg.default",)),
+    (_softmax, ("softmax.int", "_softmax.default")),
     (_max_pool2d, ("max_pool2d.default", "max_pool2d_with_indices.default")),
     (_avg_pool2d, ("avg_pool2d.default",)),
     (_adaptive_avg_pool2d, ("adaptive_avg_pool2d.default", "_adaptive_avg_pool2d.default")),
+    (_adaptive_max_pool2d, ("adaptive_max_pool2d.default",)),
     (_mean, ("mean.dim",)),
+    (_sum, ("sum.dim_IntList",)),
+    (_amax, ("amax.default",)),
     (
         _reshape,
         (

@@ -28,9 +28,11 @@ __all__ = [
     "global_avg_pool",
     "linear",
     "max_pool2d",
+    "multiply",
     "quantize",
     "slice_channels",
     "subsample_pad",
+    "subtract",
     "unary",
 ]
 
@@ -55,6 +57,18 @@ def elementwise(arguments: Arguments, constants: Requantization | None, inputs: 
     """A = q - z; the second operand of add is the residual."""
     assert constants is not None
     return constants.finish(_steps(arguments, inputs[0]), None, _residual(inputs))
+
+
+def subtract(arguments: Arguments, constants: Requantization | None, inputs: Inputs) -> Held:
+    """A = q - z of the second operand, times a negative scale; the first is the residual."""
+    assert constants is not None
+    return constants.finish(_steps(arguments, inputs[1], 1), None, _codes(inputs[0]))
+
+
+def multiply(arguments: Arguments, constants: Requantization | None, inputs: Inputs) -> Held:
+    """A = (q - z) of the first operand times (q - z) of the second, which float32 holds exactly."""
+    assert constants is not None
+    return constants.finish(_steps(arguments, inputs[0]) * _steps(arguments, inputs[1], 1))
 
 
 def max_pool2d(arguments: Arguments, _constants: Requantization | None, inputs: Inputs) -> Held:
@@ -155,14 +169,14 @@ def _products(arguments: Arguments, codes: windows.Real, steps: windows.Real) ->
     return windows.convolved(arguments, codes, steps)
 
 
-def _spec(arguments: Arguments) -> ActivationSpec:
-    spec = arguments.inputs[0].quantization
+def _spec(arguments: Arguments, operand: int = 0) -> ActivationSpec:
+    spec = arguments.inputs[operand].quantization
     assert spec is not None
     return spec
 
 
-def _steps(arguments: Arguments, value: Held) -> Steps:
-    return value.astype(np.float32) - np.float32(_spec(arguments).zero_point)
+def _steps(arguments: Arguments, value: Held, operand: int = 0) -> Steps:
+    return value.astype(np.float32) - np.float32(_spec(arguments, operand).zero_point)
 
 
 def _codes(value: Held) -> Codes:

@@ -26,10 +26,13 @@ __all__ = [
     "leaky_relu",
     "linear",
     "max_pool2d",
+    "multiply",
     "prelu",
     "relu",
     "slice_channels",
+    "softmax",
     "subsample_pad",
+    "subtract",
     "unary",
 ]
 
@@ -82,6 +85,22 @@ def clamp(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
 def add(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
     """z = x + y."""
     return inputs[0] + inputs[1]
+
+
+def subtract(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
+    """z = x - y."""
+    return inputs[0] - inputs[1]
+
+
+def multiply(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
+    """z = x * y; the smaller one is repeated along the axes where it has one element."""
+    return inputs[0] * inputs[1]
+
+
+def softmax(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
+    """y[c] = e^x[c] / sum over all channels of e^x, at every pixel."""
+    powers = np.exp(inputs[0] - inputs[0].max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def channel_bias(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:

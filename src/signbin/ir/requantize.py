@@ -10,6 +10,9 @@ f32), w the scale and w' the offset of a weight:
     bias  = bias[k] / s_out            post_bias = post_bias[k] / s_out     high = high / s_out
     residual_scale = s_res / s_out
 
+Of x * y, s_in is the product of both scales; of x - y, y is the input, s_in is its scale with a
+minus, and x is the residual.
+
 A function of one number has a table in place of all these, for q = 0 .. top of the input:
 
     table[q] = function((q - zero) * s_in) / s_out
@@ -63,7 +66,12 @@ def requantization_of(
     source, result = arguments.inputs[part].quantization, arguments.node.type.quantization
     added = OPS[arguments.node.op].types is not TypeRule.JOINED and len(arguments.inputs) > 1
     residual = arguments.inputs[1].quantization if added else None
-    scale_in = 1.0 if source is None else source.scale
+    factor = 1.0
+    if arguments.node.op == "multiply":
+        residual, factor = None, 1.0 if residual is None else residual.scale
+    elif arguments.node.op == "subtract":
+        source, residual, factor = residual, source, -1.0
+    scale_in = factor * (1.0 if source is None else source.scale)
     unit = 1.0 if result is None else result.scale
     channels = arguments.node.type.shape[1] if channels is None else channels
     if OPS[arguments.node.op].types is TypeRule.JOINED:

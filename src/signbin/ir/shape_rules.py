@@ -28,10 +28,12 @@ __all__ = [
     "global_avg_pool",
     "linear",
     "max_pool2d",
+    "multiply",
     "per_channel",
     "per_filter",
     "slice_channels",
     "subsample_pad",
+    "subtract",
     "unary",
     "weight_of_conv2d",
     "weight_of_linear",
@@ -97,6 +99,30 @@ def add(arguments: Arguments) -> Shape:
             "second input", value=str(second), allowed=f"{first}, the shape of the first"
         )
     return first.shape
+
+
+def subtract(arguments: Arguments) -> Shape:
+    """The shape of both inputs, which must be equal: no broadcasting."""
+    return add(arguments)
+
+
+def multiply(arguments: Arguments) -> Shape:
+    """The shape of the larger input; the other has as many channels or one, as many pixels or one.
+
+    Either may be the larger one; [N,C] values have one pixel.
+    """
+    first, second = (type_.shape for type_ in arguments.inputs)
+    for large, small in ((first, second), (second, first)):
+        if len(large) == len(small):
+            channels = small[1] in (1, large[1])
+            pixels = small[2:] in (large[2:], (1,) * len(large[2:]))
+            if channels and pixels:
+                return large
+    raise arguments.refusal(
+        "inputs",
+        value=f"{arguments.inputs[0]}, {arguments.inputs[1]}",
+        allowed="equal shapes, or one of them [N,C,1,1], [N,1,H,W] or [N,1,1,1] beside [N,C,H,W]",
+    )
 
 
 def conv2d(arguments: Arguments) -> Shape:

@@ -22,20 +22,18 @@ def fold_batch_norm(graph: Graph) -> Graph:
 
     Of a weight with codes these stay and only scale and offset are multiplied. The layer must
     not have a residual, activation or post_bias yet. Computed in float64; a batch norm whose
-    folded constants do not fit into float32 stays a node.
+    folded constants do not fit into float32 stays a node. channel_bias or batch_norm -> batch_norm
+    becomes one batch_norm that measures nothing: mean 0, variance 1.
     """
     return fuse_pairs(graph, _merge)
 
 
 def _merge(producer: Node, node: Node, constants: Constants) -> Node | None:
+    if node.op == "batch_norm" and producer.op in ("channel_bias", "batch_norm"):
+        return _one_of_two(producer, node, constants)
     if node.op != "batch_norm" or not is_sum(producer) or len(producer.inputs) > 1:
         return None
-    norm = resolve(node)
-    epsilon = norm["epsilon"]
-    assert isinstance(epsilon, float)
-    deviation = np.sqrt(constants.vector(norm["variance"]) + epsilon)
-    factor = constants.vector(norm["scale"]) / deviation
-    shift = constants.vector(norm["bias"]) - constants.vector(norm["mean"]) * factor
+    factor, shift = _affine(node, constants)
     if "bias" in producer.attributes:
         shift = shift + constants.vector(producer.attributes["bias"]) * factor
     weight = _scaled(constants[producer.attributes["weight"]], factor)
@@ -54,6 +52,42 @@ def _merge(producer: Node, node: Node, constants: Constants) -> Node | None:
         producer, name=node.name, source=node.source, attributes=attributes
     )
     return add_vector(folded, "bias", bias, constants)
+
+
+def _affine(node: Node, constants: Constants) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(factor, shift) of a batch_norm or channel_bias."""
+    stated = resolve(node)
+    bias = constants.vector(stated["bias"])
+    if node.op == "channel_bias":
+        return np.ones_like(bias), bias
+    epsilon = stated["epsilon"]
+    assert isinstance(epsilon, float)
+    deviation = np.sqrt(constants.vector(stated["variance"]) + epsilon)
+    factor = constants.vector(stated["scale"]) / deviation
+    return factor, bias - constants.vector(stated["mean"]) * factor
+
+
+def _one_of_two(producer: Node, node: Node, constants: Constants) -> Node | None:
+    """A batch_norm that does what both do; None where a constant would leave float32."""
+    inner, inner_shift = _affine(producer, constants)
+    outer, outer_shift = _affine(node, constants)
+    with np.errstate(over="ignore"):
+        factor = (outer * inner).astype(np.float32)
+        shift = (outer * inner_shift + outer_shift).astype(np.float32)
+    if not (np.isfinite(factor).all() and np.isfinite(shift).all()):
+        return None
+    made = {
+        "scale": factor,
+        "bias": shift,
+        "mean": np.zeros_like(factor),
+        "variance": np.ones_like(factor),
+    }
+    attributes = {
+        name: constants.replace(node.attributes[name], array) for name, array in made.items()
+    }
+    return dataclasses.replace(
+        node, inputs=producer.inputs, attributes={**attributes, "epsilon": 0.0}
+    )
 
 
 def _scaled(weight: Constant, factor: NDArray[np.float64]) -> Constant | None:

@@ -258,6 +258,27 @@ def _elementwise(step: _Step) -> None:
     step.add("elementwise", scale=step.scale(), epilogue=step.epilogue())
 
 
+def _subtract(step: _Step) -> None:
+    """x - y as (-1) * y + x."""
+    first, second = (step.values[name] for name in step.node.inputs)
+    constants = None if step.given is None else requantization(step.graph, step.node)
+    epilogue = _signbin.Epilogue(residual=first, **({} if constants is None else _chain(constants)))
+    channels = step.node.type.shape[1]
+    scale = np.full(channels, -1.0, np.float32) if constants is None else constants.scale
+    step.builder.add_direct("elementwise", second, step.target, scale=scale, epilogue=epilogue)
+
+
+def _multiply(step: _Step) -> None:
+    """The larger operand is the input, the other its factor."""
+    large, small = step.node.inputs
+    if step.graph.type_of(large).shape != step.node.type.shape:
+        large, small = small, large
+    epilogue = _signbin.Epilogue(residual=step.values[small])
+    step.builder.add_direct(
+        "multiply", step.values[large], step.target, scale=step.scale(), epilogue=epilogue
+    )
+
+
 def _unary(step: _Step) -> None:
     """Under the function's own name; on codes by a table."""
     if step.given is not None:
@@ -323,6 +344,8 @@ _STEPS: Final[Mapping[str, Callable[[_Step], None]]] = {
     "linear": _linear,
     "batch_norm": _batch_norm,
     **dict.fromkeys(("relu", "leaky_relu", "prelu", "clamp", "add", "channel_bias"), _elementwise),
+    "subtract": _subtract,
+    "multiply": _multiply,
     "unary": _unary,
     "concat": _concat,
     "slice_channels": _slice_channels,

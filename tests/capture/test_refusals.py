@@ -75,6 +75,10 @@ FUNCTIONS = {
         lambda x: x.mean((2, 3), keepdim=True) * x[:, :1],
         "multiplies [N, 4, 1, 1] and [N, 1, 7, 7]",
     ),
+    "gate of a linear layer": (
+        lambda x: x * F.linear(x.mean((2, 3)), torch.ones(4, 4)).view(-1, 4, 1, 1),
+        "a gate [N, 4] seen as [N, 4, 1, 1]; compute gates on [N, C, 1, 1]: with 1x1 Conv2d",
+    ),
     "rounded quotient": (lambda x: torch.div(x, 2, rounding_mode="floor"), "rounding_mode"),
     "softmax over rows": (lambda x: x.softmax(2), "softmax over axis 2"),
     "amax over channels": (lambda x: x.amax(1), "amax over [1]"),

@@ -6,12 +6,14 @@
 
 static inline void sb_look_up_codes(const uint16_t *table, const sb_element *codes,
                                     sb_element *output, size_t count) {
+    SB_UNROLL
     for (size_t i = 0; i < count; ++i)
         output[i] = table[codes[i]];
 }
 
 static inline void sb_look_up_numbers(const float *table, const sb_element *codes, float *output,
                                       size_t count) {
+    SB_UNROLL
     for (size_t i = 0; i < count; ++i)
         output[i] = table[codes[i]];
 }

@@ -70,7 +70,7 @@ def distance(actual, expected):
     return np.where(same & ~np.isfinite(nearest), 0.0, np.where(np.isnan(away), np.inf, away))
 
 
-@pytest.mark.parametrize("step", [4093, pytest.param(61, marks=pytest.mark.wide)])
+@pytest.mark.parametrize("step", [4093, pytest.param(509, marks=pytest.mark.wide)])
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_is_within_its_bound_over_all_numbers(function, step):
     x = numbers(step)

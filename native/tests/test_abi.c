@@ -63,7 +63,7 @@ static sb_program *build(sb_isa isa, int32_t threads, const int8_t *codes) {
         .weight = {.strategy = SB_STRATEGY_BUCKET,
                    .codes = {codes, CHANNELS * TAPS},
                    .scale = {scale, CHANNELS},
-                   .tile = {4, 2, 2}},
+                   .tile = {4, 2, 2, SB_WALK_DEFAULT, false}},
         .epilogue = PLAIN,
     };
     sb_builder *builder = NULL;

@@ -102,7 +102,7 @@ static sb_epilogue_spec epilogue_for(const sb_maker *maker, int32_t filters, uin
 
 static sb_weight_spec weight_for(const sb_maker *maker, size_t count, int32_t filters,
                                  sb_type type) {
-    sb_weight_spec spec = {.tile = {any(1, 4), any(1, 8), any(1, 40), SB_WALK_DEFAULT}};
+    sb_weight_spec spec = {.tile = {any(1, 4), any(1, 8), any(1, 40), SB_WALK_DEFAULT, false}};
     const int kind = any(0, 2);
     int32_t *fields = &spec.tile.filters;
     for (size_t i = 0; i < count; ++i)

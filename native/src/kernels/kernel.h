@@ -239,7 +239,7 @@ typedef void (*sb_kernel_function)(const sb_layer *layer, const sb_operands *ope
 
 /* Tiles of V positions of an output; the last one repeats its last position. */
 static inline size_t sb_tiles_of(const sb_view *output, int32_t vectors) {
-    const size_t positions = (size_t)output->block_height * output->block_width;
+    const size_t positions = (size_t)output->block_height * (size_t)output->block_width;
     return (positions + (size_t)vectors - 1) / (size_t)vectors;
 }
 

@@ -15,21 +15,21 @@ static inline int32_t sb_view_columns(const sb_view *view) {
 /* Pixels from the start of a lane-blocked view to row y, column x of the block; negative ones and
  * those past the block lie in the halo. */
 static inline size_t sb_view_pixel(const sb_view *view, int32_t y, int32_t x) {
-    return (size_t)(y + view->top) * sb_view_columns(view) + (size_t)(x + view->left);
+    return (size_t)(y + view->top) * (size_t)sb_view_columns(view) + (size_t)(x + view->left);
 }
 
 /* Elements from the start of a view of H x W pixels to channel 0 of pixel (y, x) of the image. */
 static inline size_t sb_view_element(const sb_view *view, int32_t width, int32_t y, int32_t x) {
     if (!view->lanes)
-        return (size_t)y * width + x;
+        return (size_t)y * (size_t)width + (size_t)x;
     const int32_t lane = y / view->block_height * view->blocks_x + x / view->block_width;
     const size_t pixel = sb_view_pixel(view, y % view->block_height, x % view->block_width);
-    return pixel * view->pitch * view->lanes + lane;
+    return pixel * (size_t)view->pitch * (size_t)view->lanes + (size_t)lane;
 }
 
 /* Elements between two channels of a pixel. */
 static inline size_t sb_view_channel_step(const sb_view *view, int32_t height, int32_t width) {
-    return view->lanes ? (size_t)view->lanes : (size_t)height * width;
+    return view->lanes ? (size_t)view->lanes : (size_t)height * (size_t)width;
 }
 
 /* Image row and column that a lane holds at row y, column x of its block. */

@@ -34,6 +34,15 @@ typedef __m256i sb_turned;
 /* Up to 16 channels of all lanes of a pixel: 16 bytes to each lane's target, 0 for channels that
  * are not there. source: [count][SB_LANES]. */
 #ifdef SB_TURNS
+/* Quarter i of eight vectors to lanes 8 i and on. The instruction holds i: a constant as written,
+ * which a loop's counter is only where an optimiser unrolls it. */
+#define SB_STORE_QUARTERS(vectors, i, targets)                                                     \
+    SB_UNROLL                                                                                      \
+    for (int lane = 0; lane < 8; ++lane) {                                                         \
+        const __m128i bytes = SB_QUARTER((vectors)[lane], i);                                      \
+        memcpy((targets)[8 * (i) + lane], &bytes, sizeof bytes);                                   \
+    }
+
 /* Pairs of channels become 16-bit elements, and every 8 x 8 of them are transposed: element j of
  * vector i goes to element i of vector j in three rounds of unpacking. */
 SB_INLINE void sb_turn_channels(const uint16_t *source, size_t count, uint8_t *const *targets) {
@@ -65,17 +74,18 @@ SB_INLINE void sb_turn_channels(const uint16_t *source, size_t count, uint8_t *c
         b[2 * i] = SB_UNPACK_LOW(a[at], a[at + 1], 64);
         b[2 * i + 1] = SB_UNPACK_HIGH(a[at], a[at + 1], 64);
     }
-    SB_UNROLL
-    for (int lane = 0; lane < SB_LANES; ++lane) {
-        const __m128i bytes = SB_QUARTER(b[lane % 8], lane / 8);
-        memcpy(targets[lane], &bytes, sizeof bytes);
-    }
+    SB_STORE_QUARTERS(b, 0, targets)
+    SB_STORE_QUARTERS(b, 1, targets)
+#if SB_LANES == 32
+    SB_STORE_QUARTERS(b, 2, targets)
+    SB_STORE_QUARTERS(b, 3, targets)
+#endif
 }
 #else
 SB_INLINE void sb_turn_channels(const uint16_t *source, size_t count, uint8_t *const *targets) {
     for (int lane = 0; lane < SB_LANES; ++lane)
         for (size_t c = 0; c < 16; ++c)
-            targets[lane][c] = c < count ? (uint8_t)source[c * SB_LANES + lane] : 0;
+            targets[lane][c] = c < count ? (uint8_t)source[c * SB_LANES + (size_t)lane] : 0;
 }
 #endif
 
@@ -102,7 +112,7 @@ static inline int32_t sb_aim_bytes(const sb_layer *layer, int32_t y, uint8_t *ou
             targets->next[lane] =
                 output +
                 sb_view_pixel(to, (int32_t)(row / geometry->stride_height), (int32_t)kept) *
-                    to->pitch;
+                    (size_t)to->pitch;
         }
         targets->column[lane] = (int32_t)column;
         targets->phase[lane] = (int32_t)(column % geometry->stride_width);
@@ -130,7 +140,7 @@ static inline void sb_turn_pixel(const uint16_t *source, size_t channels, size_t
     }
     for (int lane = 0; lane < SB_LANES; ++lane) {
         for (size_t c = turned; c < channels; ++c)
-            targets->next[lane][c] = (uint8_t)source[c * SB_LANES + lane];
+            targets->next[lane][c] = (uint8_t)source[c * SB_LANES + (size_t)lane];
         targets->next[lane] += pitch;
     }
 }
@@ -167,7 +177,7 @@ static inline void sb_turn_some(const sb_layer *layer, const uint16_t *source,
     }
     for (int lane = 0; lane < SB_LANES; ++lane)
         for (size_t c = turned; kept[lane] && c < channels; ++c)
-            kept[lane][c] = (uint8_t)source[c * SB_LANES + lane];
+            kept[lane][c] = (uint8_t)source[c * SB_LANES + (size_t)lane];
 }
 
 /* Row y of every block of the source, to where its rows lie in the target. */
@@ -206,7 +216,7 @@ static inline void sb_plain_row(const sb_layer *layer, const uint16_t *input, in
                                 uint8_t *output) {
     const sb_geometry *geometry = &layer->geometry;
     const sb_view *to = &layer->output;
-    const size_t width = (size_t)geometry->in_width, plane = width * geometry->in_height;
+    const size_t width = (size_t)geometry->in_width, plane = width * (size_t)geometry->in_height;
     const size_t pitch = (size_t)to->pitch, step = (size_t)geometry->stride_width;
     if (y % geometry->stride_height)
         return;
@@ -227,11 +237,12 @@ static inline void sb_fill_row(const sb_view *view, int32_t y, uint8_t *output) 
     uint8_t *row = output + sb_view_pixel(view, y, -view->left) * pitch;
     const int fill = (int)view->fill;
     if (y < 0 || y >= view->block_height) {
-        memset(row, fill, pitch * sb_view_columns(view));
+        memset(row, fill, pitch * (size_t)sb_view_columns(view));
         return;
     }
-    memset(row, fill, pitch * view->left);
-    memset(row + pitch * (view->left + view->block_width), fill, pitch * view->right);
+    memset(row, fill, pitch * (size_t)view->left);
+    memset(row + pitch * (size_t)(view->left + view->block_width), fill,
+           pitch * (size_t)view->right);
 }
 
 /* Rows of the source's blocks are shared out, and the target's border. */

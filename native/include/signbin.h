@@ -268,11 +268,13 @@ typedef struct sb_weight_spec {
 /* Integer weights of at most this size: two products with a code of 8 bits fit 16 bits. */
 enum { SB_MAX_INTEGER = 63 };
 
-/* Windows of convolution and pooling: P = (H + 2 padding - dilation (R - 1) - 1) / stride + 1. */
+/* Windows of convolution and pooling, and where they begin and end: beyond the image by the padding
+ * above, left, below and right of it. P = (H + top + bottom - dilation (R - 1) - 1) / stride + 1.
+ */
 typedef struct sb_window_spec {
     int32_t kernel_height, kernel_width;
     int32_t stride_height, stride_width;
-    int32_t padding_height, padding_width;
+    int32_t padding_top, padding_left, padding_bottom, padding_right;
     int32_t dilation_height, dilation_width;
 } sb_window_spec;
 

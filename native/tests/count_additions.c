@@ -53,8 +53,9 @@ static void add_layer(sb_builder *builder, const layer *one, const sb_weight_spe
         require(sb_builder_add_linear(builder, &spec), builder);
         return;
     }
-    const sb_window_spec window = {one->window,  one->window,  one->stride, one->stride,
-                                   one->padding, one->padding, 1,           1};
+    const sb_window_spec window = {
+        one->window,  one->window,  one->stride,  one->stride, one->padding,
+        one->padding, one->padding, one->padding, 1,           1};
     const sb_conv2d_spec spec = {input, output, window, one->groups, *weight, epilogue};
     require(sb_builder_add_conv2d(builder, &spec), builder);
 }

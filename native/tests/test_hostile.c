@@ -130,21 +130,22 @@ static sb_weight_spec weight_for(const sb_maker *maker, size_t count, int32_t fi
     return spec;
 }
 
-static int32_t extent(int32_t in, int32_t kernel, int32_t stride, int32_t padding) {
-    return (in + 2 * padding - kernel) / stride + 1;
+static int32_t extent(int32_t in, int32_t kernel, int32_t stride, int32_t before, int32_t after) {
+    return (in + before + after - kernel) / stride + 1;
 }
 
 /* A window that maps shape[1], shape[2], which it changes; at times another one. */
 static sb_window_spec window_for(const sb_maker *maker, int32_t *shape) {
     const int32_t kernel = any(1, 5), stride = any(1, 3);
-    int32_t padding = any(0, kernel - 1);
-    while (shape[1] + 2 * padding < kernel || shape[2] + 2 * padding < kernel)
-        ++padding;
-    sb_window_spec window = {kernel, kernel, stride, stride, padding, padding, 1, 1};
-    shape[1] = extent(shape[1], kernel, stride, padding);
-    shape[2] = extent(shape[2], kernel, stride, padding);
+    const int32_t before = any(0, kernel - 1);
+    int32_t after = any(0, kernel - 1);
+    while (shape[1] + before + after < kernel || shape[2] + before + after < kernel)
+        ++after;
+    sb_window_spec window = {kernel, kernel, stride, stride, before, before, after, after, 1, 1};
+    shape[1] = extent(shape[1], kernel, stride, before, after);
+    shape[2] = extent(shape[2], kernel, stride, before, after);
     int32_t *fields = &window.kernel_height;
-    for (int i = 0; i < 8; ++i)
+    for (int i = 0; i < 10; ++i)
         spoil(fields + i, 8 * maker->odds);
     return window;
 }

@@ -54,6 +54,20 @@ LAYERS = {
     "conv same": (nn.Conv2d(6, 5, (3, 5), padding="same", dilation=(2, 1)), ["conv2d"]),
     "conv valid": (nn.Conv2d(6, 5, 3, padding="valid"), ["conv2d"]),
     "conv even same": (nn.Conv2d(6, 5, 2, padding="same", dilation=2), ["conv2d"]),
+    "conv even same, one side more": (nn.Conv2d(6, 5, (2, 4), padding="same"), ["conv2d"]),
+    "max pool ceil": (nn.MaxPool2d((3, 2), 2, ceil_mode=True), ["max_pool2d"]),
+    "max pool ceil padded": (nn.MaxPool2d(3, 3, 1, ceil_mode=True), ["max_pool2d"]),
+    "max pool ceil dilated": (nn.MaxPool2d(2, 3, 1, 2, ceil_mode=True), ["max_pool2d"]),
+    "max pool ceil of whole windows": (nn.MaxPool2d((3, 2), ceil_mode=True), ["max_pool2d"]),
+    "avg pool ceil": (nn.AvgPool2d((2, 3), 2, ceil_mode=True), ["avg_pool2d"]),
+    "avg pool ceil exclusive": (
+        nn.AvgPool2d(3, 3, 1, ceil_mode=True, count_include_pad=False),
+        ["avg_pool2d"],
+    ),
+    "avg pool ceil padded": (
+        nn.AvgPool2d((3, 2), (3, 4), 1, ceil_mode=True),
+        ["subsample_pad", "avg_pool2d"],
+    ),
     "batch norm": (nn.BatchNorm2d(6, eps=0.01), ["batch_norm"]),
     "batch norm without affine": (nn.BatchNorm2d(6, affine=False), ["batch_norm"]),
     "relu": (nn.ReLU(), ["relu"]),
@@ -84,6 +98,8 @@ LAYERS = {
 }
 
 
+# PyTorch says that it copies the image where one side is padded more.
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 @pytest.mark.parametrize("case", LAYERS)
 def test_a_layer_captures_to_the_expected_ops_with_pytorchs_values(case, captured_like_pytorch):
     layer, ops = LAYERS[case]
@@ -212,6 +228,22 @@ FUNCTIONS = {
         ["subsample_pad"],
     ),
     "subsampled unequally": (lambda self, x: x[:, :, ::3, ::2], {}, ["subsample_pad"]),
+    "images padded": (lambda self, x: F.pad(x, (0, 1, 2, 0)), {}, ["subsample_pad"]),
+    "images padded twice": (
+        lambda self, x: F.pad(F.pad(x, (0, 1)), (1, 1, 2, 0, 1, 0)),
+        {},
+        ["subsample_pad"],
+    ),
+    "padded images subsampled": (
+        lambda self, x: F.pad(x, (1, 0, 1, 2))[:, :, ::2, ::3],
+        {},
+        ["subsample_pad"],
+    ),
+    "subsampled images padded": (
+        lambda self, x: F.pad(x[:, :, ::2], (1, 0, 1, 2)).relu(),
+        {},
+        ["subsample_pad", "subsample_pad", "relu"],
+    ),
     "rows subsampled twice": (lambda self, x: x[:, :, ::2][:, :, ::2], {}, ["subsample_pad"]),
     "joined": (lambda self, x: torch.cat([x, x.relu()], 1), {}, ["relu", "concat"]),
     "joined from the back": (lambda self, x: torch.concat((x, x), -3), {}, ["concat"]),

@@ -100,6 +100,19 @@ CASES = {
         padding=(1, 1),
         count_include_pad=False,
     ),
+    "max_pool2d on one side": one_node(
+        *("max_pool2d", IMAGE, (6, 4, 5)), kernel=(3, 3), stride=(2, 2), padding=(1, 0, 1, 2)
+    ),
+    "avg_pool2d on one side": one_node(
+        *("avg_pool2d", IMAGE, (6, 4, 5)), kernel=(3, 3), stride=(2, 2), padding=(0, 0, 2, 2)
+    ),
+    "avg_pool2d inside on one side": one_node(
+        *("avg_pool2d", IMAGE, (6, 4, 5)),
+        kernel=(3, 3),
+        stride=(2, 2),
+        padding=(0, 0, 2, 2),
+        count_include_pad=False,
+    ),
     "global_avg_pool": one_node("global_avg_pool", IMAGE, (6, 1, 1)),
     "flatten": one_node("flatten", IMAGE, (6 * 7 * 9,)),
     "subsample_pad": one_node(
@@ -110,6 +123,20 @@ CASES = {
     "slice_channels": one_node("slice_channels", IMAGE, (3, 7, 9), first=2, count=3),
     "channel_shuffle": one_node("channel_shuffle", IMAGE, IMAGE, groups=3),
     "channel_shuffle of vectors": one_node("channel_shuffle", (6,), (6,), groups=2),
+    "subsample_pad in a border": one_node(
+        *("subsample_pad", IMAGE, (9, 5, 4)),
+        stride=(2, 3),
+        padding=(2, 1, 0, 0),
+        channels_before=0,
+        channels_after=3,
+    ),
+    "conv2d on one side": one_node(
+        *("conv2d", IMAGE, (4, 4, 5)),
+        constants={"w": weight(4, 6, 3, 3)},
+        weight=ConstRef("w"),
+        stride=(2, 2),
+        padding=(0, 0, 2, 2),
+    ),
     "conv2d": one_node(
         "conv2d",
         IMAGE,

@@ -176,11 +176,19 @@ def _channel_bias(builder: GraphBuilder, value: str) -> str:
     return builder.add("channel_bias", value, bias=builder.vector(builder.type_of(value).shape[1]))
 
 
+def _border(rng: np.random.Generator, most: tuple[int, int]) -> tuple[int, ...]:
+    """Padding of at most so many rows and columns on every side; often the same on both."""
+    if rng.random() < 0.5:
+        return tuple(int(rng.integers(0, each + 1)) for each in most)
+    return tuple(int(rng.integers(0, each + 1)) for each in most * 2)
+
+
 def _pool(builder: GraphBuilder, value: str) -> str:
     rng = builder.rng
     _, _, height, width = builder.type_of(value).shape
     kernel = (min(int(rng.integers(1, 4)), height), min(int(rng.integers(1, 4)), width))
-    window = {"kernel": kernel, "stride": (1, 2), "padding": (kernel[0] // 2, 0)}
+    window = {"kernel": kernel, "stride": (1, 2)}
+    window["padding"] = _border(rng, (kernel[0] - 1, kernel[1] - 1))
     if rng.random() < 0.4:
         return builder.add("max_pool2d", value, **window)
     if rng.random() < 0.3:
@@ -209,7 +217,11 @@ def _gate(builder: GraphBuilder, value: str) -> str:
 
 
 def _shortcut(builder: GraphBuilder, value: str) -> str:
-    before, after = (int(count) for count in builder.rng.integers(0, 3, 2))
+    rng = builder.rng
+    if rng.random() < 0.4:  # a border alone, which the windows after it may take in
+        alone = {"stride": (1, 1), "channels_before": 0, "channels_after": 0}
+        return builder.add("subsample_pad", value, padding=_border(rng, (2, 1)), **alone)
+    before, after = (int(count) for count in rng.integers(0, 3, 2))
     return builder.add("subsample_pad", value, channels_before=before, channels_after=after)
 
 
@@ -233,6 +245,10 @@ def _conv(builder: GraphBuilder, value: str) -> str:
     attributes["padding"] = (int(kernel[0] > height) + kernel[0] // 2, kernel[1] // 2)
     if kernel[1] > width + 2 * attributes["padding"][1]:
         attributes["padding"] = (attributes["padding"][0], kernel[1])
+    if rng.random() < 0.3:  # more of it below or right
+        more = tuple(int(count) for count in rng.integers(0, 3, 2))
+        sides = zip(attributes["padding"], more, strict=True)
+        attributes["padding"] += tuple(both + one for both, one in sides)
     if rng.random() < 0.3:
         attributes["stride"] = (int(rng.integers(1, 3)), int(rng.integers(1, 3)))
     if groups > 1:
@@ -369,10 +385,8 @@ def _quantized_conv(builder: GraphBuilder, value: str, values: list[str]) -> str
     kernel = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
     dilation = (int(rng.integers(1, 3)), int(rng.integers(1, 3)))
     reach = [(kernel[axis] - 1) * dilation[axis] + 1 for axis in range(2)]
-    padding = tuple(
-        max(int(rng.integers(0, 3)), -(-(reach[axis] - extent) // 2))
-        for axis, extent in enumerate((height, width))
-    )
+    least = [-(-(reach[axis] - extent) // 2) for axis, extent in enumerate((height, width))]
+    padding = tuple(max(pad, least[side % 2]) for side, pad in enumerate(_border(rng, (2, 2))))
     largest = _reach(builder, value) * 0.4 * np.sqrt(channels // groups * kernel[0] * kernel[1])
     attributes = _quantized_epilogue(builder, filters, largest)
     attributes["weight"] = _quantized_weight(builder, filters, channels // groups, *kernel)
@@ -430,13 +444,16 @@ def _quantized_pool(builder: GraphBuilder, value: str, _values: list[str]) -> st
     rng = builder.rng
     _, _, height, width = builder.type_of(value).shape
     kernel = (min(int(rng.integers(1, 4)), height), min(int(rng.integers(1, 4)), width))
-    window = {"kernel": kernel, "stride": (1, 2), "padding": (kernel[0] // 2, kernel[1] // 2)}
+    window = {"kernel": kernel, "stride": (1, 2)}
+    window["padding"] = _border(rng, (kernel[0] - 1, kernel[1] - 1))
     kind = rng.integers(3)
     if kind == 0:
         return builder.add("max_pool2d", value, **window)
     if kind == 1:
         before, after = (int(count) for count in rng.integers(0, 3, 2))
-        return builder.add("subsample_pad", value, channels_before=before, channels_after=after)
+        border = {"padding": _border(rng, (2, 1))} if rng.random() < 0.5 else {}
+        channels = {"channels_before": before, "channels_after": after}
+        return builder.add("subsample_pad", value, **border, **channels)
     spec = _spec(rng, _reach(builder, value))
     include = bool(rng.random() < 0.5)
     return builder.add("avg_pool2d", value, codes=spec, **window, count_include_pad=include)

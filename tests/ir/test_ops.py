@@ -76,6 +76,16 @@ def test_conv2d_is_torch_conv2d(graph_builder, case):
     bias = torch.tensor(constants["bias"]) if case["bias"] else None
     theirs = torch.conv2d(torch.tensor(x), torch.tensor(weight), bias, groups=groups, **window)
     agree(ours, theirs, scale=10)
+    window["padding"] = (*case["padding"], case["padding"][0] + 1, case["padding"][1] + 2)
+    ours = run(graph_builder, "conv2d", x, constants=constants, groups=groups, **window)
+    bordered, window["padding"] = bordered_by(x, window["padding"]), (0, 0)
+    agree(ours, torch.conv2d(bordered, torch.tensor(weight), bias, groups=groups, **window), 10)
+
+
+def bordered_by(x, padding, value=0.0):
+    """A tensor with the border (top, left, bottom, right) around its images."""
+    top, left, bottom, right = padding
+    return torch.nn.functional.pad(torch.tensor(x), (left, right, top, bottom), value=value)
 
 
 @pytest.mark.parametrize("op", ["conv2d", "linear"])
@@ -253,6 +263,21 @@ def test_pools_are_torch_pools(graph_builder, case):
     agree(ours, theirs)
 
 
+def test_a_pool_may_pad_one_side_alone(graph_builder):
+    x = -np.abs(normal(2, 3, 10, 13))
+    window = {"kernel": (3, 4), "stride": (2, 3), "padding": (0, 1, 2, 3)}
+    reads = (window["kernel"], window["stride"])
+    ours = run(graph_builder, "max_pool2d", x, **window)
+    least = bordered_by(x, window["padding"], -np.inf)
+    agree(ours, torch.nn.functional.max_pool2d(least, *reads))
+    mean = torch.nn.functional.avg_pool2d(bordered_by(x, window["padding"]), *reads)
+    agree(run(graph_builder, "avg_pool2d", x, **window), mean)
+    inside = bordered_by(np.ones_like(x), window["padding"])
+    share = torch.nn.functional.avg_pool2d(inside, *reads)
+    ours = run(graph_builder, "avg_pool2d", x, **window, count_include_pad=False)
+    agree(ours, mean / share)
+
+
 def test_global_avg_pool_is_the_mean_of_each_channel(graph_builder):
     x = normal(2, 3, 5, 7)
     agree(run(graph_builder, "global_avg_pool", x), x.mean((2, 3), keepdims=True))
@@ -272,6 +297,10 @@ def test_subsample_pad_is_the_option_a_shortcut(graph_builder):
         graph_builder, "subsample_pad", x, stride=(3, 1), channels_before=0, channels_after=0
     )
     assert np.array_equal(ours, x[:, :, ::3])
+    channels = {"channels_before": 0, "channels_after": 1}
+    ours = run(graph_builder, "subsample_pad", x, padding=(2, 0, 1, 3), **channels)
+    padded = torch.nn.functional.pad(torch.tensor(x), (0, 3, 2, 1, 0, 1))
+    assert np.array_equal(ours, padded[:, :, ::2, ::2])
 
 
 def test_concat_puts_channels_side_by_side(graph_builder):

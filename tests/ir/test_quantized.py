@@ -213,7 +213,13 @@ def slow_kept(node, codes, spec):
         result = np.full((len(codes), *node.type.shape[1:]), spec.zero_point, np.uint8)
         vertical, horizontal = attributes["stride"]
         before = attributes["channels_before"]
-        result[:, before : before + codes.shape[1]] = codes[:, :, ::vertical, ::horizontal]
+        for n, c, p, q in np.ndindex(len(codes), codes.shape[1], *result.shape[2:]):
+            y, x = (
+                p * vertical - attributes["padding"][0],
+                q * horizontal - attributes["padding"][1],
+            )
+            if 0 <= y < codes.shape[2] and 0 <= x < codes.shape[3]:
+                result[n, before + c, p, q] = codes[n, c, y, x]
         return result
     result = np.zeros((len(codes), *node.type.shape[1:]), np.uint8)
     for place in np.ndindex(result.shape):

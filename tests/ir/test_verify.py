@@ -107,7 +107,7 @@ BROKEN = {
     "clamp from infinity": (single("clamp", low=float("inf")), "low <= high"),
     "pool with much padding": (
         single("max_pool2d", kernel=(2, 2), stride=(1, 1), padding=(2, 0)),
-        "half of the window: 1",
+        "less than the window: 1",
     ),
     "int for a bool": (
         single("avg_pool2d", kernel=(1, 1), stride=(1, 1), padding=(0, 0), count_include_pad=1),

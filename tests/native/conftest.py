@@ -42,26 +42,33 @@ def c_library(kernel_files):
 
 @dataclasses.dataclass(frozen=True)
 class Conv:
-    """C,H,W -> K with a window R,S; every pair is (height, width)."""
+    """C,H,W -> K with a window R,S; pairs are (height, width), padding four where sides differ."""
 
     channels: int = 4
     size: tuple[int, int] = (6, 6)
     filters: int = 8
     kernel: tuple[int, int] = (3, 3)
     stride: tuple[int, int] = (1, 1)
-    padding: tuple[int, int] = (0, 0)
+    padding: tuple[int, ...] = (0, 0)
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
 
     @property
     def output(self) -> tuple[int, int]:
         height, width = (
-            (n + 2 * p - d * (k - 1) - 1) // s + 1
-            for n, p, d, k, s in zip(
-                self.size, self.padding, self.dilation, self.kernel, self.stride, strict=True
+            (n + before + after - d * (k - 1) - 1) // s + 1
+            for n, before, after, d, k, s in zip(
+                *(self.size, self.around[:2], self.around[2:]),
+                *(self.dilation, self.kernel, self.stride),
+                strict=True,
             )
         )
         return height, width
+
+    @property
+    def around(self) -> tuple[int, ...]:
+        """Padding above, left, below and right."""
+        return self.padding if len(self.padding) == 4 else self.padding * 2
 
     @property
     def taps(self) -> int:
@@ -73,7 +80,7 @@ class Conv:
 
     @property
     def window(self) -> tuple[int, ...]:
-        return (*self.kernel, *self.stride, *self.padding, *self.dilation)
+        return (*self.kernel, *self.stride, *self.around, *self.dilation)
 
     def input(self, rng, batch=2):
         return rng.standard_normal((batch, self.channels, *self.size)).astype(np.float32)
@@ -81,8 +88,8 @@ class Conv:
 
 def windows_of(x, conv):
     """[N, G, C/G, R, S, P, Q] in float64: every input under every tap, zeros outside."""
-    (p, q), (ph, pw) = conv.output, conv.padding
-    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (ph, ph), (pw, pw)))
+    (p, q), (top, left, bottom, right) = conv.output, conv.around
+    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (top, bottom), (left, right)))
     taps = np.empty((*x.shape[:2], *conv.kernel, p, q))
     for r in range(conv.kernel[0]):
         for s in range(conv.kernel[1]):

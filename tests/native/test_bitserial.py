@@ -11,6 +11,7 @@ VALUE_SETS = ["signed_binary", "binary", "ternary", "centred"]
 SHAPES = {
     "1x1": {"kernel": (1, 1)},
     "3x3": {"padding": (1, 1)},
+    "below_right": {"size": (8, 7), "stride": (2, 2), "padding": (0, 0, 1, 1)},
     "5x5_stride2": {"size": (9, 8), "kernel": (5, 5), "stride": (2, 2), "padding": (2, 2)},
     "uneven_window": {"kernel": (1, 3), "stride": (2, 1), "padding": (0, 2)},
     "dilation": {"size": (11, 12), "dilation": (2, 3), "padding": (2, 3)},

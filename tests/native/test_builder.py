@@ -9,7 +9,7 @@ from signbin.native import _signbin
 
 INT_MAX = 2**31 - 1
 PLAIN = _signbin.Epilogue()
-POINT = (1, 1, 1, 1, 0, 0, 1, 1)
+POINT = (1, 1, 1, 1, 0, 0, 0, 0, 1, 1)
 
 
 def ones(count):
@@ -75,15 +75,18 @@ def test_a_step_may_not_write_over_what_it_reads():
 @pytest.mark.parametrize(
     "window",
     [
-        (0, 1, 1, 1, 0, 0, 1, 1),
-        (1, 1, 0, 1, 0, 0, 1, 1),
-        (1, 1, 1, 1, -1, 0, 1, 1),
-        (1, 1, 1, 1, 0, 0, 0, 1),
-        (INT_MAX, 1, 1, 1, 0, 0, 1, 1),
-        (3, 3, 1, 1, 0, 0, 1, 1),
-        (1, 1, 1, 1, INT_MAX, INT_MAX, 1, 1),
-        (2, 2, 1, 1, 0, 0, INT_MAX, INT_MAX),
-        (65536, 65536, 65536, 65536, 65536, 65536, 65536, 65536),
+        (0, 1, 1, 1, 0, 0, 0, 0, 1, 1),
+        (1, 1, 0, 1, 0, 0, 0, 0, 1, 1),
+        (1, 1, 1, 1, -1, 0, -1, 0, 1, 1),
+        (1, 1, 1, 1, 1, 0, -1, 0, 1, 1),
+        (1, 1, 1, 1, 0, 0, 0, 1, 1, 1),
+        (1, 1, 1, 1, 0, 0, 0, 0, 0, 1),
+        (INT_MAX, 1, 1, 1, 0, 0, 0, 0, 1, 1),
+        (3, 3, 1, 1, 0, 0, 0, 0, 1, 1),
+        (1, 1, 1, 1, INT_MAX, INT_MAX, INT_MAX, INT_MAX, 1, 1),
+        (1, 1, 1, 1, 0, 0, INT_MAX, INT_MAX, 1, 1),
+        (2, 2, 1, 1, 0, 0, 0, 0, INT_MAX, INT_MAX),
+        (65536,) * 10,
     ],
 )
 def test_windows_that_do_not_map_the_shapes_are_refused(window):
@@ -172,10 +175,13 @@ def test_a_residual_of_another_shape_is_refused():
 def test_pooling_refuses_padding_as_wide_as_the_kernel_and_dilated_averages():
     builder = builder_with([(1, 4, 4), (1, 7, 7)])
     with pytest.raises(_signbin.StatusError, match="padding"):
-        builder.add_direct("max_pool2d", 0, 1, (2, 2, 1, 1, 2, 2, 1, 1))
+        builder.add_direct("max_pool2d", 0, 1, (2, 2, 1, 1, 2, 2, 2, 2, 1, 1))
+    builder = builder_with([(1, 4, 4), (1, 5, 3)])
+    with pytest.raises(_signbin.StatusError, match="0 x 0 before and 2 x 0 after"):
+        builder.add_direct("max_pool2d", 0, 1, (2, 2, 1, 1, 0, 0, 2, 0, 1, 1))
     builder = builder_with([(1, 4, 4), (1, 2, 2)])
     with pytest.raises(_signbin.StatusError, match="dilation"):
-        builder.add_direct("avg_pool2d", 0, 1, (2, 2, 1, 1, 0, 0, 2, 2), whole=(1,))
+        builder.add_direct("avg_pool2d", 0, 1, (2, 2, 1, 1, 0, 0, 0, 0, 2, 2), whole=(1,))
 
 
 @pytest.mark.parametrize(
@@ -189,7 +195,7 @@ def test_pooling_refuses_padding_as_wide_as_the_kernel_and_dilated_averages():
 def test_subsampling_keeps_its_channels_inside_the_output(channels, complaint):
     builder = builder_with([(2, 4, 4), (4, 2, 2)])
     with pytest.raises(_signbin.StatusError, match=complaint):
-        builder.add_direct("subsample_pad", 0, 1, (1, 1, 2, 2, 0, 0, 1, 1), whole=channels)
+        builder.add_direct("subsample_pad", 0, 1, (1, 1, 2, 2, 0, 0, 0, 0, 1, 1), whole=channels)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +247,7 @@ def test_an_operation_refuses_shapes_that_do_not_fit(op, allowed):
 def test_a_window_too_wide_for_offsets_names_the_remedy():
     width = 70000
     builder = builder_with([(1, 3, 4 * width), (1, 1, 4 * width)])
-    window = (3, 1, 1, 1, 0, 0, 1, 1)
+    window = (3, 1, 1, 1, 0, 0, 0, 0, 1, 1)
     weight = _signbin.Weight(
         strategy=_signbin.Strategy.BUCKET, codes=np.ones(3, np.int8), scale=ones(1), tile=(1, 1, 1)
     )

@@ -8,7 +8,7 @@ from signbin.native import _signbin
 ARENA, INPUT, OUTPUT = _signbin.Place.ARENA, _signbin.Place.INPUT, _signbin.Place.OUTPUT
 INT_MAX = 2**31 - 1
 PLAIN = _signbin.Epilogue()
-POINT = (1, 1, 1, 1, 0, 0, 1, 1)
+POINT = (1, 1, 1, 1, 0, 0, 0, 0, 1, 1)
 
 
 def ones(count):
@@ -182,7 +182,7 @@ def test_an_average_whose_sum_leaves_int32_is_refused():
     builder.add_value((1, 1, 1), OUTPUT)
     builder.add_direct("quantize", 0, 1, real=(1.0,))
     with pytest.raises(_signbin.StatusError, match="does not fit int32"):
-        builder.add_direct("avg_pool2d", 1, 2, (side, side, 1, 1, 0, 0, 1, 1), whole=(1,))
+        builder.add_direct("avg_pool2d", 1, 2, (side, side, 1, 1, 0, 0, 0, 0, 1, 1), whole=(1,))
 
 
 @pytest.mark.parametrize(

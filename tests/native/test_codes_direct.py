@@ -25,6 +25,8 @@ WINDOWS = [  # kernel, stride, padding, size
     ((2, 2), (2, 2), (0, 0), (6, 6)),
     ((3, 3), (2, 2), (1, 1), (13, 17)),
     ((3, 2), (1, 3), (1, 0), (7, 11)),
+    ((3, 3), (2, 2), (0, 0, 1, 1), (8, 12)),
+    ((2, 4), (2, 3), (1, 0, 0, 3), (7, 9)),
     ((1, 1), (1, 1), (0, 0), (1, 1)),
     ((5, 11), (1, 1), (0, 0), (5, 11)),
 ]
@@ -142,16 +144,14 @@ def test_an_exchanged_halo_holds_the_neighbours_and_zeros_outside(
         np.testing.assert_array_equal(program.run(q), expected)
 
 
-def pooled(codes_oracle, isa, op, window, codes, **how):
-    kernel, stride, padding, size = window
-    out = [
-        (n + 2 * p - k) // s + 1 for n, p, k, s in zip(size, padding, kernel, stride, strict=True)
-    ]
+def pooled(codes_oracle, isa, op, conv, codes, **how):
     program = codes_oracle.Program(
-        isa, ((5, *size), (5, *out)), (codes, how.pop("result", codes)), how.pop("threads", 1)
+        isa,
+        ((5, *conv.size), (5, *conv.output)),
+        (codes, how.pop("result", codes)),
+        how.pop("threads", 1),
     )
-    form = (*kernel, *stride, *padding, 1, 1)
-    program.builder.add_direct(op, program.input, program.output, form, **how)
+    program.builder.add_direct(op, program.input, program.output, conv.window, **how)
     return program
 
 
@@ -162,8 +162,8 @@ def test_max_pooling_takes_the_largest_code(oracle, codes_oracle, isa, window, z
     codes = codes_oracle.Quantized(zero)
     kernel, stride, padding, size = window
     q = codes.random(np.random.default_rng(1), (2, 5, *size)) // 2
-    program = pooled(codes_oracle, isa, "max_pool2d", window, codes)
     conv = oracle.Conv(5, size, 5, kernel, stride, padding, (1, 1), 5)
+    program = pooled(codes_oracle, isa, "max_pool2d", conv, codes)
     expected = oracle.windows_of(q, conv).max(axis=(3, 4)).reshape(2, 5, *conv.output)
     np.testing.assert_array_equal(program.run(q), expected)
     assert program.kernels[1].startswith("sb_u8_direct_max_pool2d_")
@@ -179,17 +179,17 @@ def test_average_pooling_divides_then_scales(oracle, codes_oracle, isa, window, 
     kernel, stride, padding, size = window
     q = codes.random(np.random.default_rng(2), (2, 5, *size))
     result = codes_oracle.Quantized(128) if stored == "codes" else None
+    conv = oracle.Conv(5, size, 5, kernel, stride, padding, (1, 1), 5)
     program = pooled(
         codes_oracle,
         isa,
         "avg_pool2d",
-        window,
+        conv,
         codes,
         result=result,
         whole=(include,),
         scale=np.full(5, 1.7, np.float32),
     )
-    conv = oracle.Conv(5, size, 5, kernel, stride, padding, (1, 1), 5)
     sums = oracle.windows_of(q - codes.zero, conv).sum(axis=(3, 4))
     taps = oracle.windows_of(np.ones_like(q), conv).sum(axis=(3, 4))
     taps = np.full_like(sums, np.prod(kernel)) if include else taps
@@ -222,16 +222,19 @@ def test_elementwise_steps_are_the_chain(codes_oracle, isa, size):
         np.testing.assert_array_equal(program.run(q), expected)
 
 
+@pytest.mark.parametrize("border", [(0, 0, 0, 0), (0, 0, 1, 1), (2, 1, 0, 5)])
 @pytest.mark.parametrize("stride", [(1, 1), (2, 2), (3, 2)])
 @pytest.mark.parametrize("isa", ISAS)
-def test_subsample_pad_adds_channels_of_the_zero_point(codes_oracle, isa, stride):
+def test_subsample_pad_adds_pixels_and_channels_of_the_zero_point(
+    codes_oracle, isa, stride, border
+):
     codes = codes_oracle.Quantized(64, 127)
     q = codes.random(np.random.default_rng(4), (2, 3, 7, 8))
-    expected = np.pad(
-        q[:, :, :: stride[0], :: stride[1]], ((0, 0), (2, 1), (0, 0), (0, 0)), constant_values=64
-    )
+    top, left, bottom, right = border
+    padded = np.pad(q, ((0, 0), (2, 1), (top, bottom), (left, right)), constant_values=64)
+    expected = padded[:, :, :: stride[0], :: stride[1]]
     program = codes_oracle.Program(isa, ((3, 7, 8), expected.shape[1:]), (codes, codes))
-    window = (1, 1, *stride, 0, 0, 1, 1)
+    window = (1, 1, *stride, *border, 1, 1)
     program.builder.add_direct("subsample_pad", program.input, program.output, window, whole=(2, 1))
     np.testing.assert_array_equal(program.run(q), expected)
 

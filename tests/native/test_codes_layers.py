@@ -40,6 +40,9 @@ SHAPES = {
     "one_of_all": {"channels": 1, "size": (1, 1), "filters": 1, "kernel": (1, 1)},
     "odd_13x17": {"channels": 7, "size": (13, 17), "filters": 13, "padding": (1, 1)},
     "padding3": {"size": (2, 3), "padding": (3, 3)},
+    "below_right": {"size": (8, 7), "stride": (2, 2), "padding": (0, 0, 1, 1)},
+    "above_left": {"size": (7, 8), "stride": (2, 2), "padding": (1, 1, 0, 0)},
+    "four_sides": {"size": (5, 6), "kernel": (4, 2), "padding": (1, 0, 2, 3)},
     "many_channels": {"channels": 70, "size": (3, 4), "filters": 9, "padding": (1, 1)},
 }
 
@@ -288,9 +291,10 @@ def convolutions(draw):
     groups = draw(st.integers(1, 3))
     kernel = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
     dilation = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
-    padding = draw(st.tuples(st.integers(0, 3), st.integers(0, 3)))
+    padding = draw(st.tuples(*[st.integers(0, 3)] * 4))
     least = [
-        max(1, d * (k - 1) + 1 - 2 * p) for k, d, p in zip(kernel, dilation, padding, strict=True)
+        max(1, d * (k - 1) + 1 - sum(padding[axis::2]))
+        for axis, (k, d) in enumerate(zip(kernel, dilation, strict=True))
     ]
     return {
         "channels": groups * draw(st.integers(1, 20)),

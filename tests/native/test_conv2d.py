@@ -39,6 +39,9 @@ SHAPES = {
     "one_of_all": {"channels": 1, "size": (1, 1), "filters": 1, "kernel": (1, 1)},
     "odd_13x17": {"channels": 7, "size": (13, 17), "filters": 13, "padding": (1, 1)},
     "padding3": {"size": (2, 3), "padding": (3, 3)},
+    "below_right": {"size": (8, 7), "stride": (2, 2), "padding": (0, 0, 1, 1)},
+    "above_left": {"size": (7, 8), "stride": (2, 2), "padding": (1, 1, 0, 0)},
+    "four_sides": {"size": (5, 6), "kernel": (4, 2), "padding": (1, 0, 2, 3)},
     "many_channels": {"channels": 70, "size": (3, 4), "filters": 9, "padding": (1, 1)},
     # Dense: more than one chunk of channels and group of filters; filters in the lanes but for the
     # last.

@@ -17,6 +17,9 @@ WINDOWS = [  # kernel, stride, padding, dilation, size
     ((2, 2), (2, 2), (0, 0), (1, 1), (6, 6)),
     ((3, 3), (2, 2), (1, 1), (1, 1), (13, 17)),
     ((3, 2), (1, 3), (1, 0), (1, 1), (7, 11)),
+    ((3, 3), (2, 2), (0, 0, 1, 1), (1, 1), (8, 12)),
+    ((2, 4), (2, 3), (1, 0, 0, 3), (1, 1), (7, 9)),
+    ((2, 3), (1, 2), (3, 0, 1, 4), (4, 2), (5, 9)),
     ((3, 3), (1, 1), (1, 1), (2, 3), (9, 12)),
     ((1, 1), (1, 1), (0, 0), (1, 1), (1, 1)),
     ((5, 11), (1, 1), (0, 0), (1, 1), (5, 11)),
@@ -121,13 +124,16 @@ def test_flatten_is_a_copy_into_another_shape(oracle, isa):
     np.testing.assert_array_equal(layer.run(x), x.reshape(2, 60))
 
 
+@pytest.mark.parametrize("border", [(0, 0, 0, 0), (0, 0, 1, 1), (2, 1, 0, 5)])
 @pytest.mark.parametrize("stride", [(1, 1), (2, 2), (3, 2)])
 @pytest.mark.parametrize("isa", ISAS)
-def test_subsample_pad_puts_zero_channels_around(oracle, isa, stride):
+def test_subsample_pad_puts_zeros_and_zero_channels_around(oracle, isa, stride, border):
     x = numbers((7, 8))
-    expected = np.pad(x[:, :, :: stride[0], :: stride[1]], ((0, 0), (2, 1), (0, 0), (0, 0)))
+    top, left, bottom, right = border
+    padded = np.pad(x, ((0, 0), (2, 1), (top, bottom), (left, right)))
+    expected = padded[:, :, :: stride[0], :: stride[1]]
     layer = oracle.OneLayer(isa, (3, 7, 8), expected.shape[1:])
-    window = (1, 1, *stride, 0, 0, 1, 1)
+    window = (1, 1, *stride, *border, 1, 1)
     layer.builder.add_direct("subsample_pad", layer.input, layer.output, window, whole=(2, 1))
     np.testing.assert_array_equal(layer.run(x), expected)
 

@@ -149,9 +149,10 @@ def runs(draw, oracle):
     groups = draw(st.integers(1, 3))
     kernel = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
     dilation = draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
-    padding = draw(st.tuples(st.integers(0, 3), st.integers(0, 3)))
+    padding = draw(st.tuples(*[st.integers(0, 3)] * 4))
     least = [
-        max(1, d * (k - 1) + 1 - 2 * p) for k, d, p in zip(kernel, dilation, padding, strict=True)
+        max(1, d * (k - 1) + 1 - sum(padding[axis::2]))
+        for axis, (k, d) in enumerate(zip(kernel, dilation, strict=True))
     ]
     conv = oracle.Conv(
         channels=groups * draw(st.integers(1, 70)),

@@ -83,7 +83,7 @@ def test_an_exchanged_halo_holds_the_neighbours_and_zeros_outside(isa, size, thr
     x = np.round(numbers(size) * 8)
     padded = np.pad(2 * x, ((0, 0), (0, 0), (2, 2), (1, 1)))
     view = np.lib.stride_tricks.sliding_window_view(padded, (5, 3), axis=(2, 3))
-    window = (5, 3, 1, 1, 2, 1, 1, 1)
+    window = (5, 3, 1, 1, 2, 1, 2, 1, 1, 1)
     ones = _signbin.Weight(
         strategy=_signbin.Strategy.DENSE, values=np.ones(3 * 15, np.float32), tile=(1, 1, 1)
     )
@@ -107,7 +107,7 @@ def test_a_maximum_ignores_padding_whatever_the_halo_holds(isa, size, fill):
     view = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
 
     def pool(builder, source, target):
-        builder.add_direct("max_pool2d", source, target, (3, 3, 1, 1, 1, 1, 1, 1))
+        builder.add_direct("max_pool2d", source, target, (3, 3, 1, 1, 1, 1, 1, 1, 1, 1))
 
     chain = Chain(isa, (3, *size))
     chain.double_into(layout_of(isa, size, 2, (1, 1, 1, 1)), fill)

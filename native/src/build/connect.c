@@ -188,41 +188,45 @@ sb_status sb_set_epilogue(sb_builder *builder, const sb_epilogue_spec *spec, siz
 /* ---- windows ------------------------------------------------------------------------------ */
 
 typedef struct sb_axis {
-    int32_t in, out, kernel, stride, padding, dilation;
+    int32_t in, out, kernel, stride, before, after, dilation;
 } sb_axis;
 
 static bool axis_fits(const sb_axis *axis) {
     if (axis->kernel < 1 || axis->kernel > SB_MAX_WINDOW || axis->stride < 1 ||
-        axis->stride > SB_MAX_WINDOW || axis->padding < 0 || axis->padding > SB_MAX_WINDOW ||
-        axis->dilation < 1 || axis->dilation > SB_MAX_WINDOW)
+        axis->stride > SB_MAX_WINDOW || axis->before < 0 || axis->before > SB_MAX_WINDOW ||
+        axis->after < 0 || axis->after > SB_MAX_WINDOW || axis->dilation < 1 ||
+        axis->dilation > SB_MAX_WINDOW)
         return false;
     const int64_t reach = (int64_t)axis->dilation * (axis->kernel - 1) + 1;
-    const int64_t room = (int64_t)axis->in + 2 * (int64_t)axis->padding - reach;
+    const int64_t room = (int64_t)axis->in + axis->before + axis->after - reach;
     return room >= 0 && room / axis->stride + 1 == axis->out;
 }
 
 sb_status sb_set_window(sb_builder *builder, const sb_window_spec *window, sb_geometry *geometry) {
-    const sb_axis vertical = {geometry->in_height,    geometry->out_height,
-                              window->kernel_height,  window->stride_height,
-                              window->padding_height, window->dilation_height};
-    const sb_axis horizontal = {geometry->in_width,    geometry->out_width,
-                                window->kernel_width,  window->stride_width,
-                                window->padding_width, window->dilation_width};
+    const sb_axis vertical = {geometry->in_height,    geometry->out_height, window->kernel_height,
+                              window->stride_height,  window->padding_top,  window->padding_bottom,
+                              window->dilation_height};
+    const sb_axis horizontal = {geometry->in_width,    geometry->out_width,  window->kernel_width,
+                                window->stride_width,  window->padding_left, window->padding_right,
+                                window->dilation_width};
     if (!axis_fits(&vertical) || !axis_fits(&horizontal))
-        return sb_complain(builder, SB_INVALID_ARGUMENT,
-                           "step %zu: a window of %d x %d, stride %d x %d, padding %d x %d, "
-                           "dilation %d x %d does not map %d x %d pixels to %d x %d",
-                           builder->contents.step_count, window->kernel_height,
-                           window->kernel_width, window->stride_height, window->stride_width,
-                           window->padding_height, window->padding_width, window->dilation_height,
-                           window->dilation_width, geometry->in_height, geometry->in_width,
-                           geometry->out_height, geometry->out_width);
+        return sb_complain(
+            builder, SB_INVALID_ARGUMENT,
+            "step %zu: a window of %d x %d, stride %d x %d, padding %d x %d before and "
+            "%d x %d after, dilation %d x %d does not map %d x %d pixels to %d x %d",
+            builder->contents.step_count, window->kernel_height, window->kernel_width,
+            window->stride_height, window->stride_width, window->padding_top, window->padding_left,
+            window->padding_bottom, window->padding_right, window->dilation_height,
+            window->dilation_width, geometry->in_height, geometry->in_width, geometry->out_height,
+            geometry->out_width);
     geometry->kernel_height = window->kernel_height;
     geometry->kernel_width = window->kernel_width;
     geometry->stride_height = window->stride_height;
     geometry->stride_width = window->stride_width;
-    geometry->padding_height = window->padding_height;
-    geometry->padding_width = window->padding_width;
+    geometry->padding_top = window->padding_top;
+    geometry->padding_left = window->padding_left;
+    geometry->padding_bottom = window->padding_bottom;
+    geometry->padding_right = window->padding_right;
     geometry->dilation_height = window->dilation_height;
     geometry->dilation_width = window->dilation_width;
     return SB_OK;

@@ -10,7 +10,7 @@
 
 /* ---- shapes ------------------------------------------------------------------------------- */
 
-static const sb_window_spec POINT = {1, 1, 1, 1, 0, 0, 1, 1};
+static const sb_window_spec POINT = {1, 1, 1, 1, 0, 0, 0, 0, 1, 1};
 
 static sb_status refuse_shapes(sb_builder *builder, const sb_direct_spec *spec, const sb_step *step,
                                const char *allowed) {
@@ -57,13 +57,17 @@ static sb_status map_pool(sb_builder *builder, const sb_direct_spec *spec, sb_st
         return status;
     if (geometry->in_channels != geometry->out_channels)
         return refuse_shapes(builder, spec, step, "as many channels");
-    if (geometry->padding_height < geometry->kernel_height &&
-        geometry->padding_width < geometry->kernel_width)
+    const int64_t reach_down = (int64_t)geometry->dilation_height * (geometry->kernel_height - 1);
+    const int64_t reach_right = (int64_t)geometry->dilation_width * (geometry->kernel_width - 1);
+    if (geometry->padding_top <= reach_down && geometry->padding_bottom <= reach_down &&
+        geometry->padding_left <= reach_right && geometry->padding_right <= reach_right)
         return SB_OK;
     return sb_complain(builder, SB_INVALID_ARGUMENT,
-                       "step %zu: %s with padding %d x %d; allowed: less than the kernel, %d x %d",
-                       builder->contents.step_count, spec->op, geometry->padding_height,
-                       geometry->padding_width, geometry->kernel_height, geometry->kernel_width);
+                       "step %zu: %s with padding %d x %d before and %d x %d after; allowed: less "
+                       "than the dilated kernel, %lld x %lld",
+                       builder->contents.step_count, spec->op, geometry->padding_top,
+                       geometry->padding_left, geometry->padding_bottom, geometry->padding_right,
+                       (long long)reach_down + 1, (long long)reach_right + 1);
 }
 
 /* Sums of codes must fit int32. */
@@ -97,6 +101,10 @@ static sb_status map_subsampled(sb_builder *builder, const sb_direct_spec *spec,
     sb_window_spec window = POINT;
     window.stride_height = spec->window.stride_height;
     window.stride_width = spec->window.stride_width;
+    window.padding_top = spec->window.padding_top;
+    window.padding_left = spec->window.padding_left;
+    window.padding_bottom = spec->window.padding_bottom;
+    window.padding_right = spec->window.padding_right;
     if (before + geometry->in_channels + after != geometry->out_channels)
         return sb_complain(builder, SB_INVALID_ARGUMENT,
                            "step %zu: %s of %d channels between %lld and %lld others does not make "
@@ -108,8 +116,9 @@ static sb_status map_subsampled(sb_builder *builder, const sb_direct_spec *spec,
 
 /* ---- operands ----------------------------------------------------------------------------- */
 
+/* Padding is zero, of codes the code that stands for it. */
 static sb_status place_pixels(sb_builder *builder, sb_step *step) {
-    return sb_place_windows(builder, 0.0f, step);
+    return sb_place_windows(builder, (float)builder->contents.values[step->input].zero, step);
 }
 
 /* Padding is less than any number, or code 0. */
@@ -121,14 +130,14 @@ static sb_status place_maximum(sb_builder *builder, sb_step *step) {
 /* One window, without padding. */
 static bool covers_image(const sb_geometry *geometry) {
     return geometry->kernel_height == geometry->in_height &&
-           geometry->kernel_width == geometry->in_width && !geometry->padding_height &&
-           !geometry->padding_width;
+           geometry->kernel_width == geometry->in_width && !geometry->padding_top &&
+           !geometry->padding_left && !geometry->padding_bottom && !geometry->padding_right;
 }
 
 static sb_status place_average(sb_builder *builder, sb_step *step) {
     if (covers_image(&step->layer.geometry))
         return sb_place_whole_image(builder, step);
-    return sb_place_windows(builder, (float)builder->contents.values[step->input].zero, step);
+    return place_pixels(builder, step);
 }
 
 /* Elements in any order, where nothing is lane-blocked. */
@@ -179,8 +188,8 @@ static const sb_direct_op OPS[] = {
      .whole = {{"count_include_pad", 0, 1}},
      .map = map_average,
      .place = place_average},
-    /* y[:, before:before + C] = x[:, :, ::stride_height, ::stride_width]; other channels are zero,
-     * their code the output's zero. */
+    /* y[:, before:before + C] = x[:, :, ::stride_height, ::stride_width], x with zeros around it;
+     * other channels are zero; the code of zeros is the output's zero. */
     {.name = "subsample_pad",
      .types = SB_MOVES,
      .whole = {{"channels_before", 0, SB_MAX_ELEMENTS}, {"channels_after", 0, SB_MAX_ELEMENTS}},

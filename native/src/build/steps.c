@@ -35,7 +35,7 @@ sb_status sb_builder_add_linear(sb_builder *builder, const sb_linear_spec *spec)
         return SB_INVALID_ARGUMENT;
     sb_step step = {.batched = true};
     sb_geometry *geometry = &step.layer.geometry;
-    const sb_window_spec point = {1, 1, 1, 1, 0, 0, 1, 1};
+    const sb_window_spec point = {1, 1, 1, 1, 0, 0, 0, 0, 1, 1};
     sb_status status =
         sb_connect(builder, spec->input, spec->epilogue.residual, spec->output, &step);
     if (status == SB_OK)

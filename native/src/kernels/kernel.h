@@ -23,7 +23,7 @@ typedef struct sb_geometry {
     int32_t out_channels, out_height, out_width;
     int32_t kernel_height, kernel_width;
     int32_t stride_height, stride_width;
-    int32_t padding_height, padding_width;
+    int32_t padding_top, padding_left, padding_bottom, padding_right;
     int32_t dilation_height, dilation_width;
     int32_t groups;
 } sb_geometry;

@@ -48,7 +48,7 @@ static inline int64_t sb_row_margin(const sb_view *view, int32_t lanes) {
 }
 
 /* An image of bytes (layout/bytes.h) keeps every how many rows or columns: windows of one pixel
- * without padding read one in `stride` only. */
+ * without padding, before and after together, read one in `stride` only. */
 static inline int32_t sb_byte_step(int32_t kernel, int32_t stride, int32_t padding) {
     return kernel == 1 && padding == 0 ? stride : 1;
 }

@@ -91,10 +91,14 @@ static sb_status place_residual(sb_builder *builder, sb_step *step) {
     return copy_in(builder, step, step->residual, &layer->residual, &step->residual_copy);
 }
 
-/* Whether positions outside the image hold what the step wants: only padding reads them. */
+/* Whether positions outside the image hold what the step wants: only padding reads them. Where a
+ * value has no halo nobody fills those that its blocks have beyond the last row or column. */
 static bool fill_suits(const sb_value *value, const sb_geometry *geometry, float fill) {
-    if (!geometry->padding_height && !geometry->padding_width)
+    if (!geometry->padding_top && !geometry->padding_left && !geometry->padding_bottom &&
+        !geometry->padding_right)
         return true;
+    if (!sb_view_has_halo(&value->view))
+        return false;
     return value->view.fill == fill ||
            (value->type == SB_TYPE_F32 && fill < 0.0f && value->not_negative);
 }
@@ -168,9 +172,11 @@ sb_status sb_place_bytes(sb_builder *builder, float fill, sb_step *step) {
         .geometry = extent_geometry(&value->extent), .input = value->view, .output = layer->input};
     const sb_geometry *windows = &layer->geometry;
     copy->layer.geometry.stride_height =
-        sb_byte_step(windows->kernel_height, windows->stride_height, windows->padding_height);
+        sb_byte_step(windows->kernel_height, windows->stride_height,
+                     windows->padding_top + windows->padding_bottom);
     copy->layer.geometry.stride_width =
-        sb_byte_step(windows->kernel_width, windows->stride_width, windows->padding_width);
+        sb_byte_step(windows->kernel_width, windows->stride_width,
+                     windows->padding_left + windows->padding_right);
     return sb_reserve(builder, step, bytes + SB_STEP_BYTES, &copy->offset_bytes);
 }
 

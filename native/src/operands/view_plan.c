@@ -76,9 +76,9 @@ static bool under_axis(int32_t block, const int32_t *window, int32_t *pixels, in
 
 bool sb_view_under(const sb_geometry *geometry, const sb_view *output, sb_view *view) {
     const int32_t vertical[] = {geometry->kernel_height, geometry->stride_height,
-                                geometry->padding_height, geometry->dilation_height};
+                                geometry->padding_top, geometry->dilation_height};
     const int32_t horizontal[] = {geometry->kernel_width, geometry->stride_width,
-                                  geometry->padding_width, geometry->dilation_width};
+                                  geometry->padding_left, geometry->dilation_width};
     *view = *output;
     return under_axis(output->block_height, vertical, &view->block_height, &view->top,
                       &view->bottom) &&
@@ -87,10 +87,10 @@ bool sb_view_under(const sb_geometry *geometry, const sb_view *output, sb_view *
 }
 
 bool sb_view_of_bytes(const sb_geometry *geometry, sb_view *view) {
-    const int32_t down =
-        sb_byte_step(geometry->kernel_height, geometry->stride_height, geometry->padding_height);
-    const int32_t right =
-        sb_byte_step(geometry->kernel_width, geometry->stride_width, geometry->padding_width);
+    const int32_t down = sb_byte_step(geometry->kernel_height, geometry->stride_height,
+                                      geometry->padding_top + geometry->padding_bottom);
+    const int32_t right = sb_byte_step(geometry->kernel_width, geometry->stride_width,
+                                       geometry->padding_left + geometry->padding_right);
     const sb_extent extent = {geometry->in_channels, geometry->in_height, geometry->in_width};
     size_t bytes;
     *view = (sb_view){.lanes = 1,
@@ -98,10 +98,10 @@ bool sb_view_of_bytes(const sb_geometry *geometry, sb_view *view) {
                       .blocks_x = 1,
                       .block_height = divide_up(geometry->in_height, down),
                       .block_width = divide_up(geometry->in_width, right),
-                      .top = geometry->padding_height,
-                      .bottom = geometry->padding_height,
-                      .left = geometry->padding_width,
-                      .right = geometry->padding_width,
+                      .top = geometry->padding_top,
+                      .bottom = geometry->padding_bottom,
+                      .left = geometry->padding_left,
+                      .right = geometry->padding_right,
                       .pitch = geometry->in_channels};
     return sb_view_elements(view, &extent, &bytes) && bytes <= INT32_MAX - SB_STEP_BYTES;
 }

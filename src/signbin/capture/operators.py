@@ -28,7 +28,7 @@ from signbin.capture.call import (
     shown,
 )
 from signbin.capture.channels import CHANNEL_ROWS, channel_slice, part, regrouped
-from signbin.ir import BATCH, AttributeValue, ConstRef
+from signbin.ir import BATCH, AttributeValue, ConstRef, Margins, margins
 
 __all__ = ["ALLOWED", "OPERATORS", "REMEDIES"]
 
@@ -39,7 +39,8 @@ ALLOWED: Final = (
     "per-channel parameter, Softmax over channels, torch.cat, chunk, split and slices along "
     "channels, ChannelShuffle, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, AdaptiveMaxPool2d(1), "
     "mean, sum and amax over (2, 3), "
-    "flatten to [N, C*H*W], x[:, :, ::s, ::s] with zero channels padded, Dropout, Identity"
+    "flatten to [N, C*H*W], x[:, :, ::s, ::s], zeros padded around images and channels, Dropout, "
+    "Identity"
 )
 """The layers that can be captured, as people name them."""
 
@@ -90,18 +91,20 @@ def _convolution(call: Call) -> Entry:
     return call.emit("conv2d", (x,), attributes)
 
 
-def _padding(padding: Any, kernel: tuple[int, ...], dilation: tuple[int, int]) -> tuple[int, int]:
+def _padding(padding: Any, kernel: tuple[int, ...], dilation: tuple[int, int]) -> tuple[int, ...]:
+    """Padding of a convolution; "same" pads an odd number of zeros once more below and right."""
     if not isinstance(padding, str):
         return _pair(padding)
     if padding == "valid":
         return 0, 0
     both = [step * (taps - 1) for taps, step in zip(kernel, dilation, strict=True)]
-    if any(total % 2 for total in both):
-        raise Unsupported(
-            f"padding='same' with a {kernel[0]}x{kernel[1]} kernel pads one side more",
-            "use an odd kernel",
-        )
-    return both[0] // 2, both[1] // 2
+    before = tuple(total // 2 for total in both)
+    return _shortest((*before, both[0] - before[0], both[1] - before[1]))
+
+
+def _shortest(around: tuple[int, ...]) -> tuple[int, ...]:
+    """(top, left, bottom, right) as two numbers where both sides are alike."""
+    return around[:2] if around[:2] == around[2:] else around
 
 
 def _linear(call: Call) -> Entry:
@@ -230,21 +233,60 @@ def _clamped(call: Call, low: float | None, high: float | None) -> Entry:
 
 
 def _max_pool2d(call: Call) -> Entry:
-    attributes = {**_window(call), "dilation": _pair(call.get("dilation"))}
-    return call.emit("max_pool2d", (call.variable("self", rank=4),), attributes)
+    x, dilation = call.variable("self", rank=4), _pair(call.get("dilation"))
+    attributes = {**_window(call, x, dilation), "dilation": dilation}
+    return call.emit("max_pool2d", (x,), attributes)
 
 
 def _avg_pool2d(call: Call) -> Entry:
     call.expect("divisor_override", None, _USE_ANOTHER)
-    attributes = {**_window(call), "count_include_pad": bool(call.get("count_include_pad"))}
-    return call.emit("avg_pool2d", (call.variable("self", rank=4),), attributes)
+    x, include = call.variable("self", rank=4), bool(call.get("count_include_pad"))
+    window = _window(call, x, (1, 1))
+    stated = _pair(call.get("padding"))
+    if include and window["padding"] != stated:  # pixels that ceil_mode adds never count
+        if any(stated):
+            x, window = _bordered(call, x, stated, window)
+        include = False
+    return call.emit("avg_pool2d", (x,), {**window, "count_include_pad": include})
 
 
-def _window(call: Call) -> dict[str, AttributeValue]:
-    call.expect("ceil_mode", False, "pad the image, or choose a kernel and stride that divide it")
+def _bordered(
+    call: Call, x: Variable, stated: tuple[int, int], window: Mapping[str, Any]
+) -> tuple[Variable, dict[str, AttributeValue]]:
+    """The stated padding as pixels of the image, and the window with what is left of its own."""
+    height, width = (extent + 2 * pad for extent, pad in zip(x.shape[2:], stated, strict=True))
+    shape = (*x.shape[:2], height, width)
+    border: dict[str, AttributeValue] = {
+        "stride": (1, 1),
+        "padding": stated,
+        "channels_before": 0,
+        "channels_after": 0,
+    }
+    made = call.emit("subsample_pad", (x,), border, shape, suffix=".pad")
+    _, _, bottom, right = margins(window["padding"])
+    return made, {**window, "padding": (0, 0, bottom - stated[0], right - stated[1])}
+
+
+def _window(call: Call, x: Variable, dilation: tuple[int, int]) -> dict[str, AttributeValue]:
+    """Kernel, stride and padding of a pool; ceil_mode is as much padding more as it reads.
+
+    How many windows there are is read from the result: PyTorch leaves out those that begin in the
+    padding below or right.
+    """
     kernel = _pair(call.get("kernel_size"))
     stride = _pair(call.get("stride")) if call.get("stride") else kernel
-    return {"kernel": kernel, "stride": stride, "padding": _pair(call.get("padding"))}
+    before = _pair(call.get("padding"))
+    if not call.get("ceil_mode"):
+        return {"kernel": kernel, "stride": stride, "padding": before}
+    if call.shape is None:
+        raise Unsupported("its result is not one tensor")
+    after = [
+        max(pad, (windows - 1) * step + (taps - 1) * apart + 1 - extent - pad)
+        for windows, step, taps, apart, extent, pad in zip(
+            call.shape[2:], stride, kernel, dilation, x.shape[2:], before, strict=True
+        )
+    ]
+    return {"kernel": kernel, "stride": stride, "padding": _shortest((*before, *after))}
 
 
 def _adaptive_avg_pool2d(call: Call) -> Entry:
@@ -358,29 +400,42 @@ def _pad(call: Call) -> Entry:
     call.expect("mode", "constant", "use padding_mode='zeros'")
     x = call.variable("self", rank=4)
     amounts = [*call.get("pad"), *[0] * 8][:8]
-    if call.get("value") not in (None, 0) or any(amounts[:4]) or any(amounts[6:]):
+    if call.get("value") not in (None, 0) or any(amounts[6:]):
         raise Unsupported(
             f"pad={call.get('pad')} with {call.get('value') or 0}",
-            "pad images through the padding of Conv2d or a pooling layer",
+            "pad zeros around images or channels, or use the padding of a pooling layer",
         )
-    if min(amounts[4:6]) < 0:
-        raise Unsupported(f"pad={call.get('pad')} removes channels", _USE_ANOTHER)
-    return _subsample_pad(call, x, (1, 1), (amounts[4], amounts[5]))
+    if min(amounts) < 0:
+        raise Unsupported(f"pad={call.get('pad')} removes pixels or channels", _USE_ANOTHER)
+    left, right, top, bottom = amounts[:4]
+    border = (top, left, bottom, right)
+    return _subsample_pad(call, x, (1, 1), (amounts[4], amounts[5]), border)
 
 
 def _subsample_pad(
-    call: Call, x: Variable, stride: tuple[int, int], channels: tuple[int, int]
+    call: Call,
+    x: Variable,
+    stride: tuple[int, int],
+    channels: tuple[int, int],
+    border: Margins = (0, 0, 0, 0),
 ) -> Entry:
-    """Continues a chain of slices as one node: strides multiply; the rest is then unused."""
+    """Continues a chain of borders and slices as one node: a border, then a stride, then channels.
+
+    Borders add up and strides multiply; what came before is then unused.
+    """
     before = call.drafted.node(x.name)
     if before is not None and before.op == "subsample_pad":
         attributes = before.attributes
-        if not attributes["channels_before"] and not attributes["channels_after"]:
-            earlier = _pair(attributes["stride"])
+        earlier, around = _pair(attributes["stride"]), margins(attributes.get("padding", (0, 0)))
+        bare = not attributes["channels_before"] and not attributes["channels_after"]
+        if bare and (earlier == (1, 1) or not any(border)):
             stride = (stride[0] * earlier[0], stride[1] * earlier[1])
+            top, left, bottom, right = (a + b for a, b in zip(border, around, strict=True))
+            border = (top, left, bottom, right)
             x = Variable(before.inputs[0], x.shape, x.shape)
     row: dict[str, AttributeValue] = {
         "stride": stride,
+        **({"padding": _shortest(border)} if any(border) else {}),
         "channels_before": int(channels[0]),
         "channels_after": int(channels[1]),
     }

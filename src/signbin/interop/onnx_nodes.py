@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from signbin.ir import ConstRef, Graph, Node, resolve
+from signbin.ir import ConstRef, Graph, Node, margins, resolve
 
 __all__ = ["WRITERS", "OnnxWriter"]
 
@@ -99,8 +99,8 @@ class _Step:
         return self.add("Clip" if bounds else "Identity", [value, *bounds], part)
 
 
-def _pads(padding: tuple[int, int]) -> list[int]:
-    return [*padding, *padding]
+def _pads(step: _Step) -> list[int]:
+    return list(margins(step.attributes["padding"]))
 
 
 def _conv2d(step: _Step) -> None:
@@ -113,7 +113,7 @@ def _conv2d(step: _Step) -> None:
         inputs,
         kernel_shape=list(step.array("weight").shape[2:]),
         strides=list(attributes["stride"]),
-        pads=_pads(attributes["padding"]),
+        pads=_pads(step),
         dilations=list(attributes["dilation"]),
         group=attributes["groups"],
     )
@@ -229,17 +229,22 @@ def _window(step: _Step) -> dict[str, Any]:
     return {
         "kernel_shape": list(attributes["kernel"]),
         "strides": list(attributes["stride"]),
-        "pads": _pads(attributes["padding"]),
+        "pads": _pads(step),
     }
 
 
 def _subsample_pad(step: _Step) -> None:
     whole_numbers = step.whole_numbers
     before, after = (step.attributes[f"channels_{side}"] for side in ("before", "after"))
+    top, left, bottom, right = _pads(step)
+    source = step.source
+    if top or left or bottom or right:
+        border = whole_numbers("border", 0, 0, top, left, 0, 0, bottom, right)
+        source = step.add("Pad", [source, border], "padded", mode="constant")
     kept = step.add(
         "Slice",
         [
-            step.source,
+            source,
             whole_numbers("starts", 0, 0),
             whole_numbers("ends", _WHOLE_AXIS, _WHOLE_AXIS),
             whole_numbers("axes", 2, 3),

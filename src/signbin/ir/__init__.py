@@ -17,6 +17,7 @@ from signbin.ir.parse import parse_graph
 from signbin.ir.ranges import never_negative
 from signbin.ir.requantization import Requantization
 from signbin.ir.requantize import requantization
+from signbin.ir.schema import Margins, margins
 from signbin.ir.text import describe_constant, print_graph
 from signbin.ir.verify import verify
 
@@ -27,6 +28,7 @@ __all__ = [
     "ConstRef",
     "Constant",
     "Graph",
+    "Margins",
     "Node",
     "Requantization",
     "TensorType",
@@ -36,6 +38,7 @@ __all__ = [
     "interpret",
     "interpret_node",
     "is_name",
+    "margins",
     "never_negative",
     "parse_graph",
     "print_graph",

@@ -31,6 +31,10 @@ def _pair(minimum: int, default: tuple[int, int] | None = None) -> Attribute:
     return Attribute(AttributeKind.PAIR, default, minimum=minimum, maximum=MAX_WINDOW)
 
 
+def _margins(default: tuple[int, int] | None = None) -> Attribute:
+    return Attribute(AttributeKind.MARGINS, default, minimum=0, maximum=MAX_WINDOW)
+
+
 def _integer(minimum: int, default: int | None = None) -> Attribute:
     return Attribute(AttributeKind.INT, default, minimum=minimum, maximum=MAX_WINDOW)
 
@@ -41,7 +45,7 @@ _FILTER_VECTOR: Final = Attribute(
 )
 _LOW: Final = Attribute(AttributeKind.FLOAT, float("-inf"), infinite=True)
 _HIGH: Final = Attribute(AttributeKind.FLOAT, float("inf"), infinite=True)
-_WINDOW: Final = {"kernel": _pair(1), "stride": _pair(1), "padding": _pair(0)}
+_WINDOW: Final = {"kernel": _pair(1), "stride": _pair(1), "padding": _margins()}
 _EPILOGUE: Final = {
     "activation": Attribute(
         AttributeKind.WORD,
@@ -62,7 +66,7 @@ _AVERAGE: Final = (
     "the same chain with fl(sum of q - z) / fl(taps) in place of fl(A), m = s_in / s_out"
 )
 _MOST_PARTS: Final = 256
-_MOVED: Final = "codes stay; added channels hold z"
+_MOVED: Final = "codes stay; added pixels and channels hold z"
 
 _ROWS: Final = (
     Op(
@@ -74,7 +78,7 @@ _ROWS: Final = (
             ),
             "bias": _FILTER_VECTOR,
             "stride": _pair(1, (1, 1)),
-            "padding": _pair(0, (0, 0)),
+            "padding": _margins((0, 0)),
             "dilation": _pair(1, (1, 1)),
             "groups": _integer(1, 1),
             **_EPILOGUE,
@@ -288,9 +292,10 @@ _ROWS: Final = (
     ),
     Op(
         "subsample_pad",
-        "y = x[:, :, ::stride, ::stride] between channels of zeros",
+        "y = x[:, :, ::stride, ::stride], x in a border of zeros, between channels of zeros",
         {
             "stride": _pair(1, (2, 2)),
+            "padding": _margins((0, 0)),
             "channels_before": _integer(0),
             "channels_after": _integer(0),
         },

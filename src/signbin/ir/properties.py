@@ -71,7 +71,7 @@ def interleaves_nothing(arguments: Arguments) -> bool:
 
 
 def pools_single_pixels(arguments: Arguments) -> bool:
-    """Windows of one pixel, next to one another."""
+    """Windows of one pixel, next to one another; they have no padding."""
     return arguments.pair("kernel") == arguments.pair("stride") == (1, 1)
 
 

@@ -23,9 +23,11 @@ __all__ = [
     "Attribute",
     "AttributeKind",
     "IntegerReference",
+    "Margins",
     "Op",
     "Shape",
     "TypeRule",
+    "margins",
 ]
 
 MAX_WINDOW: Final = 2**16
@@ -35,6 +37,21 @@ MAX_ELEMENTS: Final = 2**28
 
 Array: TypeAlias = NDArray[np.float64]
 Shape: TypeAlias = tuple[int, ...]
+Margins: TypeAlias = tuple[int, int, int, int]
+"""Above, left, below and right of an image."""
+
+
+def margins(stated: AttributeValue | None) -> Margins:
+    """What a MARGINS attribute says: (top, left, bottom, right).
+
+    Two numbers are (vertical, horizontal), the same on both sides.
+
+    >>> margins((1, 2)), margins((0, 0, 1, 1))
+    ((1, 2, 1, 2), (0, 0, 1, 1))
+    """
+    numbers = cast(tuple[int, ...], stated)
+    top, left, bottom, right = numbers if len(numbers) == 4 else numbers * 2
+    return top, left, bottom, right
 
 
 class TypeRule(enum.Enum):
@@ -56,6 +73,7 @@ class AttributeKind(enum.Enum):
     FLOAT = "a real number"
     WORD = "a word"
     PAIR = "two whole numbers"
+    MARGINS = "two whole numbers, or four"
     CONSTANT = "a reference to a constant"
 
 
@@ -65,7 +83,7 @@ class Attribute:
 
     default: the value when a node does not state it; None for an attribute that must be stated,
     or, with optional (constants only), may be absent. minimum, maximum: inclusive bounds of
-    numbers, of both members of a pair. infinite: whether -inf and inf are allowed.
+    numbers, of all members of a pair or of margins. infinite: whether -inf and inf are allowed.
     words: the values of a WORD. shape: expected shape of a constant, None for a free extent.
     weight: whether a constant is a weight, which may be a LowBitWeight or an IntegerWeight.
     """
@@ -176,6 +194,10 @@ class Arguments:
     def pair(self, name: str) -> tuple[int, int]:
         """A PAIR attribute: (vertical, horizontal)."""
         return cast(tuple[int, int], self.attributes[name])
+
+    def margins(self, name: str) -> Margins:
+        """A MARGINS attribute: (top, left, bottom, right)."""
+        return margins(self.attributes[name])
 
     def integer(self, name: str) -> int:
         """An INT attribute."""

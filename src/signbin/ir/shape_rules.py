@@ -126,7 +126,7 @@ def multiply(arguments: Arguments) -> Shape:
 
 
 def conv2d(arguments: Arguments) -> Shape:
-    """[N,K,P,Q] with P = (H + 2*padding - dilation*(R-1) - 1) // stride + 1, Q alike."""
+    """[N,K,P,Q] with P = (H + top + bottom - dilation*(R-1) - 1) // stride + 1, Q alike."""
     filters, _, rows, columns = arguments.constant_shape("weight")
     groups = arguments.integer("groups")
     if filters % groups:
@@ -147,12 +147,12 @@ def linear(arguments: Arguments) -> Shape:
 
 
 def max_pool2d(arguments: Arguments) -> Shape:
-    """[N,C,P,Q], extents as conv2d; padding at most half of the dilated kernel."""
+    """[N,C,P,Q], extents as conv2d; padding less than the dilated kernel."""
     return _pooled(arguments, arguments.pair("dilation"))
 
 
 def avg_pool2d(arguments: Arguments) -> Shape:
-    """[N,C,P,Q], extents as conv2d; padding at most half of the kernel."""
+    """[N,C,P,Q], extents as conv2d; padding less than the kernel."""
     return _pooled(arguments, (1, 1))
 
 
@@ -168,20 +168,14 @@ def flatten(arguments: Arguments) -> Shape:
 
 
 def subsample_pad(arguments: Arguments) -> Shape:
-    """[N, channels_before + C + channels_after, ceil(H/stride), ceil(W/stride)]."""
+    """[N, before + C + after channels, ceil((H + top + bottom) / stride), width alike]."""
     _expect_rank(arguments, 4)
     channels = (
         arguments.integer("channels_before")
         + arguments.channels
         + arguments.integer("channels_after")
     )
-    extents = (
-        -(-extent // step)
-        for extent, step in zip(
-            arguments.inputs[0].shape[2:], arguments.pair("stride"), strict=True
-        )
-    )
-    return (BATCH, channels, *extents)
+    return (BATCH, channels, *_windows(arguments, (1, 1), (1, 1)))
 
 
 def unary(arguments: Arguments) -> Shape:
@@ -228,12 +222,12 @@ def channel_shuffle(arguments: Arguments) -> Shape:
 
 def _pooled(arguments: Arguments, dilation: tuple[int, int]) -> Shape:
     _expect_rank(arguments, 4)
-    kernel, padding = arguments.pair("kernel"), arguments.pair("padding")
-    for taps, step, pad in zip(kernel, dilation, padding, strict=True):
+    kernel, padding = arguments.pair("kernel"), arguments.margins("padding")
+    for axis, (taps, step) in enumerate(zip(kernel, dilation, strict=True)):
         reach = (taps - 1) * step + 1
-        if pad > reach // 2:
+        if max(padding[axis::2]) >= reach:
             raise arguments.refusal(
-                "padding", value=padding, allowed=f"at most half of the window: {reach // 2}"
+                "padding", value=padding, allowed=f"less than the window: {reach - 1} at most"
             )
     height, width = _windows(arguments, kernel, dilation)
     return (BATCH, arguments.channels, height, width)
@@ -247,7 +241,7 @@ def _windows(
     padded_elements = arguments.channels
     for axis in range(2):
         extent = arguments.inputs[0].shape[2 + axis]
-        padded = extent + 2 * arguments.pair("padding")[axis]
+        padded = extent + sum(arguments.margins("padding")[axis::2])
         reach = (kernel[axis] - 1) * dilation[axis] + 1
         if reach > padded:
             raise arguments.refusal(

@@ -42,6 +42,7 @@ MAX_NODES: Final = 4096
 MAX_SOURCE: Final = 255
 """Longest module name a node may carry."""
 
+_COUNTS: Final = {AttributeKind.INT: (1,), AttributeKind.PAIR: (2,), AttributeKind.MARGINS: (2, 4)}
 _NAME_RULE: Final = "1 to 255 letters, digits, '_' and '.', not starting with a digit or '.'"
 
 
@@ -255,9 +256,9 @@ def _verify_scalar(arguments: Arguments, name: str, attribute: Attribute) -> Non
         allowed = "a float, " + ("not nan" if attribute.infinite else "finite in float32")
         allowed += f", >= {attribute.minimum}" if attribute.minimum > -np.inf else ""
     else:
-        pair = attribute.kind is AttributeKind.PAIR
-        members = value if pair else (value,)
-        legal = _are_integers(members, attribute, count=2 if pair else 1)
+        counts = _COUNTS[attribute.kind]
+        members = (value,) if counts == (1,) else value
+        legal = _are_integers(members, attribute, counts)
         allowed = f"{attribute.kind.value}, {attribute.minimum:g}..{attribute.maximum:g}"
     if not legal:
         raise arguments.refusal(f"attribute {name}", value=value, allowed=allowed)
@@ -270,10 +271,10 @@ def _is_real(value: float, attribute: Attribute) -> bool:
     return attribute.minimum <= value <= attribute.maximum and abs(value) <= largest
 
 
-def _are_integers(members: object, attribute: Attribute, *, count: int) -> bool:
+def _are_integers(members: object, attribute: Attribute, counts: tuple[int, ...]) -> bool:
     return (
         isinstance(members, tuple)
-        and len(members) == count
+        and len(members) in counts
         and all(type(member) is int for member in members)
         and all(attribute.minimum <= member <= attribute.maximum for member in members)
     )

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from signbin.ir.schema import Arguments, Array
+from signbin.ir.schema import Arguments, Array, Margins
 
 __all__ = [
     "Real",
@@ -39,7 +39,7 @@ def convolved(arguments: Arguments, weight: Real, x: Real) -> Real:
     _, _, height, width = arguments.node.type.shape
     weight = weight.reshape(groups, filters // groups, depth, rows, columns)
     images = x.shape[0]
-    padded = _padded(x, arguments.pair("padding"), 0).transpose(1, 0, 2, 3)
+    padded = _padded(x, arguments.margins("padding"), 0).transpose(1, 0, 2, 3)
     total = np.zeros((groups, filters // groups, images * height * width), x.dtype)
     for row in range(rows):
         for column in range(columns):
@@ -50,7 +50,7 @@ def convolved(arguments: Arguments, weight: Real, x: Real) -> Real:
 
 def largest_of_windows(arguments: Arguments, x: Elements, least: float) -> Elements:
     """Largest value of every window; the padding counts as ``least``."""
-    padded = _padded(x, arguments.pair("padding"), least)
+    padded = _padded(x, arguments.margins("padding"), least)
     result = np.full((x.shape[0], *arguments.node.type.shape[1:]), least, x.dtype)
     rows, columns = arguments.pair("kernel")
     for row in range(rows):
@@ -62,7 +62,7 @@ def largest_of_windows(arguments: Arguments, x: Elements, least: float) -> Eleme
 
 def window_sums(arguments: Arguments, x: Array) -> Array:
     """Sum of every window, the padding zero: (N, C, P, Q)."""
-    padded = _padded(x, arguments.pair("padding"), 0.0)
+    padded = _padded(x, arguments.margins("padding"), 0.0)
     total = np.zeros((*x.shape[:2], *arguments.node.type.shape[2:]))
     rows, columns = arguments.pair("kernel")
     for row in range(rows):
@@ -80,9 +80,9 @@ def taps_per_window(arguments: Arguments, x: Array) -> Array:
 
 
 def subsampled(arguments: Arguments, x: Elements, added: int) -> Elements:
-    """Every stride-th pixel; the channels before and after hold the number ``added``."""
+    """Every stride-th pixel; the border and the channels around hold the number ``added``."""
     vertical, horizontal = arguments.pair("stride")
-    kept = x[:, :, ::vertical, ::horizontal]
+    kept = _padded(x, arguments.margins("padding"), added)[:, :, ::vertical, ::horizontal]
     channels = (arguments.integer("channels_before"), arguments.integer("channels_after"))
     return np.pad(kept, ((0, 0), channels, (0, 0), (0, 0)), constant_values=added)
 
@@ -101,11 +101,11 @@ def shuffled(arguments: Arguments, x: Elements) -> Elements:
     return grouped.swapaxes(1, 2).reshape(x.shape)
 
 
-def _padded(x: Elements, padding: tuple[int, int], value: float) -> Elements:
-    if padding == (0, 0):
+def _padded(x: Elements, padding: Margins, value: float) -> Elements:
+    if not any(padding):
         return x
-    vertical, horizontal = padding
-    edges = ((0, 0), (0, 0), (vertical, vertical), (horizontal, horizontal))
+    top, left, bottom, right = padding
+    edges = ((0, 0), (0, 0), (top, bottom), (left, right))
     return np.pad(x, edges, constant_values=value)
 
 

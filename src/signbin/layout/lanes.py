@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from signbin.ir import OPS, Graph, Node, TensorType, never_negative, resolve
+from signbin.ir import OPS, Graph, Margins, Node, TensorType, margins, never_negative, resolve
 from signbin.ir.graph import ConstRef
 from signbin.layout.arena import ELEMENT_BYTES
 from signbin.spec import IntegerWeight
@@ -40,11 +40,11 @@ class Halo:
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """What one output pixel reads: (height, width) pairs."""
+    """What one output pixel reads: (height, width) pairs, and (top, left, bottom, right)."""
 
     kernel: tuple[int, int] = (1, 1)
     stride: tuple[int, int] = (1, 1)
-    padding: tuple[int, int] = (0, 0)
+    padding: Margins = (0, 0, 0, 0)
     dilation: tuple[int, int] = (1, 1)
 
 
@@ -95,7 +95,7 @@ def _least_halo(window: Window) -> Halo:
     below, beyond = (
         max((kernel - 1) * dilation + 1 - padding - stride, 0)
         for kernel, dilation, padding, stride in zip(
-            window.kernel, window.dilation, window.padding, window.stride, strict=True
+            window.kernel, window.dilation, window.padding[:2], window.stride, strict=True
         )
     )
     return Halo(window.padding[0], below, window.padding[1], beyond)
@@ -255,7 +255,7 @@ def _window(graph: Graph, node: Node) -> Window | None:
     else:
         return None
     dilation = attributes.get("dilation", (1, 1))
-    return Window(kernel, attributes["stride"], attributes["padding"], dilation)
+    return Window(kernel, attributes["stride"], margins(attributes["padding"]), dilation)
 
 
 def _batch_values(graph: Graph, types: Mapping[str, TensorType]) -> set[str]:

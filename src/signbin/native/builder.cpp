@@ -27,11 +27,11 @@ struct Epilogue {
     }
 };
 
-using Window = std::array<int32_t, 8>;
+using Window = std::array<int32_t, 10>;
 using Layout = std::array<int32_t, 10>;
 
 sb_window_spec window_spec(const Window &w) {
-    return {w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]};
+    return {w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7], w[8], w[9]};
 }
 
 struct FreeBuilder {
@@ -151,7 +151,7 @@ void bind_builder(nb::module_ &module) {
              "weight"_a, "epilogue"_a)
         .def("add_linear", &Builder::add_linear, "input"_a, "output"_a, "weight"_a, "epilogue"_a)
         .def("add_direct", &Builder::add_direct, "op"_a, "input"_a, "output"_a,
-             "window"_a = Window{1, 1, 1, 1, 0, 0, 1, 1}, "scale"_a = nb::none(),
+             "window"_a = Window{1, 1, 1, 1, 0, 0, 0, 0, 1, 1}, "scale"_a = nb::none(),
              "epilogue"_a = nb::none(), "whole"_a = std::vector<int32_t>{},
              "real"_a = std::vector<float>{}, "table"_a = nb::none(),
              "more"_a = std::vector<uint32_t>{})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from signbin.ir import Graph, Node, TensorType, resolve
+from signbin.ir import Graph, Node, TensorType, margins, resolve
 
 __all__ = ["name_global_average"]
 
@@ -31,4 +31,4 @@ def _averages_whole_image(node: Node, types: dict[str, TensorType]) -> bool:
         return False
     attributes = resolve(node)
     whole_image = types[node.inputs[0]].shape[2:]
-    return attributes["kernel"] == whole_image and attributes["padding"] == (0, 0)
+    return attributes["kernel"] == whole_image and not any(margins(attributes["padding"]))

@@ -10,6 +10,7 @@ from signbin.ir import Graph, verify
 from signbin.passes.dead_code import remove_dead_code
 from signbin.passes.fold_batch_norm import fold_batch_norm
 from signbin.passes.fold_channel_bias import fold_channel_bias
+from signbin.passes.fold_padding import fold_padding
 from signbin.passes.fuse_epilogue import fuse_epilogue
 from signbin.passes.name_global_average import name_global_average
 from signbin.passes.remove_identities import remove_identities
@@ -21,6 +22,7 @@ Pass: TypeAlias = Callable[[Graph], Graph]
 PASSES: Final[tuple[Pass, ...]] = (
     remove_dead_code,  # first, so that a dead reader does not keep two nodes apart
     remove_identities,
+    fold_padding,  # before averages over the whole image get a name that knows no padding
     name_global_average,
     fold_channel_bias,
     fold_batch_norm,

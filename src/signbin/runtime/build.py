@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbin.errors import ExecutionError
-from signbin.ir import OPS, Graph, Node, Requantization, TensorType, requantization, resolve
+from signbin.ir import (
+    OPS,
+    Graph,
+    Node,
+    Requantization,
+    TensorType,
+    margins,
+    requantization,
+    resolve,
+)
 from signbin.ir.functions import FUNCTIONS
 from signbin.ir.graph import ConstRef
 from signbin.ir.schema import TypeRule
@@ -31,10 +40,15 @@ __all__ = ["build_program"]
 
 Floats = NDArray[np.float32]
 
-_WINDOW: Final = {"kernel": (1, 1), "stride": (1, 1), "padding": (0, 0), "dilation": (1, 1)}
+_WINDOW: Final = {
+    "kernel": (1, 1),
+    "stride": (1, 1),
+    "padding": (0, 0, 0, 0),
+    "dilation": (1, 1),
+}
 # Values of the batch lie side by side, whatever their type: each begins where any may.
 _BATCH_ALIGNMENT: Final = max(ELEMENT_BYTES.values())
-_POINT: Final = (1, 1, 1, 1, 0, 0, 1, 1)
+_POINT: Final = (1, 1, 1, 1, 0, 0, 0, 0, 1, 1)
 _KINDS: Final = {kind.value: kind for kind in ActivationKind}
 _ACTIVATIONS: Final = {
     ActivationKind.NONE: _signbin.Activation.NONE,
@@ -231,7 +245,12 @@ def _flat(array: NDArray[Any]) -> Floats:
 def _conv2d(step: _Step) -> None:
     attributes = step.attributes
     kernel = step.graph.constants[attributes["weight"].name].shape[2:]
-    window = (*kernel, *attributes["stride"], *attributes["padding"], *attributes["dilation"])
+    window = (
+        *kernel,
+        *attributes["stride"],
+        *margins(attributes["padding"]),
+        *attributes["dilation"],
+    )
     weight = native_weight(step.graph, step.node, step.plan)
     step.builder.add_conv2d(
         step.source, step.target, window, attributes["groups"], weight, step.epilogue()
@@ -331,7 +350,9 @@ def _add_direct(step: _Step) -> None:
     the order of the op table.
     """
     stated = step.attributes
-    window = tuple(number for name, pair in _WINDOW.items() for number in stated.pop(name, pair))
+    if "padding" in stated:
+        stated["padding"] = margins(stated["padding"])
+    window = tuple(number for name, unset in _WINDOW.items() for number in stated.pop(name, unset))
     parts = (value if isinstance(value, tuple) else (value,) for value in stated.values())
     numbers = [part for parts_of_one in parts for part in parts_of_one]
     whole = tuple(int(number) for number in numbers if isinstance(number, int))

@@ -35,8 +35,8 @@ static inline void sb_list_pixels(const sb_layer *layer, const sb_split *split, 
         const int32_t y = (int32_t)(position / output->block_width);
         const int32_t x = (int32_t)(position % output->block_width);
         const size_t pixel =
-            sb_view_pixel(input, y * geometry->stride_height - geometry->padding_height,
-                          x * geometry->stride_width - geometry->padding_width);
+            sb_view_pixel(input, y * geometry->stride_height - geometry->padding_top,
+                          x * geometry->stride_width - geometry->padding_left);
         for (int32_t lane = 0; lane < SB_LANES; ++lane) {
             const size_t slot = position * SB_LANES + lane;
             if (sb_view_image_row(output, lane, y) >= geometry->out_height ||

@@ -34,12 +34,12 @@ static inline void sb_add_position(const sb_layer *layer, const uint8_t *input, 
     const sb_geometry *geometry = &layer->geometry;
     const sb_view *bytes = &layer->input, *output = &layer->output;
     const size_t pixel = (size_t)bytes->pitch;
-    const size_t right =
-        pixel * geometry->stride_width /
-        sb_byte_step(geometry->kernel_width, geometry->stride_width, geometry->padding_width);
-    const size_t down =
-        pixel * sb_view_columns(bytes) * geometry->stride_height /
-        sb_byte_step(geometry->kernel_height, geometry->stride_height, geometry->padding_height);
+    const size_t right = pixel * geometry->stride_width /
+                         sb_byte_step(geometry->kernel_width, geometry->stride_width,
+                                      geometry->padding_left + geometry->padding_right);
+    const size_t down = pixel * sb_view_columns(bytes) * geometry->stride_height /
+                        sb_byte_step(geometry->kernel_height, geometry->stride_height,
+                                     geometry->padding_top + geometry->padding_bottom);
     for (int32_t i = 0; i < output->blocks_y; ++i, slot += output->blocks_x) {
         const int64_t y = (int64_t)i * output->block_height + at.y;
         for (int32_t j = 0; j < output->blocks_x && y < geometry->out_height; ++j) {

@@ -24,9 +24,9 @@ static inline sb_vector sb_window_counts(const sb_layer *layer, const sb_cursor 
             sb_view_image_column(&layer->output, lane, at->x) * geometry->stride_width;
         int64_t count = (int64_t)geometry->kernel_height * geometry->kernel_width;
         if (!layer->whole[0])
-            count = sb_taps_inside(y - geometry->padding_height, geometry->kernel_height,
+            count = sb_taps_inside(y - geometry->padding_top, geometry->kernel_height,
                                    geometry->in_height) *
-                    sb_taps_inside(x - geometry->padding_width, geometry->kernel_width,
+                    sb_taps_inside(x - geometry->padding_left, geometry->kernel_width,
                                    geometry->in_width);
         counts[lane] = count ? (float)count : 1.0f;
     }

@@ -1,4 +1,5 @@
-/* y[before + c][p][q] = x[c][p * stride][q * stride]; the other channels are zero.
+/* y[before + c][p][q] = x[c][p * stride - padding][q * stride - padding], zero beyond the image,
+ * which the halo holds; the other channels are zero.
  * whole: channels_before, channels_after. */
 #ifndef SB_KERNELS_SUBSAMPLE_PAD_H
 #define SB_KERNELS_SUBSAMPLE_PAD_H

@@ -91,8 +91,8 @@ SB_INLINE void sb_aim(const sb_layer *layer, const sb_operands *operands, int32_
     tile->total = NULL;
     for (int v = 0; v < SB_VECTORS; ++v) {
         tile->pixel[v] =
-            sb_view_pixel(input, cursor->y * geometry->stride_height - geometry->padding_height,
-                          cursor->x * geometry->stride_width - geometry->padding_width);
+            sb_view_pixel(input, cursor->y * geometry->stride_height - geometry->padding_top,
+                          cursor->x * geometry->stride_width - geometry->padding_left);
         tile->window[v] = source + (tile->pixel[v] * input->pitch + channel) * SB_LANES;
         sb_aim_output(layer, operands, group, cursor, v, tile);
         sb_move_on(&layer->output, cursor);

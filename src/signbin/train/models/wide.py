@@ -19,12 +19,15 @@ class WideSpec:
 
     widths: channels of each stage, none narrower than the one before it; every stage but the first
     halves height and width. blocks: blocks in each stage. in_channels, classes: what the task has.
+    one_sided: where it halves, windows reach one pixel beyond the image below and right alone, as
+    TensorFlow's padding "same" has it on even heights and widths, not around it.
     """
 
     in_channels: int
     classes: int
     widths: tuple[int, ...]
     blocks: int
+    one_sided: bool = False
 
     def __post_init__(self) -> None:
         if not self.widths or list(self.widths) != sorted(self.widths):
@@ -44,25 +47,34 @@ class WideBlock(nn.Module):
     (N, C, H, W) -> (N, K, ceil(H / stride), ceil(W / stride)), K >= C. shortcut: x where the shape
     stays; else the average of 3x3 pixels inside the image, with the stride, and K - C channels of
     zeros after it. Batch norm has neither scale nor shift: one is lost in the next layer's, the
-    other moves zeros off the border of the image.
+    other moves zeros off the border of the image. one_sided: see :class:`WideSpec`.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int, *, one_sided: bool = False
+    ) -> None:
         super().__init__()
+        self.one_sided = one_sided and stride != 1
+        padding = 0 if self.one_sided else 1
         self.bn1 = nn.BatchNorm2d(in_channels, affine=False)
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False)
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, padding, bias=False)
         self.bn2 = nn.BatchNorm2d(out_channels, affine=False)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, 1, 1, bias=False)
         self.stride, self.added = stride, out_channels - in_channels
 
     def forward(self, x: Tensor) -> Tensor:
         """x (N, C, H, W) -> (N, K, H', W')."""
-        inner = self.conv1(torch.relu(self.bn1(x)))
+        inner = self.conv1(self._bordered(torch.relu(self.bn1(x))))
         y: Tensor = self.conv2(torch.relu(self.bn2(inner)))
         return y + self._shortcut(x)
 
+    def _bordered(self, x: Tensor) -> Tensor:
+        return F.pad(x, (0, 1, 0, 1)) if self.one_sided else x
+
     def _shortcut(self, x: Tensor) -> Tensor:
-        if self.stride != 1:
+        if self.one_sided:
+            x = F.avg_pool2d(x, 3, self.stride, ceil_mode=True, count_include_pad=False)
+        elif self.stride != 1:
             x = F.avg_pool2d(x, 3, self.stride, 1, count_include_pad=False)
         return F.pad(x, (0, 0, 0, 0, 0, self.added)) if self.added else x
 
@@ -84,7 +96,8 @@ class WideResidualNetwork(nn.Module):
         blocks: list[nn.Module] = []
         for stage, width in enumerate(spec.widths):
             for place in range(spec.blocks):
-                blocks.append(WideBlock(channels, width, 2 if stage and not place else 1))
+                stride = 2 if stage and not place else 1
+                blocks.append(WideBlock(channels, width, stride, one_sided=spec.one_sided))
                 channels = width
         self.blocks = nn.Sequential(*blocks)
         self.norm = nn.BatchNorm2d(channels, affine=False)

@@ -151,11 +151,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def line(row: dict[str, Any]) -> str:
     """One row for people."""
     peers = "".join(
-        f"   {name} {peer['median_ms']:.3f} ms ({peer['ratio']:.2f}x, {peer['isa']})"
+        f"   {name} {peer['median_ms']:.3f} ms ({_compared(peer)}, {peer['isa']})"
         for name, peer in row["peers"].items()
     )
+    peers += "".join(f"   {name} failed: {why}" for name, why in row["failures"].items())
     ours = f"{row['median_ms']:.3f} ms ({row['isa']})"
     return f"{row['network']:12} {row['weights']:14} {row['activations']:4} {ours}{peers}"
+
+
+def _compared(peer: dict[str, Any]) -> str:
+    return "not comparable" if peer["not_comparable"] else f"{peer['ratio']:.2f}x"
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -26,6 +26,8 @@ def networks_table(section: Row) -> str:
         lines.append([*what, _our_name(row), *_engine_cells(row, row)])
         for name in sorted(row["peers"], key=lambda name: row["peers"][name]["ratio"]):
             lines.append([*[""] * len(what), name, *_engine_cells(row["peers"][name], row)])
+        for name in sorted(row.get("failures", {})):
+            lines.append([*[""] * len(what), name, "failed", *[""] * (len(head) - len(what) - 2)])
     return markdown.table(head, lines, numbers_from=6)
 
 
@@ -38,7 +40,8 @@ def headline_table(section: Row) -> str:
 
 
 def _headline_cells(row: Row) -> list[str]:
-    fastest = sorted(row["peers"], key=lambda name: row["peers"][name]["ratio"])
+    comparable = [name for name in row["peers"] if not row["peers"][name].get("not_comparable")]
+    fastest = sorted(comparable, key=lambda name: row["peers"][name]["ratio"])
     int8 = next(name for name in fastest if name.endswith(_INT8))
     fp32 = next(name for name in fastest if not name.endswith(_INT8))
     return [
@@ -231,7 +234,9 @@ def _our_name(row: Row) -> str:
 def _engine_cells(engine: Row, ours: Row) -> list[str]:
     least = words.milliseconds(engine["min_ms"])
     ratios = ["", ""]
-    if engine is not ours:
+    if engine.get("not_comparable"):
+        ratios = ["not comparable", ""]
+    elif engine is not ours:
         ratios = [_ratio(engine), f"{engine['min_ms'] / ours['min_ms']:.2f}"]
     times = [_time(engine), ratios[0], least, ratios[1]]
     return [_ran_with(engine), *times, *_agreement(engine), words.size(engine["peak_bytes"])]

@@ -159,6 +159,21 @@ def test_layers_of_codes_show_every_engine_and_the_ratio_to_the_fastest(
     assert line in text
 
 
+def test_what_does_not_compare_or_failed_is_in_the_table_and_not_in_the_headline(
+    script, tmp_path: Path
+) -> None:
+    wider = {**PEER, "ratio": 0.5, "median_ms": 4.9, "not_comparable": "it has no switch"}
+    row = {**NETWORK, "activations": "f32", "limit": "auto", "failures": {"mnn": "it ended"}}
+    row["peers"] = {**NETWORK["peers"], "openvino": wider, "onnxruntime-int8": wider}
+    write(tmp_path, "2026-01-02-some-cpu.json", networks=[row])
+    table = script("tables").of_every_cpu("networks", tmp_path)
+    assert table.count("not comparable") == 2
+    assert "| mnn | failed |" in table
+    headline = script("tables").of_every_cpu("headline", tmp_path)
+    assert "openvino-int8, 11.0 ms" in headline
+    assert "onnxruntime, 20.0 ms" in headline
+
+
 def test_a_headline_is_a_network_at_its_best_beside_the_fastest_engine_of_each_kind(
     script, tmp_path: Path
 ) -> None:

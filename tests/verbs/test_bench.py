@@ -11,10 +11,13 @@ import pytest
 from signbin import measure, native
 from signbin.artifact import Artifact, read, write
 from signbin.calibrate import QuantizedActivations
+from signbin.diagnose import exactness
 from signbin.errors import ExecutionError, FormatError, SpecError
 from signbin.ir import BATCH, ConstRef, Graph, Node, TensorType, Value
 from signbin.measure import Floor
+from signbin.report.console import bench_table
 from signbin.runtime import Program
+from signbin.spec import ActivationSpec, LowBitWeight
 from signbin.verbs import bench
 from signbin.verbs.bench import race
 from signbin.verbs.compile import quantize_program
@@ -90,19 +93,47 @@ def test_without_peers_ours_is_timed_alone(model: Path) -> None:
     assert found["isa"] == "scalar"
 
 
-def test_a_peer_that_disagrees_is_an_error_and_nothing_is_timed(
-    model: Path, listed, monkeypatch: pytest.MonkeyPatch
+FAILING = {  # what its file does -> what the row says
+    "disagrees": ("return 1.001 * program(images), 0", "does not compute the same network"),
+    "has another shape": ("return program(images)[:, :4], 0", "shape of an output"),
+    "raises": ("raise ValueError('no such layer')", "ValueError: no such layer"),
+    "dies": ("os._exit(3)", "the process of failing ended"),
+    "raises later": ("if len(calls) > 20: raise ValueError('worn out')", "worn out"),
+    "dies later": ("if len(calls) > 20: os._exit(3)", "the process of failing ended"),
+}
+FAILS = """
+import os
+from signbin import Program
+def open_model(request):
+    program, calls = Program.load({model!r}), []
+    def answer(images):
+        calls.append(1)
+        {does}
+        return program(images), 0
+    return (lambda images: answer(images)[0]), {{"version": "1"}}
+"""
+
+
+@pytest.mark.parametrize("case", FAILING)
+def test_a_peer_that_fails_is_a_row_that_says_why_and_the_race_goes_on(
+    model: Path, listed, case: str
 ) -> None:
-    name = listed(right(model, answer="1.001 * program(images)"), name="liar")
-    monkeypatch.setattr(race, "take_turns", lambda *_: pytest.fail("timed"))
-    with pytest.raises(ExecutionError, match="liar does not compute the same network"):
-        bench.bench(bench.BenchRequest(model, (name,), schedule=QUICK))
+    does, why = FAILING[case]
+    failing = listed(FAILS.format(model=str(model), does=does), name="failing")
+    other = listed(right(model), name="other")
+    found = bench.bench(bench.BenchRequest(model, (failing, other), schedule=QUICK))
+    document = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert set(document["peers"]) == {"other"}
+    assert set(document["failures"]) == {"failing"}
+    assert why in document["failures"]["failing"]
+    assert len(found.peers["other"].engine.times.rounds) == QUICK.rounds
 
 
-def test_a_peer_of_another_shape_is_an_error(model: Path, listed) -> None:
-    name = listed(right(model, answer="program(images)[:, :4]"), name="short")
-    with pytest.raises(ExecutionError, match="shape of an output"):
-        bench.bench(bench.BenchRequest(model, (name,), schedule=QUICK))
+def test_our_own_failure_ends_the_race(model: Path, listed, monkeypatch) -> None:
+    ours = listed(FAILS.format(model=str(model), does=FAILING["dies later"][0]), name="signbin")
+    monkeypatch.setattr("signbin.verbs.bench.contenders.OURS", measure.find_peer(ours))
+    with pytest.raises(ExecutionError, match="the process of signbin ended"):
+        bench.bench(bench.BenchRequest(model, schedule=QUICK))
 
 
 def test_a_quantised_peer_may_differ_down_to_its_floor(model: Path, listed) -> None:
@@ -113,14 +144,14 @@ def test_a_quantised_peer_may_differ_down_to_its_floor(model: Path, listed) -> N
     assert agreement.top1_agreement == 1.0
     assert 6.0 < agreement.snr_db < 12.0
     name = listed(noisy, name="rough", demand=Floor(0.9, 30.0))
-    with pytest.raises(ExecutionError, match="rough is no longer the network"):
-        bench.bench(bench.BenchRequest(model, (name,), schedule=QUICK))
+    found = bench.bench(bench.BenchRequest(model, (name,), schedule=QUICK))
+    assert "rough is no longer the network" in found.failures[name]
 
 
-def test_a_missing_peer_is_an_error(model: Path, listed) -> None:
+def test_a_missing_peer_says_what_to_install(model: Path, listed) -> None:
     name = listed("import no_such_engine", name="absent")
-    with pytest.raises(ExecutionError, match="signbin\\[some-extra\\]"):
-        bench.bench(bench.BenchRequest(model, (name,), schedule=QUICK))
+    found = bench.bench(bench.BenchRequest(model, (name,), schedule=QUICK))
+    assert "signbin[some-extra]" in found.failures[name]
 
 
 PREPARED = """
@@ -157,13 +188,28 @@ def test_of_several_preparations_the_fastest_that_still_computes_the_network_cou
     assert "double (broken) does not compute" in chosen["refused"]["broken"]
 
 
-def test_a_peer_none_of_whose_preparations_computes_the_network_is_an_error(
+def test_a_preparation_that_fails_leaves_the_others_of_the_peer(
+    model: Path, listed, preparation
+) -> None:
+    refuses = "def prepare_model(request):\n    raise ValueError('no calibration')"
+    preparations = (
+        preparation(refuses, "refuses"),
+        preparation(WRITES.format(name="quick"), "quick"),
+    )
+    name = listed(PREPARED.format(model=str(model)), preparations=preparations)
+    found = bench.bench(bench.BenchRequest(model, (name,), schedule=QUICK))
+    chosen = found.peers[name].to_json()["preparation"]
+    assert "ValueError: no calibration" in chosen["refused"]["refuses"]
+    assert not found.failures
+
+
+def test_a_peer_none_of_whose_preparations_computes_the_network_says_so(
     model: Path, listed, preparation
 ) -> None:
     broken = preparation(WRITES.format(name="broken"), "broken")
     name = listed(PREPARED.format(model=str(model)), preparations=(broken,))
-    with pytest.raises(ExecutionError, match=r"double \(broken\) does not compute"):
-        bench.bench(bench.BenchRequest(model, (name,), schedule=QUICK))
+    found = bench.bench(bench.BenchRequest(model, (name,), schedule=QUICK))
+    assert "double (broken) does not compute" in found.failures[name]
 
 
 LIMITED = """
@@ -189,6 +235,42 @@ def test_a_limit_reaches_peers_that_have_a_switch_and_is_recorded(model: Path, l
     assert (free["switched"]["limit"], free["switched"]["isa_limit"]) == (None, None)
 
 
+WIDE = ["avx2", "avx512f", "avx512_vnni"]
+
+
+def test_an_engine_without_a_switch_is_not_compared_where_the_cpu_has_more(
+    model: Path, listed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The CPU's features are injected: what is decided must not depend on where this runs."""
+    plain = LIMITED.format(model=str(model), told={})
+    sets = {"instruction_sets": ("avx512_vnni", "avx2")}
+    switched = listed(plain, name="switched", limits={"avx2": {"NARROW": "yes"}}, **sets)
+    fixed = listed(plain, name="fixed", **sets)
+    narrow = listed(plain, name="narrow", instruction_sets=("avx2",))
+    request = bench.BenchRequest(model, (switched, fixed, narrow), schedule=QUICK, peer_isa="avx2")
+    monkeypatch.setattr(race, "cpu_flags", lambda: WIDE)
+    found = bench.bench(request).to_json()
+    why = {name: peer["not_comparable"] for name, peer in found["peers"].items()}
+    assert why["switched"] == why["narrow"] == ""
+    assert why["fixed"].startswith("fixed has no switch that limits it to avx2")
+    assert why["fixed"].endswith("the CPU has avx512f, avx512_vnni: it ran avx512_vnni")
+    cells = list(bench_table(found).columns[4].cells)
+    assert [str(cell) for cell in cells][2] == "not comparable"
+    monkeypatch.setattr(race, "cpu_flags", lambda: ["avx2"])
+    found = bench.bench(request).to_json()["peers"]
+    assert {peer["not_comparable"] for peer in found.values()} == {""}
+
+
+def test_onnx_runtime_is_the_peer_that_has_no_switch() -> None:
+    for name, engine in measure.PEERS.items():
+        told = {"isa": "avx2"} if engine.limits else {}
+        limit = "avx2" if engine.limits else ""
+        ran = measure.instruction_set(engine, told, WIDE, limit)
+        why = measure.not_comparable(engine, ran, "avx2", WIDE)
+        assert bool(why) == name.startswith("onnxruntime")
+        assert not measure.not_comparable(engine, ran, "auto", WIDE)
+
+
 def test_the_instruction_set_is_what_the_engine_says_or_the_widest_it_has_code_for(engine) -> None:
     row = engine(instruction_sets=("avx512f", "avx2"))
     told = measure.instruction_set(row, {"isa": "avx2", "isa_from": "its log"}, ["avx512f"])
@@ -207,6 +289,57 @@ def test_what_an_engine_says_of_itself_cannot_replace_what_was_measured(model, l
     assert peer["ratio"] < 99
     assert peer["snr_db"] == 150.0
     assert peer["peak_bytes"] > 1e6
+
+
+def test_a_code_that_the_last_bit_of_a_float_turns_is_no_error(tmp_path: Path) -> None:
+    """x / 7 lies on the middle between two codes; x times the float32 next to 1/7 may not."""
+    image = TensorType("f32", (BATCH, 1, 16, 16))
+    spec = ActivationSpec(2.0**-4, 0, 8)
+    codes = TensorType("u8", image.shape, spec)
+    constants = {
+        **{name: np.ones(1, np.float32) for name in ("scale", "variance")},
+        **{name: np.zeros(1, np.float32) for name in ("bias", "mean")},
+        "w": LowBitWeight(np.ones((1, 1, 1, 1), np.int8), np.ones(1, np.float32)),
+    }
+    constants["variance"] *= 49
+    statistics = {name: ConstRef(name) for name in ("scale", "bias", "mean", "variance")}
+    nodes = (
+        Node("n", "batch_norm", ("x",), {**statistics, "epsilon": 0.0}, image),
+        Node("q", "quantize", ("n",), {}, codes),
+        Node("y", "conv2d", ("q",), {"weight": ConstRef("w")}, image),
+    )
+    graph = Graph("ties", (Value("x", image),), nodes, ("y",), constants)
+    write(tmp_path / "ties.sbn", Artifact(graph))
+    middles = (np.arange(256, dtype=np.float32) % 200 + 0.5) * spec.scale
+    np.save(tmp_path / "ties.npy", (7 * middles).reshape(1, 1, 16, 16))
+    request = bench.BenchRequest(
+        tmp_path / "ties.sbn", calibration=tmp_path / "ties.npy", schedule=QUICK
+    )
+    found = bench.bench(request)
+    assert found.nodes.differing == 0
+    assert found.nodes.values == 2 * 256
+    assert found.nodes.max_relative_error <= 1e-6
+    assert found.tolerance == 0.05
+    assert 1e-4 < found.accuracy.max_relative_error < found.tolerance
+
+
+@pytest.mark.parametrize("broken", ["c", "y"])
+def test_a_node_that_computes_something_else_is_an_error(
+    model: Path, coded: Path, broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interpreter is made to differ in one node by one part in a thousand, or one code."""
+    path = model if broken == "y" else coded
+    real = exactness.interpret_node
+
+    def other(graph, node, operands):
+        found = real(graph, node, operands)
+        if node.name != broken:
+            return found
+        return found + np.uint8(1) if found.dtype == np.uint8 else found * np.float32(1.001)
+
+    monkeypatch.setattr(exactness, "interpret_node", other)
+    with pytest.raises(ExecutionError, match=f"node {broken}"):
+        bench.bench(bench.BenchRequest(path, schedule=QUICK))
 
 
 def test_peers_of_an_8_bit_model_get_its_float_network(model: Path, coded: Path, listed) -> None:

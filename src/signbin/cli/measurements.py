@@ -54,7 +54,10 @@ def bench(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Time a compiled model, paired with other engines on the same network."""
+    """Time a compiled model, paired with other engines on the same network.
+
+    An engine that fails is a line that says why; exits 1 where all do.
+    """
     from signbin import measure, report
     from signbin.report.console import bench_table
     from signbin.verbs import bench as race
@@ -78,6 +81,8 @@ def bench(
     if output is not None:
         report.write_json(output, found, overwrite=force)
     show(found, bench_table(found), as_json)
+    if request.against and not found["peers"]:
+        raise typer.Exit(1)
 
 
 def profile(

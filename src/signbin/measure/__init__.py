@@ -21,8 +21,10 @@ from signbin.measure.records import (
     Chosen,
     EngineRecord,
     InstructionSet,
+    NodeAgreement,
     PeerRecord,
     instruction_set,
+    not_comparable,
 )
 from signbin.measure.timing import InProcess, Ratio, Schedule, Side, Times, paired_ratio, take_turns
 from signbin.measure.worker import (
@@ -52,6 +54,7 @@ __all__ = [
     "Floor",
     "InProcess",
     "InstructionSet",
+    "NodeAgreement",
     "PeerRecord",
     "Preparation",
     "PrepareTask",
@@ -70,6 +73,7 @@ __all__ = [
     "find_peer",
     "instruction_set",
     "measure_profile",
+    "not_comparable",
     "paired_ratio",
     "prepare_model",
     "take_turns",

@@ -8,14 +8,15 @@ which the machine was busy then spoils one of many ratios instead of one of the 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from typing import Final, Protocol
 
 import numpy as np
 
-from signbin.errors import SpecError
+from signbin.errors import SignbinError, SpecError
 from signbin.measure.calm import CalmCores
 
 __all__ = ["InProcess", "Ratio", "Schedule", "Side", "Times", "paired_ratio", "take_turns"]
@@ -137,25 +138,52 @@ class Ratio:
 
 
 def take_turns(
-    sides: Sequence[Side], schedule: Schedule, cores: CalmCores | None = None
+    sides: Sequence[Side],
+    schedule: Schedule,
+    cores: CalmCores | None = None,
+    failures: MutableMapping[str, SignbinError] | None = None,
 ) -> dict[str, Times]:
     """Time all sides by turns; by name, rounds in the same order for all of them.
 
-    cores: waited for before every turn. Raises SpecError for no side, or two of one name.
+    cores: waited for before every turn. failures: where given, a side that raises a SignbinError
+    is left out from then on, and its error is put there by its name; else it ends the race.
+    Raises SpecError for no side, or two of one name.
     """
     names = [side.name for side in sides]
     if not names or len(set(names)) != len(names):
         raise SpecError("sides to time", value=names, allowed="one or more, each name once")
-    calls = {side.name: _warm_up(side, schedule) for side in sides}
+    calls: dict[str, int] = {}
     turns: dict[str, list[tuple[float, ...]]] = {name: [] for name in names}
+    for side in sides:
+        with _left_out(side, turns, failures):
+            calls[side.name] = _warm_up(side, schedule)
     for index in range(schedule.rounds):
         for side in sides if index % 2 == 0 else reversed(sides):
+            if side.name not in turns:
+                continue
             time.sleep(_PAUSE_S)  # threads of the side before may still spin for work
             if cores is not None:
                 cores.wait()
-            seconds = side.run(calls[side.name])
-            turns[side.name].append(tuple(1e3 * second for second in seconds))
+            with _left_out(side, turns, failures):
+                seconds = side.run(calls[side.name])
+                turns[side.name].append(tuple(1e3 * second for second in seconds))
     return {name: Times(tuple(rounds)) for name, rounds in turns.items()}
+
+
+@contextlib.contextmanager
+def _left_out(
+    side: Side,
+    turns: dict[str, list[tuple[float, ...]]],
+    failures: MutableMapping[str, SignbinError] | None,
+) -> Iterator[None]:
+    """Takes a side that fails out of the race, where failures are wanted."""
+    try:
+        yield
+    except SignbinError as error:
+        if failures is None:
+            raise
+        failures[side.name] = error
+        del turns[side.name]
 
 
 def paired_ratio(theirs: Times, ours: Times) -> Ratio:

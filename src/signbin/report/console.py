@@ -206,7 +206,8 @@ def bench_table(bench: Mapping[str, Any]) -> Table:
 
     Agreement is with the network in float (a float program's own with the interpreter): the
     largest relative error, for quantised engines the signal to noise ratio, and the share of
-    images with the same top-1.
+    images with the same top-1. An engine whose times do not compare has no ratio, one that failed
+    nothing but the reason.
     """
     table = new_table(
         *("engine", ">median ms", ">min", ">p90", ">theirs / ours", ">rounds' ratios"),
@@ -215,6 +216,8 @@ def bench_table(bench: Mapping[str, Any]) -> Table:
     for name, engine in {"signbin": bench, **bench["peers"]}.items():
         ratio = f"{engine['ratio']:.2f}" if "ratio" in engine else ""
         spread = f"{engine['ratio_low']:.2f}-{engine['ratio_high']:.2f}" if ratio else ""
+        if engine.get("not_comparable"):
+            ratio, spread = "not comparable", ""
         found = engine["against_float"] if engine.get("activations") == "u8" else engine
         add_row(
             table,
@@ -227,6 +230,8 @@ def bench_table(bench: Mapping[str, Any]) -> Table:
             str(engine["threads"]),
             words.size(engine["peak_bytes"]),
         )
+    for name, why in bench.get("failures", {}).items():
+        add_row(table, f"{name}: {why}", *["failed", *[""] * 8])
     return table
 
 

@@ -128,28 +128,36 @@ class EngineStarter:
     def peer(self, engine: Engine, expected: Output) -> Peer:
         """A peer with the model, once per preparation; expected: the float network's output.
 
-        ExecutionError where it is missing or cannot run the model, or where none of its
-        contenders computes the network.
+        A preparation that fails, or whose result cannot be run or computes something else, is
+        refused, and the others go on; ExecutionError where none is left.
         """
         contenders: list[Contender] = []
         refused: dict[str, ExecutionError] = {}
         for preparation in engine.preparations or (None,):
-            name = f"{engine.name} ({preparation.name})" if preparation else engine.name
-            facts = self._prepare(preparation) if preparation else {}
-            model = self._files.prepared(preparation) if preparation else self._files.onnx
-            side = self._start(dataclasses.replace(engine, name=name), model)
-            found = agreement(side.output, expected)
             try:
-                engine.demand.require(name, found)
+                contenders.append(self._contender(engine, preparation, expected))
             except ExecutionError as error:
                 refused[preparation.name if preparation else ""] = error
-                side.close()
-            else:
-                contenders.append(Contender(side, found, preparation, facts))
         if not contenders:
             raise next(iter(refused.values()))
         reasons = {name: str(error) for name, error in refused.items()}
         return Peer(engine, tuple(contenders), reasons)
+
+    def _contender(
+        self, engine: Engine, preparation: Preparation | None, expected: Output
+    ) -> Contender:
+        """One preparation's result, running; ExecutionError where it does not compute the same."""
+        name = f"{engine.name} ({preparation.name})" if preparation else engine.name
+        facts = self._prepare(preparation) if preparation else {}
+        model = self._files.prepared(preparation) if preparation else self._files.onnx
+        side = self._start(dataclasses.replace(engine, name=name), model)
+        try:
+            found = agreement(side.output, expected)
+            engine.demand.require(name, found)
+        except ExecutionError:
+            side.close()
+            raise
+        return Contender(side, found, preparation, facts)
 
     def _prepare(self, preparation: Preparation) -> Mapping[str, Any]:
         """Once per benchmark: two engines may run the same prepared model."""

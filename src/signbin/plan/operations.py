@@ -28,14 +28,17 @@ class Operations:
     additions: additions and subtractions of sums, whatever makes them; one multiply-add of a
     dense layer is one multiplication and, but for the first of a filter, one addition. The sum
     of all inputs of the window counts where an output uses it, once for all filters; what fp32
-    kernels add for NaN's sake does not. multiplications: one per filter for its scale, or one
-    per weight. size_bytes: offsets, counts and weights that are read beside activations, packed
-    as the kernels read them; of lists of shared sums two bytes per operand and target.
+    kernels add for NaN's sake does not. load_adds: those of them by which a bucket walk adds its
+    inputs, one for every input that some filter of the walk uses. multiplications: one per filter
+    for its scale, or one per weight. size_bytes: offsets, counts and weights that are read beside
+    activations, packed as the kernels read them; of lists of shared sums two bytes per operand and
+    target.
     """
 
     additions: int
     multiplications: int
     size_bytes: int
+    load_adds: int = 0
 
 
 def dense_operations(layer: Layer) -> Operations:
@@ -92,7 +95,7 @@ def walk_operations(
     shared = weight.offset is not None or (radix == 2 and has_binary_filter(weight))
     total = window_total(layer) if shared else 0
     additions = load_adds + crossed + merges + total
-    return Operations(additions, layer.filters, 2 * words)
+    return Operations(additions, layer.filters, 2 * words, load_adds)
 
 
 @dataclasses.dataclass(frozen=True)

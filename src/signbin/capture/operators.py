@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,13 @@ from signbin.capture.call import (
     shown,
 )
 from signbin.capture.channels import CHANNEL_ROWS, channel_slice, part, regrouped
+from signbin.capture.windows import (
+    bordered,
+    convolution_padding,
+    pair,
+    shortest,
+    window_of_pool,
+)
 from signbin.ir import BATCH, AttributeValue, ConstRef, Margins, margins
 
 __all__ = ["ALLOWED", "OPERATORS", "REMEDIES"]
@@ -64,47 +71,23 @@ _SOFTPLUS_IS_X: Final = 17
 _USE_ANOTHER: Final = "replace it by an allowed layer"
 
 
-def _pair(values: Any) -> tuple[int, int]:
-    """PyTorch's int or list of one or two as (vertical, horizontal)."""
-    both = [values] if isinstance(values, int) else list(values)
-    if len(both) not in (1, 2) or not all(isinstance(value, int) for value in both):
-        raise Unsupported(f"{values} is not one or two whole numbers")
-    return int(both[0]), int(both[-1])
-
-
 def _convolution(call: Call) -> Entry:
     call.expect("transposed", False, "use Conv2d")
     x = call.variable("input", rank=4)
     weight = call.array("weight")
     if weight.ndim != 4:
         raise Unsupported(f"weight of rank {weight.ndim}", "use Conv2d on [N, C, H, W]")
-    dilation = _pair(call.get("dilation"))
+    dilation = pair(call.get("dilation"))
     attributes: dict[str, AttributeValue] = {
         "weight": call.weight("weight"),
-        "stride": _pair(call.get("stride")),
-        "padding": _padding(call.get("padding"), weight.shape[2:], dilation),
+        "stride": pair(call.get("stride")),
+        "padding": convolution_padding(call.get("padding"), weight.shape[2:], dilation),
         "dilation": dilation,
         "groups": int(call.get("groups")),
     }
     if call.get("bias") is not None:
         attributes["bias"] = call.constant("bias")
     return call.emit("conv2d", (x,), attributes)
-
-
-def _padding(padding: Any, kernel: tuple[int, ...], dilation: tuple[int, int]) -> tuple[int, ...]:
-    """Padding of a convolution; "same" pads an odd number of zeros once more below and right."""
-    if not isinstance(padding, str):
-        return _pair(padding)
-    if padding == "valid":
-        return 0, 0
-    both = [step * (taps - 1) for taps, step in zip(kernel, dilation, strict=True)]
-    before = tuple(total // 2 for total in both)
-    return _shortest((*before, both[0] - before[0], both[1] - before[1]))
-
-
-def _shortest(around: tuple[int, ...]) -> tuple[int, ...]:
-    """(top, left, bottom, right) as two numbers where both sides are alike."""
-    return around[:2] if around[:2] == around[2:] else around
 
 
 def _linear(call: Call) -> Entry:
@@ -233,65 +216,26 @@ def _clamped(call: Call, low: float | None, high: float | None) -> Entry:
 
 
 def _max_pool2d(call: Call) -> Entry:
-    x, dilation = call.variable("self", rank=4), _pair(call.get("dilation"))
-    attributes = {**_window(call, x, dilation), "dilation": dilation}
+    x, dilation = call.variable("self", rank=4), pair(call.get("dilation"))
+    attributes = {**window_of_pool(call, x, dilation), "dilation": dilation}
     return call.emit("max_pool2d", (x,), attributes)
 
 
 def _avg_pool2d(call: Call) -> Entry:
     call.expect("divisor_override", None, _USE_ANOTHER)
     x, include = call.variable("self", rank=4), bool(call.get("count_include_pad"))
-    window = _window(call, x, (1, 1))
-    stated = _pair(call.get("padding"))
+    window = window_of_pool(call, x, (1, 1))
+    stated = pair(call.get("padding"))
     if include and window["padding"] != stated:  # pixels that ceil_mode adds never count
         if any(stated):
-            x, window = _bordered(call, x, stated, window)
+            x, window = bordered(call, x, stated, window)
         include = False
     return call.emit("avg_pool2d", (x,), {**window, "count_include_pad": include})
 
 
-def _bordered(
-    call: Call, x: Variable, stated: tuple[int, int], window: Mapping[str, Any]
-) -> tuple[Variable, dict[str, AttributeValue]]:
-    """The stated padding as pixels of the image, and the window with what is left of its own."""
-    height, width = (extent + 2 * pad for extent, pad in zip(x.shape[2:], stated, strict=True))
-    shape = (*x.shape[:2], height, width)
-    border: dict[str, AttributeValue] = {
-        "stride": (1, 1),
-        "padding": stated,
-        "channels_before": 0,
-        "channels_after": 0,
-    }
-    made = call.emit("subsample_pad", (x,), border, shape, suffix=".pad")
-    _, _, bottom, right = margins(window["padding"])
-    return made, {**window, "padding": (0, 0, bottom - stated[0], right - stated[1])}
-
-
-def _window(call: Call, x: Variable, dilation: tuple[int, int]) -> dict[str, AttributeValue]:
-    """Kernel, stride and padding of a pool; ceil_mode is as much padding more as it reads.
-
-    How many windows there are is read from the result: PyTorch leaves out those that begin in the
-    padding below or right.
-    """
-    kernel = _pair(call.get("kernel_size"))
-    stride = _pair(call.get("stride")) if call.get("stride") else kernel
-    before = _pair(call.get("padding"))
-    if not call.get("ceil_mode"):
-        return {"kernel": kernel, "stride": stride, "padding": before}
-    if call.shape is None:
-        raise Unsupported("its result is not one tensor")
-    after = [
-        max(pad, (windows - 1) * step + (taps - 1) * apart + 1 - extent - pad)
-        for windows, step, taps, apart, extent, pad in zip(
-            call.shape[2:], stride, kernel, dilation, x.shape[2:], before, strict=True
-        )
-    ]
-    return {"kernel": kernel, "stride": stride, "padding": _shortest((*before, *after))}
-
-
 def _adaptive_avg_pool2d(call: Call) -> Entry:
     x = call.variable("self", rank=4)
-    extents, wanted = x.shape[2:], _pair(call.get("output_size"))
+    extents, wanted = x.shape[2:], pair(call.get("output_size"))
     if wanted == (1, 1):
         return call.emit("global_avg_pool", (x,), {})
     if wanted == extents:
@@ -426,7 +370,7 @@ def _subsample_pad(
     before = call.drafted.node(x.name)
     if before is not None and before.op == "subsample_pad":
         attributes = before.attributes
-        earlier, around = _pair(attributes["stride"]), margins(attributes.get("padding", (0, 0)))
+        earlier, around = pair(attributes["stride"]), margins(attributes.get("padding", (0, 0)))
         bare = not attributes["channels_before"] and not attributes["channels_after"]
         if bare and (earlier == (1, 1) or not any(border)):
             stride = (stride[0] * earlier[0], stride[1] * earlier[1])
@@ -435,7 +379,7 @@ def _subsample_pad(
             x = Variable(before.inputs[0], x.shape, x.shape)
     row: dict[str, AttributeValue] = {
         "stride": stride,
-        **({"padding": _shortest(border)} if any(border) else {}),
+        **({"padding": shortest(border)} if any(border) else {}),
         "channels_before": int(channels[0]),
         "channels_after": int(channels[1]),
     }

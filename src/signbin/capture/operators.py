@@ -288,7 +288,7 @@ def _largest_of_image(
     call: Call, x: Variable, pooled: tuple[int, ...], suffix: str = ""
 ) -> Variable:
     window: dict[str, AttributeValue] = {
-        "kernel": _pair(x.shape[2:]),
+        "kernel": pair(x.shape[2:]),
         "stride": (1, 1),
         "padding": (0, 0),
     }
@@ -297,7 +297,7 @@ def _largest_of_image(
 
 def _adaptive_max_pool2d(call: Call) -> Entry:
     x = call.variable("self", rank=4)
-    if _pair(call.get("output_size")) != (1, 1):
+    if pair(call.get("output_size")) != (1, 1):
         raise Unsupported(f"to {call.get('output_size')}", "use an output size of 1, or MaxPool2d")
     return _largest_of_image(call, x, (*x.shape[:2], 1, 1))
 

@@ -21,6 +21,7 @@ from signbin.artifact import Artifact
 from signbin.errors import SpecError
 from signbin.runtime import Samples, read_samples
 from signbin.spec import Preprocessing
+from signbin.verbs.recognition import expect_readable
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -67,10 +68,11 @@ def load_source(source: str, seed: int | None = None) -> Source:
 
     A file is a packed network as ``signbin pack`` writes it. A factory (``package.module:name`` or
     ``file.py:name``) takes no arguments and returns (model, example_inputs). seed picks one of a
-    run's seeds; None takes its first.
+    run's seeds; None takes its first. SpecError for anything else, by what it is.
     """
     if ":" in source and not Path(source).exists():
         return _source_from_factory(source)
+    expect_readable(source)
     if Path(source).suffix == ".safetensors":
         return _source_from_packed(Path(source))
     from signbin.train import load_run  # noqa: PLC0415 - needs torch, which running does not

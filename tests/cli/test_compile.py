@@ -1,5 +1,10 @@
 """compile: from runs and from users' own models, with the reason for every layer."""
 
+import contextlib
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -131,3 +136,20 @@ def test_options_of_autotune_without_it_are_an_error(signbin, own: Path, tmp_pat
         result = signbin("compile", f"{own}:make", "-o", tmp_path / "m.sbn", *option)
         assert result.code != 0
         assert "only with --autotune" in result.err
+
+
+def test_a_terminal_shows_what_compiling_is_at(own: Path, tmp_path: Path) -> None:
+    shown, terminal = pty.openpty()
+    command = [sys.executable, "-m", "signbin", "compile", f"{own}:make"]
+    with subprocess.Popen(
+        [*command, "-o", tmp_path / "m.sbn"], stdout=subprocess.DEVNULL, stderr=terminal
+    ) as process:
+        os.close(terminal)
+        said = b""
+        with contextlib.suppress(OSError):  # the terminal is gone with the process
+            while part := os.read(shown, 4096):
+                said += part
+    os.close(shown)
+    assert process.returncode == 0, said
+    for stage in (b"reading the model", b"tracing the model"):  # others may be too short to see
+        assert stage in said

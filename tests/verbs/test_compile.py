@@ -87,3 +87,17 @@ def test_samples_of_zeros_alone_are_refused(model, example):
 def test_what_says_nothing_of_samples_is_refused_before_any_work(activations):
     with pytest.raises(SpecError, match=r"signbin\.QuantizedActivations\(samples\)"):
         signbin.compile(None, (), activations=activations)
+
+
+def test_a_watcher_hears_what_begins_in_order(model, images, example):
+    heard = []
+    activations = signbin.QuantizedActivations(images)
+    signbin.compile(model, example, activations=activations, watch=heard.append)
+    assert heard == [
+        "tracing the model",
+        "planning every layer",
+        "packing weights for this CPU",
+        "calibrating with 40 samples",
+        "planning every layer on codes",
+        "packing weights for this CPU",
+    ]

@@ -33,7 +33,7 @@ from signbin.cli.options import (
     SourceText,
 )
 from signbin.cli.output import command_line, note, show
-from signbin.cli.progress import measuring_progress
+from signbin.cli.progress import compiling_progress, measuring_progress
 
 __all__ = ["compare", "compile_model", "new", "run", "train"]
 
@@ -141,16 +141,18 @@ def compile_model(
     asked = parse_activations(
         activations, calibrate, calibration_method, calibration_samples, float_layers
     )
-    found = load_source(source, seed)
-    card = dataclasses.replace(
-        found.card, provenance={**found.card.provenance, "command": command_line(context)}
-    )
     forced, cost = parse_strategy(strategy), None
-    program = compiling.compile(
-        found.model, found.example_inputs, card=card, isa=isa, strategy=forced
-    )
-    if asked is not None:
-        program, cost = compiling.quantize_source(found, program, asked, strategy=forced)
+    with compiling_progress() as watch:
+        found = load_source(source, seed)
+        recorded = {**found.card.provenance, "command": command_line(context)}
+        card = dataclasses.replace(found.card, provenance=recorded)
+        program = compiling.compile(
+            found.model, found.example_inputs, card=card, isa=isa, strategy=forced, watch=watch
+        )
+        if asked is not None:
+            program, cost = compiling.quantize_source(
+                found, program, asked, strategy=forced, watch=watch
+            )
     if measuring is not None:
         with measuring_progress(measuring) as watched:
             program = compiling.tune_program(program, watched, strategy=forced)

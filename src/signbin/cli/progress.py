@@ -1,11 +1,11 @@
-"""What a person sees while layers are measured, on standard error."""
+"""What a person sees while layers are measured or a model is compiled, on standard error."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from signbin.cli.output import note
@@ -13,7 +13,20 @@ from signbin.cli.output import note
 if TYPE_CHECKING:
     from signbin.tune import Autotune
 
-__all__ = ["measuring_progress"]
+__all__ = ["compiling_progress", "measuring_progress"]
+
+
+@contextlib.contextmanager
+def compiling_progress() -> Iterator[Callable[[str], None]]:
+    """A spinner beside what the compilation is at, where standard error is a terminal."""
+    from rich.console import Console
+
+    console = Console(file=sys.stderr)
+    if not console.is_terminal:
+        yield lambda _begins: None
+        return
+    with console.status("reading the model") as status:
+        yield status.update
 
 
 @contextlib.contextmanager

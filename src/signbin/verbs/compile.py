@@ -6,8 +6,9 @@ torch is imported only by the calls that are given a torch model or a training r
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from signbin import native
 from signbin.artifact import Artifact
@@ -28,12 +29,22 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CalibrationRequest",
+    "Watcher",
     "compile",
     "compile_graph",
     "quantize_program",
     "quantize_source",
+    "silent",
     "tune_program",
 ]
+
+Watcher: TypeAlias = Callable[[str], None]
+"""Told in words what a compilation begins."""
+
+
+def silent(_begins: str) -> None:
+    """A watcher that says nothing."""
+
 
 _GROUPING: Final = GroupSearch(seconds=5.0)  # per layer; 512 x 512 x 3 x 3 takes about two
 
@@ -62,6 +73,7 @@ def compile(  # noqa: PLR0913 - the one door: every choice is a keyword of it
     strategy: Strategy | None = None,
     activations: QuantizedActivations | None = None,
     autotune: bool | Autotune = False,
+    watch: Watcher = silent,
 ) -> Program:
     """Compile a trained ``torch.nn.Module`` for this CPU; ``program.save(path)`` keeps it.
 
@@ -71,7 +83,8 @@ def compile(  # noqa: PLR0913 - the one door: every choice is a keyword of it
     planner choose per layer; a Strategy forces it wherever it can serve. activations: None keeps
     them float32; :class:`signbin.QuantizedActivations`, with real samples, makes them 8-bit.
     autotune: measure on this machine which way of running each layer is fastest, instead of
-    predicting it; an :class:`signbin.Autotune` says for how long, and where times are kept.
+    predicting it; an :class:`signbin.Autotune` says for how long, and where times are kept. watch:
+    is told in words what begins, as ``print``.
 
     Raises CaptureError (naming every unsupported layer), PlanError, ExecutionError, or SpecError
     for samples that do not fit.
@@ -79,10 +92,11 @@ def compile(  # noqa: PLR0913 - the one door: every choice is a keyword of it
     _expect_activations(activations)
     from signbin.capture import capture  # noqa: PLC0415 - needs torch, which running does not
 
+    watch("tracing the model")
     graph = capture(model, example_inputs)
-    program = compile_graph(graph, card=card, isa=isa, strategy=strategy)
+    program = compile_graph(graph, card=card, isa=isa, strategy=strategy, watch=watch)
     if activations is not None:
-        program = quantize_program(program, activations, strategy=strategy)
+        program = quantize_program(program, activations, strategy=strategy, watch=watch)
     if autotune is False:
         return program
     how = Autotune() if autotune is True else autotune
@@ -107,6 +121,7 @@ def compile_graph(
     card: ModelCard | None = None,
     isa: str = "auto",
     strategy: Strategy | None = None,
+    watch: Watcher = silent,
 ) -> Program:
     """Compile a captured graph: lower it, plan every layer, pack for this CPU.
 
@@ -116,14 +131,20 @@ def compile_graph(
     isa = native.resolve_isa(isa)
     lowered = lower(graph)
     target = Target.from_cpu(native.cpu(), isa)
+    watch("planning every layer")
     plan = make_plan(lowered, native.kernels(), target, strategy, grouping=_GROUPING)
     provenance = {"signbin": VERSION, **card.provenance}
     artifact = Artifact(lowered, plan, card.preprocessing, card.class_names, provenance)
+    watch("packing weights for this CPU")
     return Program(artifact, isa=isa, strategy=strategy)
 
 
 def quantize_program(
-    program: Program, activations: QuantizedActivations, *, strategy: Strategy | None = None
+    program: Program,
+    activations: QuantizedActivations,
+    *,
+    strategy: Strategy | None = None,
+    watch: Watcher = silent,
 ) -> Program:
     """The program with its activations held as codes, calibrated by running it on real samples.
 
@@ -145,6 +166,7 @@ def quantize_program(
             allowed="numbers that say how large activations become",
             remedy="pass real samples",
         )
+    watch(f"calibrating with {len(activations.samples)} samples")
     specs = calibrate(program.graph, program.trace, activations)
     graph = quantize_activations(program.graph, specs, activations.float_layers)
     kept, target = program.artifact, Target.from_cpu(native.cpu(), program.isa)
@@ -156,8 +178,10 @@ def quantize_program(
     }
     if activations.float_layers:
         provenance["float_layers"] = ", ".join(activations.float_layers)
+    watch("planning every layer on codes")
     plan = make_plan(graph, native.kernels(), target, strategy, grouping=_GROUPING)
     artifact = Artifact(graph, plan, kept.preprocessing, kept.class_names, provenance)
+    watch("packing weights for this CPU")
     return Program(artifact, isa=program.isa, strategy=strategy, threads=program.threads)
 
 
@@ -179,6 +203,7 @@ def quantize_source(
     request: CalibrationRequest,
     *,
     strategy: Strategy | None = None,
+    watch: Watcher = silent,
 ) -> tuple[Program, QuantizationCost]:
     """Quantise the program compiled from a source, and measure what that costs.
 
@@ -189,7 +214,8 @@ def quantize_source(
     activations = QuantizedActivations(
         found.images, request.bits, request.method, float_layers=request.float_layers
     )
-    quantized = quantize_program(program, activations, strategy=strategy)
+    quantized = quantize_program(program, activations, strategy=strategy, watch=watch)
+    watch("measuring what the codes cost")
     judged = found if source.samples is None else Samples(source.samples, source.labels)
     return quantized, measure_quantization(program, quantized, judged.images, judged.labels)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,6 +66,43 @@ def _ratio(row: Row) -> str:
 def _kept(engine: Row) -> str:
     """Error or signal to noise, and how often the top class stays."""
     return ", ".join(_agreement(engine))
+
+
+def wide_resnet_table(section: Row) -> str:
+    """The race of a trained network, and below it stage by stage what training put into it."""
+    ratio = section["shuffled_over_trained"]
+    said = (
+        "The same network with the weights permuted inside every filter takes "
+        f"{ratio['ratio']:.3f} ({ratio['ratio_low']:.3f} to {ratio['ratio_high']:.3f}) times as "
+        "long. Its walked layers by width, sums of their medians; left out are inputs that no "
+        "filter of a group reads:"
+    )
+    stages: dict[int, list[Row]] = {}
+    for layer in section["layers"]:
+        if layer["trained"]["strategy"] == "bucket":
+            stages.setdefault(layer["filters"], []).append(layer)
+    rows = [
+        [f"{filters}", str(len(layers)), *_stage(layers, "trained"), *_stage(layers, "shuffled")]
+        for filters, layers in sorted(stages.items())
+    ]
+    kinds = [f"{what}, {kind}" for kind in ("trained", "shuffled") for what in _STAGE]
+    stage_table = markdown.table(["filters", "layers", *kinds], rows, numbers_from=0)
+    return f"{networks_table(section)}\n\n{said}\n\n{stage_table}"
+
+
+_STAGE: Final = ("ms", "load-adds, M", "left out")
+
+
+def _stage(layers: Sequence[Row], kind: str) -> list[str]:
+    """Time, load-adds and the share of inputs left out, over some layers."""
+    own = [layer[kind] for layer in layers]
+    inputs = sum(layer["inputs_millions"] for layer in own)
+    left_out = sum(layer["inputs_millions"] * layer["p0"] for layer in own) / inputs
+    return [
+        words.milliseconds(sum(layer["ms"] for layer in own)),
+        f"{sum(layer['load_adds_millions'] for layer in own):.1f}",
+        words.percent(left_out, 1),
+    ]
 
 
 def kernels_table(section: Row) -> str:
@@ -194,6 +231,7 @@ TABLES: Final[Mapping[str, Callable[[Row], str]]] = {
     "int8_layers_avx2": int8_layers_table,
     "int8_layers_dense": int8_layers_table,
     "weight_kinds": weight_kinds_table,
+    "wide_resnet": wide_resnet_table,
     "threads": threads_table,
     "instructions": instructions_table,
 }

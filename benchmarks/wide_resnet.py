@@ -87,6 +87,7 @@ def layers_of(programs: dict[str, Program], images: Any) -> list[dict[str, Any]]
         {
             "layer": name,
             "source": programs["trained"].graph.node(name).source,
+            "filters": layers["trained"][name].filters,
             **{
                 kind: {
                     "ms": float(np.median([each[name] for each in steps[kind]])),

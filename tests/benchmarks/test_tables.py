@@ -186,3 +186,37 @@ def test_a_headline_is_a_network_at_its_best_beside_the_fastest_engine_of_each_k
         "| resnet18, signed_binary, 0.35 | fp32 | 9.80 | openvino-int8, 11.0 ms | 1.10 "
         "| onnxruntime, 20.0 ms | 2.04 | 1.2e-06, 100 % | 24.0 dB, 81 % |"
     ]
+
+
+def layer_of(filters: int, strategy: str, trained: tuple, shuffled: tuple) -> dict:
+    kinds = {"trained": trained, "shuffled": shuffled}
+    names = ("ms", "load_adds_millions", "inputs_millions", "p0")
+    rows = {
+        kind: {"strategy": strategy, **dict(zip(names, numbers, strict=True))}
+        for kind, numbers in kinds.items()
+    }
+    return {"layer": "x", "filters": filters, **rows}
+
+
+def test_a_trained_network_stands_beside_its_shuffled_self_stage_by_stage(
+    script, tmp_path: Path
+) -> None:
+    section = {
+        "environment": ENVIRONMENT,
+        "rows": [NETWORK],
+        "shuffled_over_trained": {"ratio": 1.0374, "ratio_low": 0.98, "ratio_high": 1.1},
+        "layers": [
+            layer_of(160, "bucket", (1.0, 10.0, 20.0, 0.1), (2.0, 12.0, 20.0, 0.0)),
+            layer_of(160, "bucket", (3.0, 20.5, 60.0, 0.02), (2.5, 21.0, 60.0, 0.01)),
+            layer_of(640, "bucket", (5.0, 7.0, 8.0, 0.5), (6.0, 8.0, 8.0, 0.25)),
+            layer_of(10, "dense", (9.0, 9.0, 9.0, 0.9), (9.0, 9.0, 9.0, 0.9)),
+        ],
+    }
+    document = {"sections": {"wide_resnet": section}}
+    (tmp_path / "2026-01-02-some-cpu.json").write_text(json.dumps(document))
+    lines = script("tables").of_every_cpu("wide_resnet", tmp_path).splitlines()
+    assert "takes 1.037 (0.980 to 1.100) times as long" in "\n".join(lines)
+    assert lines[-2:] == [
+        "| 160 | 2 | 4.00 | 30.5 | 4.0 % | 4.50 | 33.0 | 0.8 % |",
+        "| 640 | 1 | 5.00 | 7.0 | 50.0 % | 6.00 | 8.0 | 25.0 % |",
+    ]

@@ -102,7 +102,7 @@ def test_an_existing_file_is_kept_unless_forced(signbin, own: Path, tmp_path: Pa
     assert refused.code == 1
     assert target.read_text(encoding="utf-8") == "mine"
     before_the_source = signbin("compile", "nowhere", "-o", target)
-    assert "output path" in before_the_source.err
+    assert f"{target} exists" in before_the_source.err
     assert signbin("compile", f"{own}:make", "-o", target, "--force").code == 0
     assert target.read_bytes() != b"mine"
 

@@ -2,7 +2,7 @@
 
 from signbin.artifact.artifact import Artifact
 from signbin.artifact.container import decode, encode
-from signbin.artifact.file import check_free, read, write
+from signbin.artifact.file import read, write
 from signbin.artifact.tensors import stored_bytes
 
-__all__ = ["Artifact", "check_free", "decode", "encode", "read", "stored_bytes", "write"]
+__all__ = ["Artifact", "decode", "encode", "read", "stored_bytes", "write"]

@@ -10,7 +10,7 @@ from signbin.artifact.container import MOST_FILE_BYTES, decode, encode
 from signbin.errors import FormatError
 from signbin.files import read_bytes, write_whole
 
-__all__ = ["check_free", "read", "write"]
+__all__ = ["read", "write"]
 
 
 def write(path: str | os.PathLike[str], artifact: Artifact, *, overwrite: bool = False) -> None:
@@ -21,7 +21,7 @@ def write(path: str | os.PathLike[str], artifact: Artifact, *, overwrite: bool =
     behind then, and what was at ``path`` stays.
     """
     target = Path(path)
-    check_free(target, overwrite)
+    _check_free(target, overwrite)
     data = encode(artifact)
     try:
         write_whole({target: data})
@@ -52,8 +52,7 @@ def read(path: str | os.PathLike[str]) -> Artifact:
         raise FormatError(f"{target}: {error}") from error
 
 
-def check_free(target: Path, overwrite: bool) -> None:
-    """FormatError where :func:`write` would refuse the path, for who asks before the work."""
+def _check_free(target: Path, overwrite: bool) -> None:
     try:
         taken, folder = os.path.lexists(target), target.is_dir()
     except (OSError, ValueError) as error:

@@ -136,7 +136,7 @@ def compile_model(
     from signbin.verbs import compile as compiling
     from signbin.verbs.source import load_source
 
-    artifact.check_free(output, force)
+    report.require_free([output], overwrite=force)
     measuring = parse_autotune(autotune, autotune_cache, autotune_seconds)
     asked = parse_activations(
         activations, calibrate, calibration_method, calibration_samples, float_layers

@@ -2,6 +2,8 @@
 
 import json
 
+from signbin.train import load_recipe, recipe_names
+
 EXPERIMENT = """
 title: Small
 question: Which one?
@@ -38,3 +40,12 @@ def test_an_unknown_scale_is_named_and_leaves_nothing(signbin, tmp_path):
     assert result.code == 1
     assert "huge" in result.err
     assert not (tmp_path / "runs").exists()
+
+
+def test_recipes_lists_all_that_train_takes_by_name(signbin) -> None:
+    rows = signbin("recipes", "--json").document["recipes"]
+    assert [row["name"] for row in rows] == list(recipe_names())
+    assert all(row["purpose"] and len(row["purpose"]) < 100 for row in rows)
+    digits = next(row for row in rows if row["name"] == "digits")
+    assert (digits["data"], digits["network"]) == ("digits", load_recipe("digits").model.name)
+    assert "cifar10-resnet20" in signbin("recipes").out

@@ -14,6 +14,7 @@ from signbin.version import VERSION
 __all__ = ["VERBS", "build_app"]
 
 VERBS: Final[Mapping[str, Callable[..., None]]] = {
+    "recipes": experiments.recipes,
     "costs": costs.costs,
     "train": networks.train,
     "experiment": experiments.experiment,

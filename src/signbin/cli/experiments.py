@@ -10,7 +10,20 @@ import typer
 from signbin.cli.options import AsJson, Force
 from signbin.cli.output import note, show
 
-__all__ = ["experiment", "pack"]
+__all__ = ["experiment", "pack", "recipes"]
+
+
+def recipes(*, as_json: AsJson = False) -> None:
+    """List the recipes that come with signbin: what ``train`` takes by name."""
+    from signbin.report.console import recipes_table
+    from signbin.train import load_recipe, recipe_names, recipe_purpose
+
+    rows = []
+    for name in recipe_names():
+        config = load_recipe(name)
+        what = {"network": config.model.name, "data": config.data.name, "epochs": config.epochs}
+        rows.append({"name": name, **what, "purpose": recipe_purpose(name)})
+    show({"recipes": rows}, recipes_table(rows), as_json)
 
 
 def experiment(

@@ -67,6 +67,14 @@ def costs_table(title: str, rows: Iterable[tuple[float, float, float]]) -> Table
     return table
 
 
+def recipes_table(rows: Iterable[Mapping[str, Any]]) -> Table:
+    """What can be trained by name: one line per recipe."""
+    table = new_table("recipe", "network", ">epochs", "trains")
+    for row in rows:
+        add_row(table, row["name"], row["network"], str(row["epochs"]), row["purpose"])
+    return table
+
+
 def experiment_table(results: Mapping[str, Any]) -> Table:
     """One line per trained network of an experiment, in the order of training."""
     table = new_table("run", ">seed", ">epochs", ">held-out accuracy", ">density", ">s per epoch")

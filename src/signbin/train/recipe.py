@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import importlib.resources
+import itertools
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from signbin.files import MOST_SETTINGS_BYTES, read_text
 from signbin.strict_yaml import read_yaml
 from signbin.train.config import TrainConfig
 
-__all__ = ["load_recipe", "parse_override", "recipe_names"]
+__all__ = ["load_recipe", "parse_override", "recipe_names", "recipe_purpose"]
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -22,6 +24,14 @@ def recipe_names() -> tuple[str, ...]:
     folder = importlib.resources.files("signbin.train").joinpath("recipes")
     names = [Path(entry.name) for entry in folder.iterdir()]
     return tuple(sorted(name.stem for name in names if name.suffix == ".yaml"))
+
+
+def recipe_purpose(name: str) -> str:
+    """What a recipe that comes with signbin trains: the first sentence of its comment."""
+    lines = _text_and_name(name)[0].splitlines()
+    comment = itertools.takewhile(lambda line: line.startswith("#"), lines)
+    text = " ".join(line.lstrip("# ").strip() for line in comment)
+    return re.split(r"(?<=[^.])[.;:] | \(", f"{text} ", maxsplit=1)[0].rstrip(". ")
 
 
 def load_recipe(

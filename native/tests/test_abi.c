@@ -58,7 +58,7 @@ static sb_program *build(sb_isa isa, int32_t threads, const int8_t *codes) {
     const sb_conv2d_spec conv = {
         .input = 0,
         .output = 1,
-        .window = {3, 3, 1, 1, 1, 1, 1, 1},
+        .window = {3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
         .groups = 1,
         .weight = {.strategy = SB_STRATEGY_BUCKET,
                    .codes = {codes, CHANNELS * TAPS},

@@ -216,15 +216,15 @@ static sb_status add_subsample(sb_maker *maker, uint32_t input, int32_t *shape, 
     const int32_t stride = any(1, 2);
     int32_t around[] = {any(0, 2), any(0, 2)};
     shape[0] += around[0] + around[1];
-    shape[1] = extent(shape[1], 1, stride, 0);
-    shape[2] = extent(shape[2], 1, stride, 0);
+    shape[1] = extent(shape[1], 1, stride, 0, 0);
+    shape[2] = extent(shape[2], 1, stride, 0, 0);
     *output = add_value(maker, shape, made, SB_PLACE_ARENA);
     spoil(&around[0], maker->odds);
     spoil(&around[1], maker->odds);
     const sb_direct_spec spec = {.op = "subsample_pad",
                                  .input = input,
                                  .output = *output,
-                                 .window = {1, 1, stride, stride, 0, 0, 1, 1},
+                                 .window = {1, 1, stride, stride, 0, 0, 0, 0, 1, 1},
                                  .whole = {around, 2}};
     return sb_builder_add_direct(maker->builder, &spec);
 }

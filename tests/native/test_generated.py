@@ -240,7 +240,7 @@ builder.add_value((32, 14, 14), _signbin.Place.OUTPUT)
 asked = _signbin.Weight(strategy=_signbin.Strategy.BUCKET, codes=codes.reshape(-1),
                         scale=np.ones(32, np.float32), generated=True,
                         tile=(tile["filters"], tile["vectors"], tile["chunk"]))
-builder.add_conv2d(0, 1, (3, 3, 1, 1, 1, 1, 1, 1), 1, asked, _signbin.Epilogue())
+builder.add_conv2d(0, 1, (3, 3, 1, 1, 1, 1, 1, 1, 1, 1), 1, asked, _signbin.Epilogue())
 fallen = builder.finish()
 y = np.empty((2, 32, 14, 14), np.float32)
 fallen.run(x, y, 2)

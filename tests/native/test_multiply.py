@@ -66,7 +66,7 @@ def _factor(builder, given, kind, size, x):
     shape = factor_shape(kind, 5, size)
     made = builder.add_value(shape, _signbin.Place.ARENA)
     if kind == "of channel":
-        builder.add_direct("avg_pool2d", given, made, (*size, 1, 1, 0, 0, 1, 1), whole=(1,))
+        builder.add_direct("avg_pool2d", given, made, (*size, 1, 1, 0, 0, 0, 0, 1, 1), whole=(1,))
         return made, x.mean((2, 3), keepdims=True)
     window = (1, 1) if kind == "of pixel" else size
     weight = _signbin.Weight(
@@ -74,7 +74,7 @@ def _factor(builder, given, kind, size, x):
         values=np.ones(5 * window[0] * window[1], np.float32),
         tile=(1, 1, 1),
     )
-    form = (*window, 1, 1, 0, 0, 1, 1)
+    form = (*window, 1, 1, 0, 0, 0, 0, 1, 1)
     builder.add_conv2d(given, made, form, 1, weight, _signbin.Epilogue())
     axes = (1,) if kind == "of pixel" else (1, 2, 3)
     return made, x.sum(axes, keepdims=True)
@@ -106,10 +106,10 @@ def test_a_product_of_codes_is_the_chain_on_exact_products(codes_oracle, isa, si
                 scale=np.ones(channels, np.float32),
                 tile=(1, 1, 1),
             )
-            point = (1, 1, 1, 1, 0, 0, 1, 1)
+            point = (1, 1, 1, 1, 0, 0, 0, 0, 1, 1)
             builder.add_conv2d(source, part, point, 1, weight, _signbin.Epilogue())
             pooled = kind in ("of channel", "one")
-            window = (*(size if pooled else (1, 1)), 1, 1, 0, 0, 1, 1)
+            window = (*(size if pooled else (1, 1)), 1, 1, 0, 0, 0, 0, 1, 1)
             builder.add_direct("max_pool2d", part, factor, window)
             y = rows.max((2, 3), keepdims=True) if pooled else rows
         if blocked:

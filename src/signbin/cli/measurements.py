@@ -20,7 +20,7 @@ from signbin.cli.options import (
     PeerPython,
     Threads,
 )
-from signbin.cli.output import show
+from signbin.cli.output import note, show
 
 __all__ = ["bench", "doctor", "profile"]
 
@@ -81,6 +81,8 @@ def bench(
     if output is not None:
         report.write_json(output, found, overwrite=force)
     show(found, bench_table(found), as_json)
+    for name, why in found["failures"].items():
+        note(f"{name} did not race: {why}")
     if request.against and not found["peers"]:
         raise typer.Exit(1)
 

@@ -96,7 +96,7 @@ FUNCTIONS = {
     "zeros joined": (lambda x: torch.cat([x, torch.zeros_like(x)], 1), "zeros_like"),
     "rows split": (lambda x: x.chunk(2, 2)[0], "along axis 2; split along axis 1"),
     "pixels transposed": (lambda x: x.transpose(2, 3), "swaps axes 2 and 3 of [N, 4, 7, 7]"),
-    "channels last": (lambda x: x.permute(0, 2, 3, 1), "keep activations as [N, C, H, W]"),
+    "channels last": (lambda x: x.permute(0, 2, 3, 1), "permutes axes to [0, 2, 3, 1]"),
     "groups left transposed": (
         lambda x: x.view(-1, 2, 2, 7, 7).transpose(1, 2).relu(),
         "bring them back to [N, C, H, W]",

@@ -19,6 +19,7 @@ from signbin.ir import BATCH
 __all__ = ["CHANNEL_ROWS", "channel_slice", "part", "regrouped"]
 
 _CHANNELS: Final = 1
+_KEEP: Final = "keep activations as [N, C, H, W]; channels may be shuffled in groups"
 
 
 def channel_slice(call: Call, x: Variable, first: int, count: int) -> Entry:
@@ -73,8 +74,9 @@ def _permute(call: Call) -> Entry:
     if not moved:
         entry: Entry = call.get("self")
         return entry
-    swapped = len(moved) == 2 and order[moved[0]] % len(order) == moved[1]
-    return _transposed(call, (moved[0], moved[1]) if swapped else (0, 0))
+    if len(moved) != 2:  # two axes that are not in their places have changed them
+        raise Unsupported(f"permutes axes to {order}", _KEEP)
+    return _transposed(call, (moved[0], moved[1]))
 
 
 def _transposed(call: Call, axes: tuple[int, int]) -> Entry:
@@ -89,10 +91,7 @@ def _transposed(call: Call, axes: tuple[int, int]) -> Entry:
         and len(x.shape) > 3
     )
     if not apart:
-        raise Unsupported(
-            f"swaps axes {first} and {second} of {shown(x.shape)}",
-            "keep activations as [N, C, H, W]; channels may be shuffled in groups",
-        )
+        raise Unsupported(f"swaps axes {first} and {second} of {shown(x.shape)}", _KEEP)
     return Regrouped(Variable(x.name, x.stored, x.stored), x.shape[1])
 
 

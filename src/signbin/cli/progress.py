@@ -21,9 +21,11 @@ def compiling_progress() -> Iterator[Callable[[str], None]]:
     """A spinner beside what the compilation is at, where standard error is a terminal."""
     from rich.console import Console
 
+    from signbin.verbs.compile import silent
+
     console = Console(file=sys.stderr)
     if not console.is_terminal:
-        yield lambda _begins: None
+        yield silent
         return
     with console.status("reading the model") as status:
         yield status.update

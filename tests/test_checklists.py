@@ -158,7 +158,7 @@ CHECKLISTS = (
         [name for name in OPS if name not in MADE],
         (
             names("ir/reference.py", r"def {}\("),
-            names("capture/", '"{}"'),
+            names("draft/", '"{}"'),
             names("interop/onnx_nodes.py", '"{}"'),
             names("tests/capture/test_operators.py", '"{}"'),
             names("tests/interop/test_onnx_model.py", '"{}"'),

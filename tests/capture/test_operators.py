@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from signbin.capture.export import export
-from signbin.capture.operators import OPERATORS
+from signbin.draft import OPERATORS
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from signbin.capture.capture import capture
-from signbin.capture.low_bit import recognize
 from signbin.capture.reference import Reference, reference_values
 
-__all__ = ["Reference", "capture", "recognize", "reference_values"]
+__all__ = ["Reference", "capture", "reference_values"]

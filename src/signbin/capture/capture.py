@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import torch
 from torch import Tensor, fx, nn
 
-from signbin.capture.call import (
+from signbin.capture.export import Exported, export, operator_name
+from signbin.draft import (
+    ALLOWED,
+    OPERATORS,
+    REMEDIES,
     Call,
     Drafted,
     Entry,
+    Finding,
     Folded,
     Symbolic,
     Unsupported,
     Variable,
+    raise_findings,
     shown,
 )
-from signbin.capture.export import Exported, export, operator_name
-from signbin.capture.operators import ALLOWED, OPERATORS, REMEDIES
 from signbin.errors import CaptureError
 from signbin.ir import BATCH, Graph, TensorType, Value, is_name, verify
 
@@ -38,7 +41,8 @@ def capture(model: nn.Module, example_inputs: tuple[Tensor, ...], name: str = "m
     and the graph accepts any batch. Values carry the names that :func:`reference_values` gives
     them; a node's source is the fully qualified name of its module. What depends on parameters
     alone is computed here, and weights with two or three values per filter become LowBitWeight
-    (see :func:`recognize`). Dropout, identity and reshapes that change nothing leave no node.
+    (see :func:`signbin.draft.recognize`). Dropout, identity and reshapes that change nothing leave
+    no node.
 
     Raises CaptureError: for a model that torch.export cannot trace, for NaN or infinite
     parameters, and, all in one message, for every layer the IR has no op for.
@@ -49,20 +53,6 @@ def capture(model: nn.Module, example_inputs: tuple[Tensor, ...], name: str = "m
     return _Translation(exported, name).graph()
 
 
-@dataclasses.dataclass(frozen=True)
-class _Finding:
-    """One layer that cannot be captured."""
-
-    source: str
-    operator: str
-    reason: str
-    remedy: str
-
-    def __str__(self) -> str:
-        where = self.source or "forward of the model"
-        return f"{where}: {self.operator}: {self.reason}; {self.remedy}"
-
-
 class _Translation:
     """The walk over one exported model."""
 
@@ -71,7 +61,7 @@ class _Translation:
         self._name = name
         self._entries: dict[str, Entry] = {}
         self._drafted = Drafted()
-        self._findings: list[_Finding] = []
+        self._findings: list[Finding] = []
         self._inputs: list[Value] = []
         self._batches: set[str] = set()
 
@@ -84,8 +74,8 @@ class _Translation:
             elif node.name in needed:
                 self._visit(node)
         outputs = self._outputs()
-        self._raise_findings()
-        graph = self._swept(outputs)
+        raise_findings(self._name, self._findings, ALLOWED)
+        graph = self._drafted.graph(self._name, tuple(self._inputs), outputs)
         verify(graph)
         return graph
 
@@ -117,7 +107,7 @@ class _Translation:
         except Unsupported as finding:
             operator = operator_name(node)
             remedy = finding.remedy or REMEDIES.get(_short(operator), _DEFAULT_REMEDY)
-            self._findings.append(_Finding(source, operator, finding.reason, remedy))
+            self._findings.append(Finding(source, operator, finding.reason, remedy))
             self._entries[node.name] = self._stand_in(node, name)
 
     def _entry(self, node: fx.Node, name: str, source: str) -> Entry:
@@ -227,28 +217,6 @@ class _Translation:
                 )
             names.append(entry.name)
         return tuple(names)
-
-    def _raise_findings(self) -> None:
-        if not self._findings:
-            return
-        lines = list(dict.fromkeys(str(finding) for finding in self._findings))
-        count = f"{len(lines)} unsupported layer" + ("s" if len(lines) > 1 else "")
-        raise CaptureError(
-            "\n  ".join([f"{self._name} has {count}:", *lines]) + "\n", allowed=ALLOWED
-        )
-
-    def _swept(self, outputs: tuple[str, ...]) -> Graph:
-        """The graph without nodes that nothing reads (the first slices of a merged chain)."""
-        read = set(outputs)
-        kept = []
-        for node in reversed(self._drafted.nodes):
-            if node.name in read:
-                kept.append(node)
-                read.update(node.inputs)
-        kept.reverse()
-        used = {name for node in kept for name in node.constant_names()}
-        constants = {name: array for name, array in self._drafted.constants.items() if name in used}
-        return Graph(self._name, tuple(self._inputs), tuple(kept), outputs, constants)
 
 
 def _needed(graph: fx.Graph, outputs: Iterable[str]) -> set[str]:

@@ -18,7 +18,7 @@ from torch import Tensor, fx, nn
 from torch.export import Dim, ExportedProgram, ShapesCollection
 from torch.export.graph_signature import InputKind, OutputKind, TensorArgument
 
-from signbin.capture.operators import OPERATORS
+from signbin.draft import OPERATORS
 from signbin.errors import CaptureError
 from signbin.quant import QConv2d, QLinear
 

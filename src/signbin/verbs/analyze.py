@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from signbin import artifact
 from signbin.analysis import analyze_layers, pattern_maps
 from signbin.arrays import open_array
+from signbin.draft import recognize
 from signbin.errors import SpecError
 from signbin.ir.graph import Constant, Graph
 from signbin.plan.layer import Layer, weighted_layers
@@ -111,8 +112,6 @@ def _weight(path: Path) -> Constant:
             value=f"{array.min()}..{array.max()}",
             allowed="-1, 0 and 1; other weights as floating numbers",
         )
-    from signbin.capture import recognize  # noqa: PLC0415 - needs torch
-
     values = np.ascontiguousarray(array, dtype=np.float32)
     return recognize(values) or values
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from signbin.capture.call import Call, Entry, Folded, Unsupported, Variable, shown
+from signbin.draft.call import Call, Entry, Folded, Unsupported, Variable, shown
 from signbin.ir import AttributeValue
 
 __all__ = ["add", "divide", "multiply", "negate", "subtract", "subtract_from"]

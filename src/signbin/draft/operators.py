@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from signbin.capture import arithmetic
-from signbin.capture.call import (
+from signbin.draft import arithmetic
+from signbin.draft.call import (
     Call,
     Entry,
     Folded,
@@ -27,8 +27,8 @@ from signbin.capture.call import (
     elements,
     shown,
 )
-from signbin.capture.channels import CHANNEL_ROWS, channel_slice, part, regrouped
-from signbin.capture.windows import (
+from signbin.draft.channels import CHANNEL_ROWS, channel_slice, part, regrouped
+from signbin.draft.windows import (
     bordered,
     convolution_padding,
     pair,

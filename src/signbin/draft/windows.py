@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from signbin.capture.call import Call, Unsupported, Variable
+from signbin.draft.call import Call, Unsupported, Variable
 from signbin.ir import AttributeValue, margins
 
 __all__ = ["bordered", "convolution_padding", "pair", "shortest", "window_of_pool"]

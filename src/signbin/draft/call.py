@@ -1,4 +1,4 @@
-"""What a row of the operator table sees of one fx node, and what it may answer."""
+"""What a row of the operator table sees of one operator call, and what it may answer."""
 
 from __future__ import annotations
 
@@ -9,12 +9,19 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from signbin.capture.low_bit import recognize
-from signbin.ir import BATCH, AttributeValue, Constant, ConstRef, Node, TensorType
+from signbin.draft.low_bit import recognize
+from signbin.ir import (
+    BATCH,
+    AttributeValue,
+    Constant,
+    ConstRef,
+    Graph,
+    Node,
+    TensorType,
+    Value,
+)
 
 __all__ = [
     "Call",
@@ -113,6 +120,19 @@ class Drafted:
         self.constants.setdefault(free, constant)
         return ConstRef(free)
 
+    def graph(self, name: str, inputs: tuple[Value, ...], outputs: tuple[str, ...]) -> Graph:
+        """The graph without nodes that nothing reads (the first slices of a merged chain)."""
+        read = set(outputs)
+        kept = []
+        for node in reversed(self.nodes):
+            if node.name in read:
+                kept.append(node)
+                read.update(node.inputs)
+        kept.reverse()
+        used = {name for node in kept for name in node.constant_names()}
+        constants = {name: array for name, array in self.constants.items() if name in used}
+        return Graph(name, inputs, tuple(kept), outputs, constants)
+
 
 def _same(first: Constant, second: Constant) -> bool:
     if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
@@ -177,19 +197,23 @@ class Call:
         return entry
 
     def array(self, argument: str) -> NDArray[np.float32]:
-        """An argument that must be known at capture: a parameter, or computed from some."""
-        return self._folded(argument).detach().numpy()
+        """An argument that must be known beforehand: a parameter, or computed from some.
 
-    def _folded(self, argument: str) -> Tensor:
+        The result of a Folded is whatever numpy makes an array of, a tensor of PyTorch among them.
+        """
         entry = self.arguments[argument]
-        if not isinstance(entry, Folded) or not isinstance(entry.result, Tensor):
+        if not isinstance(entry, Folded) or not hasattr(entry.result, "__array__"):
             raise Unsupported(
                 f"{argument} depends on the model's input",
                 "only parameters and what is computed from them can be used there",
             )
-        if not bool(torch.isfinite(entry.result).all()):
+        try:
+            found = np.asarray(entry.result)
+        except TypeError as error:  # a kind of number that numpy lacks, as bfloat16
+            raise Unsupported(f"{argument}: {error}", "keep parameters in float32") from None
+        if not np.isfinite(found).all():
             raise Unsupported(f"{argument} has NaN or infinite values")
-        return entry.result.to(torch.float32).contiguous()
+        return np.ascontiguousarray(found, dtype=np.float32)
 
     def constant(self, argument: str, array: NDArray[np.float32] | None = None) -> ConstRef:
         """A reference to an argument's array, or to what was derived from it."""

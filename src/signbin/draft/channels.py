@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from signbin.capture.call import (
+from signbin.draft.call import (
     Call,
     Entry,
     NodeBuilder,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signbin.capture import recognize
+from signbin.draft import recognize
 from signbin.errors import SpecError
 from signbin.spec import ValueSet
 

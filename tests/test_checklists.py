@@ -100,7 +100,7 @@ def of_classes(title: str, list_: Mapping[str, type], home: str, tests: str) -> 
 
 
 FOLDED = {"batch_norm", "relu", "leaky_relu", "prelu", "clamp", "add", "channel_bias", "flatten"}
-FOLDED |= {"subtract"}
+FOLDED |= {"subtract", "reshape"}
 """Operations that passes fold away, or that the elementwise kernel computes."""
 MADE = {"quantize", "dequantize"}
 """Operations that no model has: passes put them around codes."""

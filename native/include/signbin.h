@@ -6,7 +6,7 @@
  *   F filters walked together   V vectors of output pixels held at once   L lanes of a vector
  * Tensors are row-major NCHW; values of a program are [C][H][W] per image, the batch in front;
  * [N][C] values have H = W = 1. A value holds float32 numbers, or codes q of numbers
- * scale * (q - zero), 0 <= q <= top <= 255; input and output of a program are float32.
+ * scale * (q - zero), 0 <= q <= top <= 255; inputs and outputs of a program are float32.
  *
  * Every function that can fail returns sb_status and leaves its outputs untouched on failure. The
  * library never prints, exits or aborts. sb_builder is for one thread at a time; a finished
@@ -129,14 +129,15 @@ enum {
     SB_MAX_FILTERS = 8,
     SB_MAX_VECTORS = 8,
     SB_MAX_THREADS = 64,
+    SB_MAX_PORTS = 256,                 /* inputs of a program, and outputs */
     SB_MAX_MACHINE_CODE_BYTES = 1 << 28 /* generated for one program */
 };
 
 #define SB_NO_VALUE UINT32_MAX
 
 /* Where a value lives while the program runs. Steps on images run image by image, so a value of the
- * arena exists for one image at a time; what a linear layer reads or writes exists for the whole
- * batch: the input, the output, or SB_PLACE_BATCH. */
+ * arena exists for one image at a time; what a linear layer of the whole batch reads or writes
+ * exists for all of it: an input, an output, or SB_PLACE_BATCH. */
 typedef enum sb_place {
     SB_PLACE_ARENA = 0,
     SB_PLACE_INPUT = 1,
@@ -286,9 +287,13 @@ typedef struct sb_conv2d_spec {
     sb_epilogue_spec epilogue;
 } sb_conv2d_spec;
 
-/* [N][C] -> [N][K]; weights [K][C]. */
+/* [N][rows][C] -> [N][rows][K]; weights [K][C]. The elements of a value, in the order [C][H][W],
+ * are its rows one behind the other. whole_batch: the layer runs once, after all steps on images;
+ * else image by image, in its place among them. */
 typedef struct sb_linear_spec {
     uint32_t input, output;
+    int32_t rows;
+    bool whole_batch;
     sb_weight_spec weight;
     sb_epilogue_spec epilogue;
 } sb_linear_spec;
@@ -341,14 +346,15 @@ SB_API void sb_builder_free(sb_builder *builder);
 /* What the last failing call on this builder complained of; "" if none has. */
 SB_API const char *sb_builder_message(const sb_builder *builder);
 
-/* Values are numbered from 0; a program has exactly one input and one output value. */
+/* Values are numbered from 0; inputs and outputs of the program besides by themselves, in the order
+ * they are added. */
 SB_API sb_status sb_builder_add_value(sb_builder *builder, const sb_value_spec *spec,
                                       uint32_t *value);
 
-/* Steps run in the order they are added. A step reads only the input and values written before,
- * and writes a value nothing has written. Linear layers, and steps that read what one has written,
- * run after all others, on the whole batch: they neither read nor write values of the arena. Arrays
- * are copied or packed: the caller keeps his. */
+/* Steps run in the order they are added. A step reads only inputs and values written before,
+ * and writes a value nothing has written. Linear layers of the whole batch, and steps that read
+ * what one has written, run after all others: they neither read nor write values of the arena.
+ * Arrays are copied or packed: the caller keeps his. */
 SB_API sb_status sb_builder_add_conv2d(sb_builder *builder, const sb_conv2d_spec *spec);
 SB_API sb_status sb_builder_add_linear(sb_builder *builder, const sb_linear_spec *spec);
 SB_API sb_status sb_builder_add_direct(sb_builder *builder, const sb_direct_spec *spec);
@@ -356,41 +362,7 @@ SB_API sb_status sb_builder_add_direct(sb_builder *builder, const sb_direct_spec
 /* Seals the program. On success the builder is empty and only good for sb_builder_free. */
 SB_API sb_status sb_builder_finish(sb_builder *builder, sb_program **program);
 
-/* ---- running a program -------------------------------------------------------------------- */
-
-SB_API void sb_program_free(sb_program *program);
-
-SB_API size_t sb_program_step_count(const sb_program *program);
-
-/* Bytes of packed low-bit weights that step reads beside values and factors: offsets and counts of
- * a walk, words of shared sums, bitmaps; 0 for other steps, and where there is no such step. */
-SB_API size_t sb_program_step_packed_bytes(const sb_program *program, size_t step);
-
-/* Name of the kernel that step runs, as in kernels.def; NULL where there is no such step. */
-SB_API const char *sb_program_step_kernel(const sb_program *program, size_t step);
-
-/* Bytes of machine code that were made for the program; 0 where there are none. */
-SB_API size_t sb_program_machine_code_bytes(const sb_program *program);
-
-/* Elements per image of a value; SB_INVALID_ARGUMENT where there is no such value. */
-SB_API sb_status sb_program_value_elements(const sb_program *program, uint32_t value,
-                                           size_t *elements);
-SB_API size_t sb_program_value_count(const sb_program *program);
-SB_API uint32_t sb_program_input(const sb_program *program);
-SB_API uint32_t sb_program_output(const sb_program *program);
-
-/* Bytes one call works in: values of one image, values of the batch, then the scratch of the
- * hungriest step for every thread. */
-SB_API sb_status sb_program_arena_bytes(const sb_program *program, size_t batch, size_t *bytes);
-
-/* input, output: batch images, float32, plain, any alignment of 4; they must not overlap.
- * copies: NULL, or one pointer per value: where it is not NULL the value (batch images, plain,
- * codes as float32 numbers) is copied there as soon as it is written. step_ns: NULL, or one number
- * per step, set to the nanoseconds the step took for all images. Any thread may call, at once with
- * others: the first call takes the program's threads, the others meanwhile run on their callers'
- * threads alone. The result has the same bits whatever the number of threads or the batch. */
-SB_API sb_status sb_program_run(const sb_program *program, const float *input, float *output,
-                                size_t batch, float *const *copies, double *step_ns);
+#include "signbin_run.h"
 
 #ifdef __cplusplus
 }

@@ -18,11 +18,12 @@ typedef struct sb_value {
     sb_type type;
     int32_t zero, top; /* of codes */
     sb_place place;
+    size_t port; /* which of the inputs or outputs it is */
     size_t offset_bytes;
     sb_view view;
     size_t elements;   /* per image, plain */
     size_t bytes;      /* per image, in its view */
-    bool written;      /* by a step, or the input */
+    bool written;      /* by a step, or an input */
     bool late;         /* by a step that runs on the whole batch */
     bool not_negative; /* NaN aside */
 } sb_value;
@@ -51,9 +52,11 @@ typedef struct sb_step {
     sb_copy input_copy, residual_copy, output_copy;
     sb_part *parts; /* the first one is the input; NULL: the step reads input and residual */
     size_t part_count;
-    bool broadcasts; /* the residual may have one channel, or one pixel */
-    bool late;       /* runs after all images */
-    bool batched;    /* its kernel takes the whole batch at once */
+    bool broadcasts;  /* the residual may have one channel, or one pixel */
+    bool late;        /* runs after all images */
+    bool linear;      /* its kernel takes rows of channels, as many as there are */
+    bool whole_batch; /* of all images at once */
+    size_t rows;      /* per image, of a linear layer */
     bool fills_halo;
     bool needs_totals;
     size_t totals_offset_bytes;
@@ -80,7 +83,8 @@ typedef struct sb_contents {
     size_t machine_code_bytes; /* of it in use */
     sb_stages stages[SB_TYPE_COUNT];
     const sb_kernel_row *dequantize;
-    uint32_t input, output;
+    uint32_t inputs[SB_MAX_PORTS], outputs[SB_MAX_PORTS];
+    size_t input_count, output_count;
 } sb_contents;
 
 enum { SB_MESSAGE_BYTES = 256 };

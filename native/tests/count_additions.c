@@ -49,7 +49,7 @@ static void add_layer(sb_builder *builder, const layer *one, const sb_weight_spe
                       uint32_t input, uint32_t output) {
     const sb_epilogue_spec epilogue = {.residual = SB_NO_VALUE};
     if (one->linear) {
-        const sb_linear_spec spec = {input, output, *weight, epilogue};
+        const sb_linear_spec spec = {input, output, 1, true, *weight, epilogue};
         require(sb_builder_add_linear(builder, &spec), builder);
         return;
     }
@@ -119,7 +119,8 @@ int main(void) {
     float *input = calloc(images * (size_t)(one->channels * one->height * one->width), 4);
     float *output = calloc(images * (size_t)one->filters * pixels, 4);
     sb_tallied_additions = 0;
-    require(sb_program_run(program, input, output, images, NULL, NULL), NULL);
+    require(sb_program_run(program, (const float *const *)&input, &output, images, NULL, NULL),
+            NULL);
     printf("%llu\n", (unsigned long long)sb_tallied_additions);
     return 0;
 }

@@ -88,8 +88,10 @@ typedef struct job {
 
 static void *run(void *argument) {
     job *mine = argument;
+    const float *const inputs[] = {mine->input};
+    float *const outputs[] = {mine->output};
     for (int i = 0; i < 20; ++i)
-        if (sb_program_run(mine->program, mine->input, mine->output, BATCH, NULL, NULL) != SB_OK)
+        if (sb_program_run(mine->program, inputs, outputs, BATCH, NULL, NULL) != SB_OK)
             mine->output[0] = -1e30f;
     return NULL;
 }
@@ -146,7 +148,9 @@ static void test_wrong_calls(void) {
     EXPECT(sb_builder_finish(NULL, &program) == SB_INVALID_ARGUMENT);
     EXPECT(sb_kernel_get(sb_kernel_count(), &info) == SB_INVALID_ARGUMENT);
     EXPECT(sb_program_arena_bytes(NULL, 1, &bytes) == SB_INVALID_ARGUMENT);
-    EXPECT(sb_program_run(NULL, &number, &number, 1, NULL, NULL) == SB_INVALID_ARGUMENT);
+    EXPECT(sb_program_run(NULL, (const float *const[]){&number}, (float *const[]){&number}, 1, NULL,
+                          NULL) == SB_INVALID_ARGUMENT);
+    EXPECT(sb_program_input(NULL, 0) == SB_NO_VALUE && sb_program_output_count(NULL) == 0);
     EXPECT(!strcmp(sb_builder_message(NULL), ""));
     sb_builder_free(NULL);
     sb_program_free(NULL);

@@ -253,13 +253,15 @@ static void run(sb_program *program) {
     static float input[2 * MOST_ELEMENTS], output[2 * MOST_ELEMENTS];
     size_t bytes, given, made;
     if (sb_program_arena_bytes(program, 2, &bytes) != SB_OK || bytes > 64u << 20 ||
-        sb_program_value_elements(program, sb_program_input(program), &given) != SB_OK ||
-        sb_program_value_elements(program, sb_program_output(program), &made) != SB_OK ||
+        sb_program_value_elements(program, sb_program_input(program, 0), &given) != SB_OK ||
+        sb_program_value_elements(program, sb_program_output(program, 0), &made) != SB_OK ||
         given > MOST_ELEMENTS || made > MOST_ELEMENTS)
         return;
     for (size_t i = 0; i < 2 * given; ++i)
         input[i] = spoilt_float((float)any(-300, 300), 50);
-    (void)sb_program_run(program, input, output, 2, NULL, NULL);
+    const float *const inputs[] = {input};
+    float *const outputs[] = {output};
+    (void)sb_program_run(program, inputs, outputs, 2, NULL, NULL);
 }
 
 /* input -> codes or not -> a few steps -> back to float32 -> output. Returns whether it was built.

@@ -217,6 +217,11 @@ FUNCTIONS = {
     "mean kept": (lambda self, x: x.mean((-1, -2), keepdim=True), {}, ["global_avg_pool"]),
     "view": (lambda self, x: x.view(x.size(0), -1), {}, ["flatten"]),
     "reshape": (lambda self, x: x.reshape(x.shape[0], 432), {}, ["flatten"]),
+    "flatten of pixels": (
+        lambda self, x: F.linear(x.flatten(2), self.w),
+        {"w": torch.randn(5, 72)},
+        ["reshape", "linear"],
+    ),
     "squeeze": (
         lambda self, x: F.adaptive_avg_pool2d(x, 1).squeeze(-1).squeeze(-1),
         {},

@@ -115,6 +115,7 @@ CASES = {
     ),
     "global_avg_pool": one_node("global_avg_pool", IMAGE, (6, 1, 1)),
     "flatten": one_node("flatten", IMAGE, (6 * 7 * 9,)),
+    "reshape": one_node("reshape", IMAGE, (21, 2, 9), shape=(21, 2, 9)),
     "subsample_pad": one_node(
         "subsample_pad", IMAGE, (11, 4, 3), stride=(2, 3), channels_before=2, channels_after=3
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -285,10 +286,22 @@ def _activation(builder: GraphBuilder, value: str) -> str:
     return builder.add("clamp", value, low=-2.0, high=float("inf"))
 
 
+def _rows(builder: GraphBuilder, value: str, **stated) -> str:
+    """A linear layer over the channels' rows of pixels."""
+    channels, *image = builder.type_of(value).shape[1:]
+    pixels = math.prod(image)
+    value = builder.add("reshape", value, shape=(channels, pixels))
+    if "weight" not in stated:
+        stated["weight"] = builder.weight(int(builder.rng.integers(1, 9)), pixels)
+    return builder.add("linear", value, **stated)
+
+
 def _head(builder: GraphBuilder, value: str) -> str:
     rng = builder.rng
     if rng.random() < 0.5:
         value = builder.add("global_avg_pool", value)
+    if rng.random() < 0.3:
+        value = _rows(builder, value)
     value = builder.add("flatten", value)
     attributes = {
         "weight": builder.weight(int(rng.integers(1, 6)), builder.type_of(value).shape[1])
@@ -503,6 +516,10 @@ def _quantized_head(builder: GraphBuilder, value: str) -> str:
         value = builder.add("global_avg_pool", value, codes=kind)
         if kind is None:
             value = builder.add("quantize", value, codes=_spec(rng, 2.0))
+    if rng.random() < 0.3:
+        pixels = math.prod(builder.type_of(value).shape[2:])
+        weight = _quantized_weight(builder, int(rng.integers(1, 9)), pixels)
+        value = _rows(builder, value, weight=weight, codes=_spec(rng, 2.0))
     value = builder.add("flatten", value)
     features = builder.type_of(value).shape[1]
     outputs = int(rng.integers(1, 12))

@@ -288,6 +288,12 @@ def test_flatten_numbers_features_in_nchw_order(graph_builder):
     assert np.array_equal(run(graph_builder, "flatten", x), np.arange(24)[None])
 
 
+def test_reshape_keeps_the_order_of_the_elements(graph_builder):
+    x = np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4)
+    made = run(graph_builder, "reshape", x, shape=(4, 3, 2))
+    assert np.array_equal(made, np.arange(24).reshape(1, 4, 3, 2))
+
+
 def test_subsample_pad_is_the_option_a_shortcut(graph_builder):
     x = normal(2, 3, 5, 4)
     ours = run(graph_builder, "subsample_pad", x, channels_before=1, channels_after=2)

@@ -24,6 +24,7 @@ from signbin.ir import (
     resolve,
     verify,
 )
+from signbin.ir.schema import TypeRule
 from signbin.spec import ActivationSpec, IntegerWeight, LowBitWeight
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -100,7 +101,7 @@ def slow_node(graph, node, operands):
     if spec is None:
         return interpret_single(graph, node, operands)
     steps = operands[0].astype(np.int64) - spec.zero_point
-    if node.op in ("flatten", "max_pool2d", "subsample_pad", "slice_channels", "channel_shuffle"):
+    if OPS[node.op].types is TypeRule.KEPT:
         return slow_kept(node, operands[0], spec)
     if node.op == "concat":
         return slow_concat(graph, node, operands)
@@ -124,7 +125,8 @@ def slow_node(graph, node, operands):
         else:
             total = None if totals is None else int(totals[place])
         residual = int(operands[1][place]) if len(operands) > 1 else None
-        result[place] = slow_chain(constants, place[1], f, total, residual)
+        filter_ = place[-1] if node.op == "linear" else place[1]
+        result[place] = slow_chain(constants, filter_, f, total, residual)
     return result
 
 
@@ -207,8 +209,8 @@ def slow_kept(node, codes, spec):
         of_group = codes.shape[1] // groups
         order = [g * of_group + c for c in range(of_group) for g in range(groups)]
         return codes[:, order]
-    if node.op == "flatten":
-        return codes.reshape(len(codes), -1)
+    if node.op in ("flatten", "reshape"):
+        return codes.reshape(len(codes), *node.type.shape[1:])
     if node.op == "subsample_pad":
         result = np.full((len(codes), *node.type.shape[1:]), spec.zero_point, np.uint8)
         vertical, horizontal = attributes["stride"]
@@ -257,7 +259,7 @@ def slow_sums(graph, node, attributes, steps):
         return sums, totals
     codes = graph.constants[attributes["weight"].name].codes.astype(np.int64)
     if node.op == "linear":
-        return steps @ codes.T, np.repeat(steps.sum(axis=1, keepdims=True), len(codes), axis=1)
+        return steps @ codes.T, np.repeat(steps.sum(axis=-1, keepdims=True), len(codes), axis=-1)
     per_group = len(codes) // attributes["groups"]
     for n, k, p, q in np.ndindex(shape):
         first = k // per_group * codes.shape[1]
@@ -272,7 +274,7 @@ def slow_constants(graph, node, attributes):
     """Every factor of the chain as docs/method.md writes it, one dictionary."""
     spec_in, spec_out = graph.type_of(node.inputs[0]).quantization, node.type.quantization
     unit = np.float64(spec_out.scale if spec_out else 1.0)
-    channels = node.type.shape[1]
+    channels = node.type.shape[-1 if node.op == "linear" else 1]
     factor = np.float64(spec_in.scale)
     if len(node.inputs) > 1:
         residual = graph.type_of(node.inputs[1]).quantization

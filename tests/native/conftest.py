@@ -173,7 +173,7 @@ class OneLayer:
         program = self.builder.finish()
         self.kernels = program.step_kernels()
         y = np.full((len(x), *self.out_shape), np.nan, np.float32)
-        program.run(x, y, len(x))
+        program.run([x], [y], len(x))
         return y
 
 
@@ -365,7 +365,7 @@ class CodesProgram:
         program = self.builder.finish()
         self.kernels = program.step_kernels()
         y = np.full((len(q), *self.out_shape), np.nan, np.float32)
-        program.run(np.ascontiguousarray(q - self.given.zero, np.float32), y, len(q))
+        program.run([np.ascontiguousarray(q - self.given.zero, np.float32)], [y], len(q))
         return y if self.result is None else y.astype(np.int64) + self.result.zero
 
 

@@ -46,11 +46,48 @@ def test_a_value_outside_the_arena_or_the_limits_is_refused(shape, offset):
         builder.add_value(shape, _signbin.Place.ARENA, offset)
 
 
-def test_a_second_input_or_output_is_refused():
+def test_more_inputs_or_outputs_than_ports_are_refused():
     builder = builder_with([(1, 1, 1), (1, 1, 1)])
     for place in (_signbin.Place.INPUT, _signbin.Place.OUTPUT):
-        with pytest.raises(_signbin.StatusError, match="one input and one output"):
+        for _ in range(_signbin.MAX_PORTS - 1):
             builder.add_value((1, 1, 1), place)
+        with pytest.raises(_signbin.StatusError, match=r"one more (in|out)put; allowed: 256"):
+            builder.add_value((1, 1, 1), place)
+
+
+def two_by_two():
+    """Two inputs, whose sum and difference are the outputs."""
+    builder = _signbin.Builder("portable", 0)
+    given = [builder.add_value((2, 3, 3), _signbin.Place.INPUT) for _ in range(2)]
+    made = [builder.add_value((2, 3, 3), _signbin.Place.OUTPUT) for _ in range(2)]
+    for target, factor in zip(made, (1.0, -1.0), strict=True):
+        scale = np.full(2, factor, np.float32)
+        epilogue = _signbin.Epilogue(residual=given[0])
+        builder.add_direct("elementwise", given[1], target, scale=scale, epilogue=epilogue)
+    return builder.finish()
+
+
+def test_every_input_and_output_has_its_own_array():
+    x, y = np.arange(36, dtype=np.float32), ones(36)
+    total, difference = np.zeros_like(x), np.zeros_like(x)
+    two_by_two().run([x, y], [total, difference], 2)
+    np.testing.assert_array_equal(total, x + y)
+    np.testing.assert_array_equal(difference, x - y)
+
+
+def test_an_input_or_output_that_is_missing_is_refused():
+    x, y = ones(18), ones(18)
+    for inputs, outputs in (([x], [x, y]), ([x, y], [x]), ([], []), ([x, y, x], [x, y])):
+        with pytest.raises(_signbin.StatusError, match="one array for every input and output"):
+            two_by_two().run(inputs, outputs, 1)
+
+
+def test_an_output_that_no_step_writes_is_named():
+    builder = builder_with([(1, 1, 1), (1, 1, 1)])
+    builder.add_direct("flatten", 0, 1)
+    builder.add_value((1, 1, 1), _signbin.Place.OUTPUT)
+    with pytest.raises(_signbin.StatusError, match="no step writes output 1, value 2"):
+        builder.finish()
 
 
 @pytest.mark.parametrize(
@@ -257,7 +294,7 @@ def test_a_window_too_wide_for_offsets_names_the_remedy():
 
 def test_a_program_without_an_output_is_not_finished():
     builder = builder_with([(1, 1, 1), (1, 1, 1)])
-    with pytest.raises(_signbin.StatusError, match="no step writes the output"):
+    with pytest.raises(_signbin.StatusError, match="no step writes output 0"):
         builder.finish()
     with pytest.raises(_signbin.StatusError, match="needs an input value and an output value"):
         _signbin.Builder("scalar", 0).finish()
@@ -284,7 +321,7 @@ def small_program():
 def test_buffers_of_another_size_are_refused_and_left_alone(given, wanted, batch):
     output = np.full(wanted, 7, np.float32)
     with pytest.raises(_signbin.StatusError, match="SB_INVALID_ARGUMENT"):
-        small_program().run(ones(given), output, batch)
+        small_program().run([ones(given)], [output], batch)
     assert np.all(output == 7)
 
 
@@ -292,7 +329,7 @@ def test_copies_must_fit_their_values():
     x, output = ones(18), np.zeros(18, np.float32)
     for copies in ([None, ones(17)], [None] * 4):
         with pytest.raises(_signbin.StatusError, match="SB_INVALID_ARGUMENT"):
-            small_program().run(x, output, 1, copies)
+            small_program().run([x], [output], 1, copies)
 
 
 @pytest.mark.parametrize("batch", [2**61, 2**63, 2**64 - 1])

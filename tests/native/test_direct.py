@@ -155,7 +155,7 @@ def joined(isa, x, counts, lanes):
     target = builder.add_value((channels, *size), _signbin.Place.OUTPUT)
     builder.add_direct("channels", parts[0], target, whole=(0, 1), more=parts[1:])
     y = np.full_like(x, np.nan)
-    builder.finish().run(x, y, len(x))
+    builder.finish().run([x], [y], len(x))
     return y
 
 

@@ -58,7 +58,7 @@ class Run:
 
     def output(self, program, x):
         y = np.full((len(x), self.conv.filters, *self.conv.output), np.nan, np.float32)
-        program.run(x, y, len(x))
+        program.run([x], [y], len(x))
         return y
 
 
@@ -243,7 +243,7 @@ asked = _signbin.Weight(strategy=_signbin.Strategy.BUCKET, codes=codes.reshape(-
 builder.add_conv2d(0, 1, (3, 3, 1, 1, 1, 1, 1, 1, 1, 1), 1, asked, _signbin.Epilogue())
 fallen = builder.finish()
 y = np.empty((2, 32, 14, 14), np.float32)
-fallen.run(x, y, 2)
+fallen.run([x], [y], 2)
 assert "_g8v" not in fallen.step_kernels()[0]
 np.testing.assert_array_equal(y, before(x))
 """

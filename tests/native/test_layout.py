@@ -52,7 +52,7 @@ class Chain:
         output = self.builder.add_value(shape, _signbin.Place.OUTPUT)
         add_last(self.builder, self.last, output)
         y = np.full((len(x), *shape), np.nan, np.float32)
-        self.builder.finish().run(x, y, len(x))
+        self.builder.finish().run([x], [y], len(x))
         return y
 
 
@@ -199,7 +199,7 @@ def test_steps_after_a_linear_layer_see_every_image():
     builder.add_direct("elementwise", 1, 2, epilogue=_signbin.Epilogue(residual=0))
     x = numbers((1, 1), batch=5)
     y = np.zeros_like(x)
-    builder.finish().run(x, y, 5)
+    builder.finish().run([x], [y], 5)
     np.testing.assert_array_equal(y, 2 * x)
 
 
@@ -211,7 +211,7 @@ def test_step_times_need_one_number_per_step():
     program = builder.finish()
     x, y = np.ones(1, np.float32), np.zeros(1, np.float32)
     with pytest.raises(_signbin.StatusError, match="one number per step"):
-        program.run(x, y, 1, [], np.zeros(2))
+        program.run([x], [y], 1, [], np.zeros(2))
     times = np.full(1, -1.0)
-    program.run(x, y, 1, [], times)
+    program.run([x], [y], 1, [], times)
     assert times[0] >= 0

@@ -42,7 +42,7 @@ class GraphMaker:
             offset = (-scale * codes.reshape(shape[0], -1).mean(1)).astype(np.float32)
         return self.constant(LowBitWeight(codes.astype(np.int8), scale, offset))
 
-    def node(self, op, inputs, shape, **attributes):
+    def node(self, op, inputs, shape, /, **attributes):
         name = f"{op}_{len(self.nodes)}"
         type_ = TensorType("f32", (BATCH, *shape))
         self.nodes.append(Node(name, op, tuple(inputs), attributes, type_, f"layers.{name}"))

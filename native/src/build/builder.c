@@ -26,7 +26,6 @@ sb_status sb_builder_create(const sb_builder_spec *spec, sb_builder **builder) {
     contents->arena_bytes = spec->arena_bytes;
     contents->batch_bytes = spec->batch_bytes;
     contents->threads = (size_t)spec->threads;
-    contents->input = contents->output = SB_NO_VALUE;
     for (int type = 0; type < SB_TYPE_COUNT; ++type)
         contents->stages[type] =
             (sb_stages){sb_registry_stage("relayout", spec->isa, (sb_type)type),
@@ -75,6 +74,12 @@ static sb_status place_in_memory(sb_builder *builder, const sb_value *value) {
     return SB_OK;
 }
 
+/* How many values there are of a place that is the caller's. */
+static size_t *ports_of(sb_builder *builder, sb_place place) {
+    sb_contents *contents = &builder->contents;
+    return place == SB_PLACE_INPUT ? &contents->input_count : &contents->output_count;
+}
+
 static sb_status place_value(sb_builder *builder, const sb_value *value) {
     const sb_contents *contents = &builder->contents;
     if (value->place == SB_PLACE_ARENA || value->place == SB_PLACE_BATCH)
@@ -86,11 +91,10 @@ static sb_status place_value(sb_builder *builder, const sb_value *value) {
         return sb_complain(builder, SB_INVALID_ARGUMENT,
                            "value %zu: input and output of a program hold %s; allowed: f32",
                            contents->value_count, sb_type_name(value->type));
-    const uint32_t taken = value->place == SB_PLACE_INPUT ? contents->input : contents->output;
-    if (taken != SB_NO_VALUE)
+    if (*ports_of(builder, value->place) == SB_MAX_PORTS)
         return sb_complain(builder, SB_INVALID_ARGUMENT,
-                           "value %zu: a program has one input and one output, and value %u is it",
-                           contents->value_count, taken);
+                           "value %zu: one more %s; allowed: %d at most", contents->value_count,
+                           value->place == SB_PLACE_INPUT ? "input" : "output", SB_MAX_PORTS);
     return SB_OK;
 }
 
@@ -187,10 +191,10 @@ sb_status sb_builder_add_value(sb_builder *builder, const sb_value_spec *spec, u
         return sb_complain(builder, SB_OUT_OF_MEMORY, "no memory for another value");
     contents->values = values;
     *value = (uint32_t)contents->value_count++;
-    if (spec->place == SB_PLACE_INPUT)
-        contents->input = *value;
-    if (spec->place == SB_PLACE_OUTPUT)
-        contents->output = *value;
+    if (spec->place == SB_PLACE_INPUT || spec->place == SB_PLACE_OUTPUT) {
+        added.port = (*ports_of(builder, spec->place))++;
+        (spec->place == SB_PLACE_INPUT ? contents->inputs : contents->outputs)[added.port] = *value;
+    }
     added.written = spec->place == SB_PLACE_INPUT;
     values[*value] = added;
     return SB_OK;
@@ -249,12 +253,13 @@ sb_status sb_builder_finish(sb_builder *builder, sb_program **program) {
     if (!builder || !program)
         return SB_INVALID_ARGUMENT;
     sb_contents *contents = &builder->contents;
-    if (contents->input == SB_NO_VALUE || contents->output == SB_NO_VALUE)
+    if (!contents->input_count || !contents->output_count)
         return sb_complain(builder, SB_INVALID_ARGUMENT,
                            "a program needs an input value and an output value");
-    if (!contents->values[contents->output].written)
-        return sb_complain(builder, SB_INVALID_ARGUMENT, "no step writes the output, value %u",
-                           contents->output);
+    for (size_t i = 0; i < contents->output_count; ++i)
+        if (!contents->values[contents->outputs[i]].written)
+            return sb_complain(builder, SB_INVALID_ARGUMENT, "no step writes output %zu, value %u",
+                               i, contents->outputs[i]);
     sb_program *finished = calloc(1, sizeof *finished);
     sb_arena_pool *arenas = sb_arena_pool_create();
     sb_team *team = contents->threads > 1 ? sb_team_create(contents->threads) : NULL;
@@ -270,7 +275,6 @@ sb_status sb_builder_finish(sb_builder *builder, sb_program **program) {
     finished->contents = *contents;
     finished->arenas = arenas;
     memset(contents, 0, sizeof *contents);
-    contents->input = contents->output = SB_NO_VALUE;
     *program = finished;
     return SB_OK;
 }

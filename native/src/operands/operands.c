@@ -247,8 +247,23 @@ sb_status sb_place_batch(sb_builder *builder, sb_step *step) {
     return status;
 }
 
+sb_status sb_place_plain(sb_builder *builder, sb_step *step) {
+    const sb_value *values = builder->contents.values;
+    const sb_view plain = {0};
+    sb_status status = SB_OK;
+    if (values[step->input].view.lanes)
+        status = copy_in(builder, step, step->input, &plain, &step->input_copy);
+    if (status == SB_OK && step->residual != SB_NO_VALUE && values[step->residual].view.lanes)
+        status = copy_in(builder, step, step->residual, &plain, &step->residual_copy);
+    if (status == SB_OK && values[step->output].view.lanes)
+        status = copy_out(builder, step, &plain);
+    return status;
+}
+
 sb_status sb_place_layer(sb_builder *builder, sb_step *step) {
-    if (step->batched)
+    if (step->whole_batch)
         return sb_place_batch(builder, step);
+    if (step->linear)
+        return sb_place_plain(builder, step);
     return sb_place_windows(builder, (float)step->layer.epilogue.requantize.input_zero, step);
 }

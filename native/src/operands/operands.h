@@ -22,10 +22,13 @@ sb_status sb_place_product(sb_builder *builder, sb_step *step);
 /* One window over the whole image. */
 sb_status sb_place_whole_image(sb_builder *builder, sb_step *step);
 
-/* Plain values of the whole batch, as they are: linear layers and what follows them. */
+/* Elements in the order [C][H][W]: the values themselves, or private copies. */
+sb_status sb_place_plain(sb_builder *builder, sb_step *step);
+
+/* Plain values of the whole batch, as they are: linear layers of it and what follows them. */
 sb_status sb_place_batch(sb_builder *builder, sb_step *step);
 
-/* A layer with weights: windows, or where step->batched the whole batch. */
+/* A layer with weights: windows, or where step->linear rows of plain values. */
 sb_status sb_place_layer(sb_builder *builder, sb_step *step);
 
 /* Both values as they lie, for a kernel that takes any view to any other. */

@@ -47,12 +47,21 @@ size_t sb_program_value_count(const sb_program *program) {
     return program ? program->contents.value_count : 0;
 }
 
-uint32_t sb_program_input(const sb_program *program) {
-    return program ? program->contents.input : SB_NO_VALUE;
+size_t sb_program_input_count(const sb_program *program) {
+    return program ? program->contents.input_count : 0;
 }
 
-uint32_t sb_program_output(const sb_program *program) {
-    return program ? program->contents.output : SB_NO_VALUE;
+size_t sb_program_output_count(const sb_program *program) {
+    return program ? program->contents.output_count : 0;
+}
+
+uint32_t sb_program_input(const sb_program *program, size_t index) {
+    return index < sb_program_input_count(program) ? program->contents.inputs[index] : SB_NO_VALUE;
+}
+
+uint32_t sb_program_output(const sb_program *program, size_t index) {
+    return index < sb_program_output_count(program) ? program->contents.outputs[index]
+                                                    : SB_NO_VALUE;
 }
 
 /* Bytes of the values of one image, then of the batch, each rounded up so that what lies behind
@@ -87,9 +96,19 @@ static void run_alone(sb_call *call) {
     sb_call_run(call, 0);
 }
 
-sb_status sb_program_run(const sb_program *program, const float *input, float *output, size_t batch,
-                         float *const *copies, double *step_ns) {
-    if (!program || !input || !output || !batch)
+static bool all_given(const void *const *arrays, size_t count) {
+    for (size_t i = 0; arrays && i < count; ++i)
+        if (!arrays[i])
+            return false;
+    return arrays;
+}
+
+sb_status sb_program_run(const sb_program *program, const float *const *inputs,
+                         float *const *outputs, size_t batch, float *const *copies,
+                         double *step_ns) {
+    if (!program || !batch ||
+        !all_given((const void *const *)inputs, program->contents.input_count) ||
+        !all_given((const void *const *)outputs, program->contents.output_count))
         return SB_INVALID_ARGUMENT;
     size_t bytes, image, values;
     if (sb_program_arena_bytes(program, batch, &bytes) != SB_OK ||
@@ -100,8 +119,8 @@ sb_status sb_program_run(const sb_program *program, const float *input, float *o
         return SB_OUT_OF_MEMORY;
     char *memory = (char *)arena->data;
     sb_call call = {.contents = &program->contents,
-                    .input = input,
-                    .output = output,
+                    .inputs = inputs,
+                    .outputs = outputs,
                     .arena = memory,
                     .batch_values = memory + image,
                     .scratch = memory + values,

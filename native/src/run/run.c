@@ -13,14 +13,14 @@ static void synchronize(const sb_turn *turn) {
         sb_team_wait(turn->call->team);
 }
 
-/* Where the value of the turn's image lies. The input is only read. */
+/* Where the value of the turn's image lies. Inputs are only read. */
 static void *address_of(const sb_turn *turn, uint32_t index) {
     const sb_call *call = turn->call;
     const sb_value *value = &call->contents->values[index];
     if (value->place == SB_PLACE_INPUT)
-        return (float *)(uintptr_t)(call->input + turn->image * value->elements);
+        return (float *)(uintptr_t)(call->inputs[value->port] + turn->image * value->elements);
     if (value->place == SB_PLACE_OUTPUT)
-        return call->output + turn->image * value->elements;
+        return call->outputs[value->port] + turn->image * value->elements;
     if (value->place == SB_PLACE_BATCH)
         return call->batch_values + value->offset_bytes * call->batch +
                turn->image * value->elements * sb_type_bytes(value->type);
@@ -31,7 +31,8 @@ static void run_stage(const sb_turn *turn, const sb_kernel_row *kernel, const sb
                       sb_operands operands) {
     operands.share = turn->share;
     operands.shares = turn->call->shares;
-    operands.batch = turn->images;
+    if (!operands.batch)
+        operands.batch = turn->images;
     kernel->run(layer, &operands);
 }
 
@@ -93,6 +94,7 @@ static void run_step(const sb_turn *turn, const sb_step *step) {
     if (step->output_copy.kernel)
         operands.output = scratch + step->output_copy.offset_bytes;
     operands.scratch = scratch + step->scratch_bytes + turn->share * step->share_scratch_bytes;
+    operands.batch = step->linear ? turn->images * step->rows : turn->images;
     if (step->parts)
         run_parts(turn, step, operands);
     else
@@ -153,7 +155,8 @@ void sb_call_run(void *argument, size_t share) {
     const sb_contents *contents = call->contents;
     sb_turn turn = {call, share, 0, 1};
     for (; turn.image < call->batch; ++turn.image) {
-        copy_value(&turn, contents->input);
+        for (size_t i = 0; i < contents->input_count; ++i)
+            copy_value(&turn, contents->inputs[i]);
         for (size_t i = 0; i < contents->step_count; ++i)
             if (!contents->steps[i].late)
                 run_timed(&turn, i);
@@ -161,7 +164,7 @@ void sb_call_run(void *argument, size_t share) {
     for (size_t i = 0; i < contents->step_count; ++i) {
         if (!contents->steps[i].late)
             continue;
-        turn.images = contents->steps[i].batched ? call->batch : 1;
+        turn.images = contents->steps[i].whole_batch ? call->batch : 1;
         for (turn.image = 0; turn.image < call->batch; turn.image += turn.images)
             run_timed(&turn, i);
     }

@@ -7,8 +7,8 @@
 
 typedef struct sb_call {
     const sb_contents *contents;
-    const float *input;
-    float *output;
+    const float *const *inputs;
+    float *const *outputs;
     char *arena, *batch_values, *scratch;
     size_t batch, shares;
     sb_team *team; /* NULL for one share */

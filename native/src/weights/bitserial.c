@@ -69,10 +69,9 @@ static sb_status reserve(const sb_weight_job *job) {
     const size_t taps =
         (size_t)layer->geometry.kernel_height * (size_t)layer->geometry.kernel_width;
     size_t bytes = layer->bits.words * PLANE_BYTES;
-    if ((!step->batched &&
-         (!sb_checked_multiply(&bytes, (size_t)step->kernel->info.lanes) ||
-          !sb_checked_multiply(&bytes, (size_t)sb_view_rows(&layer->input)) ||
-          !sb_checked_multiply(&bytes, (size_t)sb_view_columns(&layer->input)))) ||
+    if ((!step->linear && (!sb_checked_multiply(&bytes, (size_t)step->kernel->info.lanes) ||
+                           !sb_checked_multiply(&bytes, (size_t)sb_view_rows(&layer->input)) ||
+                           !sb_checked_multiply(&bytes, (size_t)sb_view_columns(&layer->input)))) ||
         !sb_checked_add(&bytes, taps * sizeof(size_t) + 63))
         return sb_complain(job->builder, SB_OVERFLOW, "the bit planes of a step do not fit memory");
     job->step->share_scratch_bytes = bytes / 64 * 64;

@@ -46,7 +46,7 @@ static sb_status check_order(const sb_weight_job *job) {
     bool fits =
         order->data && order->count == rows * filters && permutes(order->data, rows, filters, seen);
     sb_memory_free(&temporary);
-    for (size_t i = filters; fits && job->step->batched && i < order->count; ++i)
+    for (size_t i = filters; fits && job->step->linear && i < order->count; ++i)
         fits = order->data[i] == order->data[i - filters];
     if (fits)
         return SB_OK;
@@ -143,7 +143,7 @@ static sb_status pack(const sb_weight_job *job) {
     sb_status status = find_chunk(job, &spec.chunk);
     if (status == SB_OK)
         status = pack_digits(job, &spec);
-    job->step->layer.buckets.block = job->step->batched ? 0 : block_positions(job->step);
+    job->step->layer.buckets.block = job->step->linear ? 0 : block_positions(job->step);
     return status;
 }
 

@@ -92,7 +92,7 @@ sb_status sb_reserve_totals(sb_builder *builder, sb_step *step) {
     const sb_layer *layer = &step->layer;
     const sb_kernel_info *info = &step->kernel->info;
     size_t bytes = (size_t)info->lanes * sizeof(int32_t); /* as wide as float */
-    if (step->batched)
+    if (step->linear)
         return SB_OK;
     step->needs_totals = true;
     if (!sb_checked_multiply(&bytes, (size_t)sb_view_rows(&layer->input)) ||
@@ -123,6 +123,6 @@ static size_t merge_scratch(const sb_step *step, size_t positions) {
 }
 
 size_t sb_sums_scratch(const sb_step *step, size_t positions) {
-    const size_t bytes = step->batched ? linear_scratch(step) : merge_scratch(step, positions);
+    const size_t bytes = step->linear ? linear_scratch(step) : merge_scratch(step, positions);
     return (bytes + 63) / 64 * 64;
 }

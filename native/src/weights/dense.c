@@ -45,7 +45,7 @@ static float *pack_groups(const sb_layer *layer, const sb_dense_cut *cut, const 
 /* Linear and depthwise layers read the values as they are. */
 static bool reads_values(const sb_step *step) {
     const sb_geometry *geometry = &step->layer.geometry;
-    return step->batched || geometry->in_channels == geometry->groups;
+    return step->linear || geometry->in_channels == geometry->groups;
 }
 
 static sb_dense_cut cut_of(const sb_step *step) {

@@ -10,7 +10,7 @@ typedef enum sb_weight_form { SB_FORM_VALUES, SB_FORM_INTEGERS, SB_FORM_CODES } 
 
 typedef struct sb_weight_family sb_weight_family;
 
-/* The weights of a step on their way. step: values, geometry, epilogue and `batched` are set. */
+/* The weights of a step on their way. step: values, geometry, epilogue and `linear` are set. */
 typedef struct sb_weight_job {
     sb_builder *builder;
     const sb_weight_spec *spec;

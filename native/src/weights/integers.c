@@ -21,7 +21,7 @@ static sb_integer_kind kind_of(const sb_step *step) {
     const sb_geometry *geometry = &step->layer.geometry;
     if (step->kernel->info.isa == SB_ISA_SCALAR)
         return PLAIN;
-    return !step->batched && geometry->in_channels == geometry->groups ? DEPTHWISE : PRODUCTS;
+    return !step->linear && geometry->in_channels == geometry->groups ? DEPTHWISE : PRODUCTS;
 }
 
 /* [K][C/G][R][S] into conv2d_codes.h's [K][R][S][C/G]. */
@@ -47,7 +47,7 @@ static int8_t *pack_depthwise(const sb_geometry *geometry, const int8_t *weights
 }
 
 static sb_status place(const sb_weight_job *job) {
-    if (job->step->batched || kind_of(job->step) != PRODUCTS)
+    if (job->step->linear || kind_of(job->step) != PRODUCTS)
         return sb_place_layer(job->builder, job->step);
     const float fill = (float)job->step->layer.epilogue.requantize.input_zero;
     return sb_place_bytes(job->builder, fill, job->step);
@@ -78,7 +78,7 @@ static sb_status pack_weights(const sb_weight_job *job) {
         layer->integers = pack_depthwise(&layer->geometry, integers, memory);
         return layer->integers ? SB_OK : SB_OUT_OF_MEMORY;
     default:
-        if (job->step->batched)
+        if (job->step->linear)
             layer->input = view_of_image(&layer->geometry);
         return sb_pack_products(layer, &spec, memory, &layer->products);
     }
@@ -112,9 +112,9 @@ static sb_status pack(const sb_weight_job *job) {
 static sb_status reserve(const sb_weight_job *job) {
     sb_step *step = job->step;
     const sb_integer_kind kind = kind_of(step);
-    const size_t slots = step->batched ? SB_STRIP_IMAGES : SB_STRIP_SLOTS;
+    const size_t slots = step->linear ? SB_STRIP_IMAGES : SB_STRIP_SLOTS;
     const size_t sums = (size_t)step->kernel->info.filters * slots * sizeof(int32_t);
-    size_t bytes = step->batched ? (size_t)step->layer.geometry.in_channels * slots : 0;
+    size_t bytes = step->linear ? (size_t)step->layer.geometry.in_channels * slots : 0;
     if (kind == PLAIN && step->layer.epilogue.offset)
         return sb_reserve_totals(job->builder, step);
     if (kind != PRODUCTS)

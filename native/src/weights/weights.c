@@ -147,7 +147,7 @@ static sb_status read(sb_weight_job *job) {
 
 static sb_status find_kernel(sb_weight_job *job) {
     sb_kernel_query query = {.strategy = job->family->strategy,
-                             .op = job->step->batched ? "linear" : "conv2d",
+                             .op = job->step->linear ? "linear" : "conv2d",
                              .isa = job->builder->isa,
                              .type = sb_input_type(job),
                              .vectors = SB_MAX_VECTORS};

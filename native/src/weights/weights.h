@@ -5,7 +5,7 @@
 #include "contents.h"
 
 /* Finds the step's kernel, packs its weights and epilogue factors, and places its operands. Values,
- * geometry, epilogue and `batched` (linear, else conv2d) of the step are set. */
+ * geometry, epilogue and `linear` (linear, else conv2d) of the step are set. */
 sb_status sb_install_weights(sb_builder *builder, const sb_weight_spec *spec, sb_step *step);
 
 /* Takes the table of a step that looks codes up: a number for every code of the input, encoded

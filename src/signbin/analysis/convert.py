@@ -57,7 +57,7 @@ def _workload(graph: Graph, layer: Layer, density: float) -> LayerWorkload:
         channels=layer.channels * layer.groups,
         kernel=layer.window,
         out_shape=layer.output,
-        in_shape=(shape[2], shape[3]) if len(shape) == 4 else (1, 1),
+        in_shape=layer.output if layer.op == "linear" else (shape[2], shape[3]),
         groups=layer.groups,
         value_set=layer.value_set if low_bit else ValueSet.FLOAT,
         codes=codes,

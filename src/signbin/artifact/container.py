@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import struct
 from collections.abc import Sequence
@@ -155,7 +156,7 @@ def _without_zero_offsets(graph: Graph) -> Graph:
     for name, constant in graph.constants.items():
         if isinstance(constant, LowBitWeight) and constant.offset is not None:
             constants[name] = constant if constant.offset.any() else _offset_free(constant)
-    return Graph(graph.name, graph.inputs, graph.nodes, graph.outputs, constants)
+    return dataclasses.replace(graph, constants=constants)
 
 
 def _offset_free(weight: LowBitWeight) -> LowBitWeight:

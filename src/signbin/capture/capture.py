@@ -22,27 +22,27 @@ from signbin.draft import (
     Unsupported,
     Variable,
     raise_findings,
-    shown,
 )
 from signbin.errors import CaptureError
 from signbin.ir import BATCH, Graph, TensorType, Value, is_name, verify
+from signbin.ir.form import Form, default_form, filled
+from signbin.ir.verify import MAX_RANK
 
 __all__ = ["capture"]
 
 _DEFAULT_REMEDY: Final = "replace the layer by an allowed one, or move it out of the model"
-_RANKS: Final = (2, 4)
 _SPLITS: Final = ("chunk", "split", "tensor_split")
 
 
 def capture(model: nn.Module, example_inputs: tuple[Tensor, ...], name: str = "model") -> Graph:
     """The graph of a model in eval mode, verified; the model itself is not touched.
 
-    example_inputs: float32 tensors (N, C, H, W) or (N, C); shape and dtype matter, values do not,
-    and the graph accepts any batch. Values carry the names that :func:`reference_values` gives
-    them; a node's source is the fully qualified name of its module. What depends on parameters
-    alone is computed here, and weights with two or three values per filter become LowBitWeight
-    (see :func:`signbin.draft.recognize`). Dropout, identity and reshapes that change nothing leave
-    no node.
+    example_inputs: float32 tensors (N, C, ...); shape and dtype matter, values do not, and the
+    graph accepts any batch. The results keep the tuples, lists and dicts they are returned in.
+    Values carry the names that :func:`reference_values` gives them; a node's source is the fully
+    qualified name of its module. What depends on parameters alone is computed here, and weights
+    with two or three values per filter become LowBitWeight (see :func:`signbin.draft.recognize`).
+    Dropout, identity and reshapes that change nothing leave no node.
 
     Raises CaptureError: for a model that torch.export cannot trace, for NaN or infinite
     parameters, and, all in one message, for every layer the IR has no op for.
@@ -75,7 +75,9 @@ class _Translation:
                 self._visit(node)
         outputs = self._outputs()
         raise_findings(self._name, self._findings, ALLOWED)
-        graph = self._drafted.graph(self._name, tuple(self._inputs), outputs)
+        form = _form(self._exported.form, outputs)
+        names = tuple(dict.fromkeys(outputs))
+        graph = self._drafted.graph(self._name, tuple(self._inputs), names, form)
         verify(graph)
         return graph
 
@@ -87,11 +89,11 @@ class _Translation:
         if node.name not in self._exported.inputs:
             return
         result = node.meta.get("val")
-        if not isinstance(result, Tensor) or result.ndim not in _RANKS:
+        if not isinstance(result, Tensor) or not 2 <= result.ndim <= MAX_RANK:
             raise CaptureError(
                 f"input {node.name} of the model",
                 value=tuple(result.shape) if isinstance(result, Tensor) else result,
-                allowed="a tensor (N, C, H, W) or (N, C)",
+                allowed=f"a tensor (N, C, ...) of 2 to {MAX_RANK} axes",
             )
         self._batches.add(str(result.shape[0]))
         shape = self._shape(node)
@@ -200,23 +202,22 @@ class _Translation:
             entry = self._entries[output]
             if self._findings and not isinstance(entry, Folded):
                 continue
-            if not isinstance(entry, Variable) or entry.shape != entry.stored:
-                shape = shown(entry.shape) if isinstance(entry, Variable) else "of parameters only"
+            if not isinstance(entry, Variable):
                 raise CaptureError(
                     f"output {position} of the model",
-                    value=shape,
-                    allowed="[N, C] or [N, C, H, W], computed from the input",
+                    value="of parameters only",
+                    allowed="[N, C, ...], computed from the input",
                     remedy="return the layer's result itself",
                 )
-            if entry.name in names:
-                raise CaptureError(
-                    f"output {position} of the model",
-                    value=f"the same as output {names.index(entry.name)}",
-                    allowed="every result once",
-                    remedy="return it once",
-                )
-            names.append(entry.name)
+            names.append(self._drafted.reshaped(entry, "").name)
         return tuple(names)
+
+
+def _form(form: Form, outputs: tuple[str, ...]) -> Form | None:
+    """The form in numbers of different outputs; None where it is what programs do anyway."""
+    names = list(dict.fromkeys(outputs))
+    seen: Form = filled(form, [names.index(name) for name in outputs])
+    return None if seen == default_form(len(names)) else seen
 
 
 def _needed(graph: fx.Graph, outputs: Iterable[str]) -> set[str]:

@@ -17,9 +17,11 @@ import torch
 from torch import Tensor, fx, nn
 from torch.export import Dim, ExportedProgram, ShapesCollection
 from torch.export.graph_signature import InputKind, OutputKind, TensorArgument
+from torch.utils._pytree import tree_unflatten
 
 from signbin.draft import OPERATORS
 from signbin.errors import CaptureError
+from signbin.ir.form import Form
 from signbin.quant import QConv2d, QLinear
 
 __all__ = ["Exported", "export", "operator_name"]
@@ -34,8 +36,8 @@ class Exported:
 
     constants: the tensor behind every placeholder that is a parameter, buffer or literal;
     origins: its fully qualified name in the model. inputs and outputs: fx node names, in the
-    order of the model's own. names: fx node name -> name of its value in the graph:
-    the operator's name, numbered from the second on (``conv2d``, ``conv2d_1``).
+    order of the model's own; form: how it returns the outputs. names: fx node name -> name of its
+    value in the graph: the operator's name, numbered from the second on (``conv2d``, ``conv2d_1``).
     """
 
     graph_module: fx.GraphModule
@@ -43,6 +45,7 @@ class Exported:
     origins: Mapping[str, str]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    form: Form
     names: Mapping[str, str]
 
 
@@ -63,6 +66,7 @@ def export(model: nn.Module, example_inputs: tuple[Tensor, ...]) -> Exported:
         origins=origins,
         inputs=_inputs(program),
         outputs=_outputs(program),
+        form=_form(program),
         names=_names(program.graph),
     )
 
@@ -243,6 +247,23 @@ def _outputs(program: ExportedProgram) -> tuple[str, ...]:
             raise CaptureError("output of the model", value=spec.arg, allowed="tensors")
         outputs.append(spec.arg.name)
     return tuple(outputs)
+
+
+def _form(program: ExportedProgram) -> Form:
+    """What the model returns, with the numbers of the outputs in place of the tensors."""
+    spec = program.call_spec.out_spec
+    assert spec is not None
+    return _plain(tree_unflatten(list(range(spec.num_leaves)), spec))
+
+
+def _plain(form: Any) -> Form:
+    """Mappings as dicts, named tuples as tuples."""
+    if isinstance(form, Mapping):
+        return {str(key): _plain(each) for key, each in form.items()}
+    if isinstance(form, (tuple, list)):
+        members = [_plain(each) for each in form]
+        return members if isinstance(form, list) else tuple(members)
+    return int(form)
 
 
 def _names(graph: fx.Graph) -> dict[str, str]:

@@ -45,7 +45,7 @@ def multiply(call: Call) -> Entry:
     """self * other; two values may differ as the op multiply allows."""
     first, second = call.get("self"), call.get("other")
     if isinstance(first, Variable) and isinstance(second, Variable):
-        return _product(call, _factor(call, "self"), _factor(call, "other"))
+        return _product(call, call.variable("self"), call.variable("other"))
     name, constant = ("self", "other") if isinstance(first, Variable) else ("other", "self")
     x = call.variable(name)
     return affine(call, x, _vector(call, constant, x, "multiplies"), np.zeros(x.shape[1]))
@@ -92,17 +92,6 @@ def affine(call: Call, x: Variable, factor: Vector, shift: Vector, suffix: str =
         "epsilon": 0.0,
     }
     return call.emit("batch_norm", (x,), attributes, x.shape, suffix)
-
-
-def _factor(call: Call, argument: str) -> Variable:
-    """A factor; a gate that linear layers made exists only after all images have been run."""
-    entry: Variable = call.get(argument)
-    if len(entry.stored) == 2 and len(entry.shape) == 4:
-        raise Unsupported(
-            f"a gate {shown(entry.stored)} seen as {shown(entry.shape)}",
-            "compute gates on [N, C, 1, 1]: with 1x1 Conv2d in place of Linear",
-        )
-    return call.variable(argument)
 
 
 def _product(call: Call, x: Variable, y: Variable) -> Entry:

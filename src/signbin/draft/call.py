@@ -22,6 +22,7 @@ from signbin.ir import (
     TensorType,
     Value,
 )
+from signbin.ir.form import Form
 
 __all__ = [
     "Call",
@@ -57,7 +58,7 @@ class Variable:
     """A tensor that depends on the inputs: the value ``name`` of the graph, seen as ``shape``.
 
     shape[0] is BATCH. shape differs from stored (the value's shape in the graph) after a reshape
-    that the IR has no op for; the order of the elements is always the same.
+    no node has been made for yet; the order of the elements is always the same.
     """
 
     name: str
@@ -106,10 +107,27 @@ class Drafted:
 
     nodes: list[Node] = dataclasses.field(default_factory=list)
     constants: dict[str, Constant] = dataclasses.field(default_factory=dict)
+    views: dict[tuple[str, tuple[int, ...]], Variable] = dataclasses.field(default_factory=dict)
 
     def node(self, name: str) -> Node | None:
         """The node drafted under a name; None for graph inputs."""
         return next((node for node in reversed(self.nodes) if node.name == name), None)
+
+    def reshaped(self, x: Variable, source: str) -> Variable:
+        """The variable as a value of its own shape: by a node, made once, where it was reshaped."""
+        if x.shape == x.stored:
+            return x
+        made = self.views.get((x.name, x.shape))
+        if made is None:
+            number = sum(name == x.name for name, _ in self.views)
+            name = f"{x.name}.view" + (f"_{number}" if number else "")
+            attributes: dict[str, AttributeValue] = {"shape": x.shape[1:]}
+            flat = len(x.shape) == 2
+            op = "flatten" if flat else "reshape"
+            kind = TensorType("f32", x.shape)
+            self.nodes.append(Node(name, op, (x.name,), {} if flat else attributes, kind, source))
+            made = self.views[x.name, x.shape] = Variable(name, x.shape, x.shape)
+        return made
 
     def constant(self, name: str, constant: Constant) -> ConstRef:
         """A reference to a constant; one name never stands for two different constants."""
@@ -120,7 +138,13 @@ class Drafted:
         self.constants.setdefault(free, constant)
         return ConstRef(free)
 
-    def graph(self, name: str, inputs: tuple[Value, ...], outputs: tuple[str, ...]) -> Graph:
+    def graph(
+        self,
+        name: str,
+        inputs: tuple[Value, ...],
+        outputs: tuple[str, ...],
+        form: Form | None = None,
+    ) -> Graph:
         """The graph without nodes that nothing reads (the first slices of a merged chain)."""
         read = set(outputs)
         kept = []
@@ -131,7 +155,7 @@ class Drafted:
         kept.reverse()
         used = {name for node in kept for name in node.constant_names()}
         constants = {name: array for name, array in self.constants.items() if name in used}
-        return Graph(name, inputs, tuple(kept), outputs, constants)
+        return Graph(name, inputs, tuple(kept), outputs, constants, form)
 
 
 def _same(first: Constant, second: Constant) -> bool:
@@ -185,16 +209,11 @@ class Call:
                 f"{argument} does not depend on the model's input",
                 "compute it once, outside forward",
             )
-        if entry.shape != entry.stored:
-            raise Unsupported(
-                f"{argument} was reshaped to {shown(entry.shape)}",
-                "reshape only to [N, C*H*W], with torch.flatten(x, 1)",
-            )
         if rank is not None and len(entry.shape) != rank:
             raise Unsupported(
                 f"{argument} has shape {shown(entry.shape)}, only rank {rank} is supported"
             )
-        return entry
+        return self.drafted.reshaped(entry, self.source)
 
     def array(self, argument: str) -> NDArray[np.float32]:
         """An argument that must be known beforehand: a parameter, or computed from some.

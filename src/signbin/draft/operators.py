@@ -25,7 +25,6 @@ from signbin.draft.call import (
     Unsupported,
     Variable,
     elements,
-    shown,
 )
 from signbin.draft.channels import CHANNEL_ROWS, channel_slice, part, regrouped
 from signbin.draft.windows import (
@@ -115,10 +114,6 @@ def _linear_of(
     call: Call, x: str, name: str, weight: NDArray[np.float32], bias: str | None
 ) -> Entry:
     variable = call.variable(x)
-    if len(variable.shape) != 2:
-        raise Unsupported(
-            f"Linear over {shown(variable.shape)}", "flatten to [N, C] first, or use a 1x1 Conv2d"
-        )
     attributes: dict[str, AttributeValue] = {"weight": call.weight(name, weight)}
     if bias is not None and call.get(bias) is not None:
         array = np.broadcast_to(call.array(bias), (weight.shape[0],))
@@ -317,7 +312,7 @@ def _reshape(call: Call) -> Entry:
     if not isinstance(x, Variable) or call.shape is None:
         raise Unsupported("reshapes a parameter to the batch", "reshape it in __init__")
     if call.shape == (BATCH, elements(x.stored)) != x.stored:
-        return call.emit("flatten", (x,), {})
+        return call.emit("flatten", (Variable(x.name, x.stored, x.stored),), {})
     return Variable(x.name, call.shape, x.stored)
 
 

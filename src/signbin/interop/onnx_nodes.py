@@ -76,8 +76,9 @@ class _Step:
         return self.writer.constant(self.attributes[attribute].name, self.array(attribute))
 
     def per_channel(self, attribute: str) -> str:
-        """A vector (C,) as (C, 1, 1), or (C,) beside [N, C]: it broadcasts along axis 1."""
-        column = self.array(attribute).reshape((-1,) + (1,) * (self.rank - 2))
+        """A vector (C,) as (C, 1, 1), or (C,) beside [N, C] and rows: it broadcasts along C."""
+        behind = 0 if self.node.op == "linear" else self.rank - 2
+        column = self.array(attribute).reshape((-1,) + (1,) * behind)
         name = self.attributes[attribute].name
         return self.writer.constant(f"{name}/{column.ndim}d", column)
 
@@ -120,9 +121,23 @@ def _conv2d(step: _Step) -> None:
 
 
 def _linear(step: _Step) -> None:
+    if step.rank > 2:
+        _linear_of_rows(step)
+        return
     inputs = [step.source, step.stored("weight")]
     inputs += [step.stored("bias")] if step.has("bias") else []
     _with_epilogue(step, "Gemm", inputs, transB=1)
+
+
+def _linear_of_rows(step: _Step) -> None:
+    """Gemm knows no rank but 2."""
+    name = step.attributes["weight"].name
+    matrix = step.writer.constant(f"{name}/transposed", step.array("weight").T)
+    if not step.has("bias"):
+        _with_epilogue(step, "MatMul", [step.source, matrix])
+        return
+    product = step.add("MatMul", [step.source, matrix], "product")
+    _with_epilogue(step, "Add", [product, step.stored("bias")])
 
 
 def _with_epilogue(step: _Step, operator: str, inputs: list[str], **attributes: Any) -> None:
@@ -255,6 +270,11 @@ def _subsample_pad(step: _Step) -> None:
     step.add("Pad", [kept, whole_numbers("pads", 0, before, 0, 0, 0, after, 0, 0)], mode="constant")
 
 
+def _reshape(step: _Step) -> None:
+    shape = step.whole_numbers("shape", 0, *step.attributes["shape"])
+    step.add("Reshape", [step.source, shape])
+
+
 def _slice_channels(step: _Step) -> None:
     first, count = step.attributes["first"], step.attributes["count"]
     bounds = [step.whole_numbers("starts", first), step.whole_numbers("ends", first + count)]
@@ -292,6 +312,7 @@ WRITERS: Final[Mapping[str, Callable[[_Step], object]]] = MappingProxyType(
         "avg_pool2d": _avg_pool2d,
         "global_avg_pool": lambda step: step.add("GlobalAveragePool", [step.source]),
         "flatten": lambda step: step.add("Flatten", [step.source], axis=1),
+        "reshape": _reshape,
         "subsample_pad": _subsample_pad,
         "concat": lambda step: step.add("Concat", list(step.node.inputs), axis=1),
         "slice_channels": _slice_channels,

@@ -19,6 +19,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from signbin.ir.form import Form
 from signbin.spec import ActivationSpec, IntegerWeight, LowBitWeight
 
 __all__ = [
@@ -116,13 +117,17 @@ class Node:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Graph:
-    """Inputs, nodes in execution order, outputs by name, and the constants they refer to."""
+    """Inputs, nodes in execution order, outputs by name, and the constants they refer to.
+
+    form: how the outputs are handed back, see form.py; None: the only one as it is, or a tuple.
+    """
 
     name: str
     inputs: tuple[Value, ...]
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
     constants: Mapping[str, Constant]
+    form: Form | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "constants", MappingProxyType(dict(self.constants)))

@@ -30,6 +30,7 @@ __all__ = [
     "max_pool2d",
     "multiply",
     "quantize",
+    "reshape",
     "slice_channels",
     "subsample_pad",
     "subtract",
@@ -49,8 +50,9 @@ def conv2d(arguments: Arguments, constants: Requantization | None, inputs: Input
 
 
 def linear(arguments: Arguments, constants: Requantization | None, inputs: Inputs) -> Held:
-    """A[k] = sum_c code[k,c] * (q_c - z), T = sum_c (q_c - z)."""
-    return _weighted(arguments, constants, inputs, 1)
+    """A[k] = sum_c code[k,c] * (q_c - z), T = sum_c (q_c - z), of every row by itself."""
+    rows = tuple(each.reshape(-1, each.shape[-1]) for each in inputs)
+    return _weighted(arguments, constants, rows, 1).reshape(*inputs[0].shape[:-1], -1)
 
 
 def elementwise(arguments: Arguments, constants: Requantization | None, inputs: Inputs) -> Held:
@@ -97,6 +99,11 @@ def global_avg_pool(arguments: Arguments, constants: Requantization | None, inpu
 def flatten(_arguments: Arguments, _constants: Requantization | None, inputs: Inputs) -> Held:
     """The same codes, one row per image."""
     return _codes(inputs[0]).reshape(len(inputs[0]), -1)
+
+
+def reshape(arguments: Arguments, _constants: Requantization | None, inputs: Inputs) -> Held:
+    """The same codes in the same order."""
+    return _codes(inputs[0]).reshape(len(inputs[0]), *arguments.numbers("shape"))
 
 
 def subsample_pad(arguments: Arguments, _constants: Requantization | None, inputs: Inputs) -> Held:

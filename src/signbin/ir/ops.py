@@ -21,7 +21,15 @@ from typing import Final
 from signbin.ir import integer, properties, reference, shape_rules
 from signbin.ir.functions import FUNCTIONS
 from signbin.ir.graph import AttributeValue, Graph, Node, TensorType
-from signbin.ir.schema import MAX_WINDOW, Arguments, Attribute, AttributeKind, Op, TypeRule
+from signbin.ir.schema import (
+    MAX_ELEMENTS,
+    MAX_WINDOW,
+    Arguments,
+    Attribute,
+    AttributeKind,
+    Op,
+    TypeRule,
+)
 from signbin.spec import ActivationKind
 
 __all__ = ["OPS", "arguments_of", "resolve"]
@@ -93,7 +101,7 @@ _ROWS: Final = (
     ),
     Op(
         "linear",
-        "y = act(weight x + bias [+ residual]) + post_bias",
+        "y = act(weight x + bias [+ residual]) + post_bias, along the last axis",
         {
             "weight": Attribute(
                 AttributeKind.CONSTANT, shape=shape_rules.weight_of_linear, weight=True
@@ -286,6 +294,18 @@ _ROWS: Final = (
         reference.flatten,
         TypeRule.KEPT,
         integer.flatten,
+        on_codes=_MOVED,
+        identity=properties.keeps_shape,
+        keeps_sign=True,
+    ),
+    Op(
+        "reshape",
+        "y = x as [N, *shape], elements in the same order",
+        {"shape": Attribute(AttributeKind.NUMBERS, minimum=1, maximum=MAX_ELEMENTS)},
+        shape_rules.reshape,
+        reference.reshape,
+        TypeRule.KEPT,
+        integer.reshape,
         on_codes=_MOVED,
         identity=properties.keeps_shape,
         keeps_sign=True,

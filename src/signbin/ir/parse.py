@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from signbin.errors import SpecError, VerifyError
+from signbin.ir.form import Form, form_from_json, form_to_json
 from signbin.ir.graph import (
     BATCH,
     AttributeValue,
@@ -34,7 +35,7 @@ __all__ = ["parse_graph"]
 
 _LONGEST_TEXT: Final = 2**24
 _LONGEST_LINE: Final = 8192
-_STAGES: Final = ("graph", "input", "const", "node", "output")
+_STAGES: Final = ("graph", "input", "const", "node", "output", "form")
 
 _NAME: Final = r"[A-Za-z_][A-Za-z0-9_.]{0,254}"
 _TYPE: Final = (
@@ -69,6 +70,7 @@ class _Draft:
     named_constants: dict[str, Constant] = dataclasses.field(default_factory=dict)
     nodes: list[Node] = dataclasses.field(default_factory=list)
     outputs: tuple[str, ...] = ()
+    form: Form | None = None
 
 
 class _Malformed(Exception):
@@ -104,7 +106,12 @@ def parse_graph(text: str, constants: Mapping[str, Constant]) -> Graph:
             ) from None
     _expect_complete(draft, len(lines))
     graph = Graph(
-        draft.name, tuple(draft.inputs), tuple(draft.nodes), draft.outputs, draft.named_constants
+        draft.name,
+        tuple(draft.inputs),
+        tuple(draft.nodes),
+        draft.outputs,
+        draft.named_constants,
+        draft.form,
     )
     verify(graph)
     return graph
@@ -115,12 +122,14 @@ def _read_line(draft: _Draft, line: str) -> None:
         raise _Malformed("length", len(line), f"<= {_LONGEST_LINE} characters")
     kind = "node" if line.startswith("%") else line.split(" ", 1)[0]
     if kind not in _STAGES:
-        raise _Malformed("start of the line", line, "graph, input, const, %name or output")
+        raise _Malformed("start of the line", line, "graph, input, const, %name, output or form")
     stage = _STAGES.index(kind)
     first_must_be_graph = draft.stage == -1 and kind != "graph"
-    once = kind in ("graph", "output")
+    once = kind in ("graph", "output", "form")
     if first_must_be_graph or stage < draft.stage or (once and stage == draft.stage):
-        raise _Malformed("order of lines", kind, "one graph, inputs, consts, nodes, one output")
+        raise _Malformed(
+            "order of lines", kind, "one graph, inputs, consts, nodes, one output, one form or none"
+        )
     draft.lines = 1 if stage != draft.stage else draft.lines + 1
     if draft.lines > MAX_NODES:
         raise _Malformed(f"number of {kind} lines", draft.lines, f"<= {MAX_NODES}")
@@ -131,11 +140,12 @@ def _read_line(draft: _Draft, line: str) -> None:
         "const": _read_constant,
         "node": _read_node,
         "output": _read_outputs,
+        "form": _read_form,
     }[kind](draft, line)
 
 
 def _expect_complete(draft: _Draft, lines: int) -> None:
-    if draft.stage != _STAGES.index("output"):
+    if draft.stage < _STAGES.index("output"):
         raise VerifyError(
             f"line {lines}: end of the text",
             allowed="a line 'output %name' at the end",
@@ -196,6 +206,17 @@ def _read_node(draft: _Draft, line: str) -> None:
 
 def _read_outputs(draft: _Draft, line: str) -> None:
     draft.outputs = _value_names(line.removeprefix("output "))
+
+
+def _read_form(draft: _Draft, line: str) -> None:
+    text = line.removeprefix("form ")
+    try:
+        draft.form = form_from_json(json.loads(text))
+        canonical = json.dumps(form_to_json(draft.form), separators=(",", ":"))
+    except (ValueError, RecursionError) as error:
+        raise _Malformed("form", text, f'as {{"tuple":[0,1]}} ({error})') from None
+    if canonical != text:
+        raise _Malformed("form", text, canonical)
 
 
 def _value_names(text: str) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ __all__ = [
     "multiply",
     "prelu",
     "relu",
+    "reshape",
     "slice_channels",
     "softmax",
     "subsample_pad",
@@ -48,8 +49,10 @@ def conv2d(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
 
 
 def linear(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
-    """y[n,k] = act(bias[k] + sum_c w[k,c] * x[n,c] + residual)."""
-    return _epilogue(arguments, inputs[0] @ arguments.array("weight").T, inputs)
+    """y[n,...,k] = act(bias[k] + sum_c w[k,c] * x[n,...,c] + residual)."""
+    rows = tuple(each.reshape(-1, each.shape[-1]) for each in inputs)
+    result = _epilogue(arguments, rows[0] @ arguments.array("weight").T, rows)
+    return result.reshape(*inputs[0].shape[:-1], -1)
 
 
 def batch_norm(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
@@ -126,6 +129,11 @@ def global_avg_pool(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
 def flatten(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
     """The same numbers in NCHW order, one row per image."""
     return inputs[0].reshape(inputs[0].shape[0], -1)
+
+
+def reshape(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
+    """The same numbers in the same order."""
+    return inputs[0].reshape(len(inputs[0]), *arguments.numbers("shape"))
 
 
 def subsample_pad(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:

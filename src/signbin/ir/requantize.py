@@ -73,7 +73,8 @@ def requantization_of(
         source, residual, factor = residual, source, -1.0
     scale_in = factor * (1.0 if source is None else source.scale)
     unit = 1.0 if result is None else result.scale
-    channels = arguments.node.type.shape[1] if channels is None else channels
+    filters = -1 if arguments.node.op == "linear" else 1  # which axis of the result they are
+    channels = arguments.node.type.shape[filters] if channels is None else channels
     if OPS[arguments.node.op].types is TypeRule.JOINED:
         channels = 1  # one number says it all, and the parts have channels of their own
     bias = _vector(arguments, "bias", unit)

@@ -74,6 +74,7 @@ class AttributeKind(enum.Enum):
     WORD = "a word"
     PAIR = "two whole numbers"
     MARGINS = "two whole numbers, or four"
+    NUMBERS = "one to eight whole numbers"
     CONSTANT = "a reference to a constant"
 
 
@@ -198,6 +199,10 @@ class Arguments:
     def margins(self, name: str) -> Margins:
         """A MARGINS attribute: (top, left, bottom, right)."""
         return margins(self.attributes[name])
+
+    def numbers(self, name: str) -> tuple[int, ...]:
+        """A NUMBERS attribute."""
+        return cast(tuple[int, ...], self.attributes[name])
 
     def integer(self, name: str) -> int:
         """An INT attribute."""

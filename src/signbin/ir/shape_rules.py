@@ -1,7 +1,7 @@
 """Shape rules of the op table: what a node's inputs must look like and what comes out.
 
-Alphabet: N images, C channels, H x W pixels in, K filters of R x S taps. Values are [N,C] or
-[N,C,H,W]. Arithmetic is on Python integers, so that no size can overflow.
+Alphabet: N images, C channels, H x W pixels in, K filters of R x S taps. Values are [N,C],
+[N,C,H,W] or of any other rank. Arithmetic is on Python integers, so that no size can overflow.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ __all__ = [
     "multiply",
     "per_channel",
     "per_filter",
+    "reshape",
     "slice_channels",
     "subsample_pad",
     "subtract",
@@ -52,7 +53,7 @@ def per_filter(arguments: Arguments) -> tuple[int | None, ...]:
 
 def weight_of_conv2d(arguments: Arguments) -> tuple[int | None, ...]:
     """Shape of a convolution's weight: (K, C/groups, R, S) with K, R, S free."""
-    _expect_rank(arguments, 4)
+    _expect_image(arguments)
     groups = arguments.integer("groups")
     if arguments.channels % groups:
         raise arguments.refusal(
@@ -62,9 +63,8 @@ def weight_of_conv2d(arguments: Arguments) -> tuple[int | None, ...]:
 
 
 def weight_of_linear(arguments: Arguments) -> tuple[int | None, ...]:
-    """Shape of a linear layer's weight: (K, C) with K free."""
-    _expect_rank(arguments, 2)
-    return (None, arguments.channels)
+    """Shape of a linear layer's weight: (K, C) with K free, C the last extent of the input."""
+    return (None, arguments.inputs[0].shape[-1])
 
 
 def elementwise(arguments: Arguments) -> Shape:
@@ -140,8 +140,8 @@ def conv2d(arguments: Arguments) -> Shape:
 
 
 def linear(arguments: Arguments) -> Shape:
-    """[N,K]."""
-    result = (BATCH, arguments.constant_shape("weight")[0])
+    """[N,...,K]: the input with its last extent replaced."""
+    result = (*arguments.inputs[0].shape[:-1], arguments.constant_shape("weight")[0])
     _expect_epilogue(arguments, result)
     return result
 
@@ -158,7 +158,7 @@ def avg_pool2d(arguments: Arguments) -> Shape:
 
 def global_avg_pool(arguments: Arguments) -> Shape:
     """[N,C,1,1]."""
-    _expect_rank(arguments, 4)
+    _expect_image(arguments)
     return (BATCH, arguments.channels, 1, 1)
 
 
@@ -167,9 +167,18 @@ def flatten(arguments: Arguments) -> Shape:
     return (BATCH, math.prod(arguments.inputs[0].shape[1:]))
 
 
+def reshape(arguments: Arguments) -> Shape:
+    """[N, *shape], as many elements as the input."""
+    shape = arguments.numbers("shape")
+    count = math.prod(arguments.inputs[0].shape[1:])
+    if math.prod(shape) != count:
+        raise arguments.refusal("shape", value=shape, allowed=f"{count} elements, as the input has")
+    return (BATCH, *shape)
+
+
 def subsample_pad(arguments: Arguments) -> Shape:
     """[N, before + C + after channels, ceil((H + top + bottom) / stride), width alike]."""
-    _expect_rank(arguments, 4)
+    _expect_image(arguments)
     channels = (
         arguments.integer("channels_before")
         + arguments.channels
@@ -221,7 +230,7 @@ def channel_shuffle(arguments: Arguments) -> Shape:
 
 
 def _pooled(arguments: Arguments, dilation: tuple[int, int]) -> Shape:
-    _expect_rank(arguments, 4)
+    _expect_image(arguments)
     kernel, padding = arguments.pair("kernel"), arguments.margins("padding")
     for axis, (taps, step) in enumerate(zip(kernel, dilation, strict=True)):
         reach = (taps - 1) * step + 1
@@ -258,13 +267,13 @@ def _windows(
     return counts[0], counts[1]
 
 
-def _expect_rank(arguments: Arguments, rank: int) -> None:
-    if len(arguments.inputs[0].shape) != rank:
+def _expect_image(arguments: Arguments) -> None:
+    if len(arguments.inputs[0].shape) != 4:
         raise arguments.refusal(
             "first input",
             value=str(arguments.inputs[0]),
-            allowed="[N,C,H,W]" if rank == 4 else "[N,C]",
-            remedy="flatten it first" if rank == 2 else "keep the image axes",
+            allowed="[N,C,H,W]",
+            remedy="reshape it first",
         )
 
 

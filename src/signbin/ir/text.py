@@ -12,6 +12,10 @@ A quantised value says how its codes are meant, after its shape:
 
     %q = quantize(%x) : u8[N,1,8,8] scale 0.03125 zero 128 bits 8
 
+Where a network hands back more than an array or a tuple of them, a last line says so:
+
+    form {"dict":{"logits":0,"features":1}}
+
 One line per input, constant and node, in that order; constants in the order of their first use;
 attributes in the order of the op table, only those the node states; floats as repr prints them,
 so that the text reads back to exactly the same graph. The numbers inside constants are not part
@@ -22,6 +26,7 @@ from __future__ import annotations
 
 import json
 
+from signbin.ir.form import form_to_json
 from signbin.ir.graph import AttributeValue, Constant, ConstRef, Graph, Node
 from signbin.ir.ops import OPS
 from signbin.spec import IntegerWeight, LowBitWeight
@@ -30,13 +35,15 @@ __all__ = ["describe_constant", "print_graph"]
 
 
 def print_graph(graph: Graph) -> str:
-    """The graph as text, one line per input, constant, node, and one for the outputs."""
+    """The graph as text, one line per input, constant, node, one for the outputs and their form."""
     lines = [f"graph {graph.name}"]
     lines += [f"input %{value.name} : {value.type}" for value in graph.inputs]
     for name in _constants_by_first_use(graph):
         lines.append(f"const @{name} : {describe_constant(graph.constants[name])}")
     lines += [_node_line(node) for node in graph.nodes]
     lines.append("output " + ", ".join(f"%{name}" for name in graph.outputs))
+    if graph.form is not None:
+        lines.append("form " + json.dumps(form_to_json(graph.form), separators=(",", ":")))
     return "\n".join(lines) + "\n"
 
 

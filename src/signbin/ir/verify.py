@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from typing import Final
 
 import numpy as np
 
 from signbin.errors import VerifyError
+from signbin.ir.form import numbers_of
 from signbin.ir.graph import (
     BATCH,
     AttributeValue,
@@ -35,14 +36,21 @@ from signbin.ir.schema import (
 from signbin.ir.type_rules import verify_types
 from signbin.spec import ActivationSpec, IntegerWeight, LowBitWeight
 
-__all__ = ["MAX_NODES", "MAX_SOURCE", "verify"]
+__all__ = ["MAX_NODES", "MAX_RANK", "MAX_SOURCE", "verify"]
 
 MAX_NODES: Final = 4096
 """Most nodes, most inputs and most constants of one graph."""
+MAX_RANK: Final = 6
+"""Most axes of a value, the batch included."""
 MAX_SOURCE: Final = 255
 """Longest module name a node may carry."""
 
-_COUNTS: Final = {AttributeKind.INT: (1,), AttributeKind.PAIR: (2,), AttributeKind.MARGINS: (2, 4)}
+_COUNTS: Final[Mapping[AttributeKind, Container[int]]] = {
+    AttributeKind.INT: (1,),
+    AttributeKind.PAIR: (2,),
+    AttributeKind.MARGINS: (2, 4),
+    AttributeKind.NUMBERS: range(1, 9),
+}
 _NAME_RULE: Final = "1 to 255 letters, digits, '_' and '.', not starting with a digit or '.'"
 
 
@@ -69,6 +77,7 @@ def verify(graph: Graph) -> None:
         _verify_node(graph, node, types)
         types[node.name] = node.type
     _verify_outputs(graph.outputs, types)
+    _verify_form(graph)
     used = {name for node in graph.nodes for name in node.constant_names()}
     for name in graph.constants:
         if name not in used:
@@ -142,7 +151,7 @@ def _verify_type(what: str, tensor: TensorType) -> None:
         )
     legal = (
         isinstance(shape, tuple)
-        and len(shape) in (2, 4)
+        and 2 <= len(shape) <= MAX_RANK
         and all(type(extent) is int for extent in shape)
         and shape[0] == BATCH
         and all(1 <= extent <= MAX_ELEMENTS for extent in shape[1:])
@@ -151,7 +160,7 @@ def _verify_type(what: str, tensor: TensorType) -> None:
         raise VerifyError(
             f"shape of {what}",
             value=shape,
-            allowed=f"[N,C] or [N,C,H,W] with extents 1..{MAX_ELEMENTS}",
+            allowed=f"[N,C,...] of 2 to {MAX_RANK} axes, extents 1..{MAX_ELEMENTS}",
         )
     if math.prod(shape[1:]) > MAX_ELEMENTS:
         raise VerifyError(
@@ -257,7 +266,7 @@ def _verify_scalar(arguments: Arguments, name: str, attribute: Attribute) -> Non
         allowed += f", >= {attribute.minimum}" if attribute.minimum > -np.inf else ""
     else:
         counts = _COUNTS[attribute.kind]
-        members = (value,) if counts == (1,) else value
+        members = (value,) if attribute.kind is AttributeKind.INT else value
         legal = _are_integers(members, attribute, counts)
         allowed = f"{attribute.kind.value}, {attribute.minimum:g}..{attribute.maximum:g}"
     if not legal:
@@ -271,7 +280,7 @@ def _is_real(value: float, attribute: Attribute) -> bool:
     return attribute.minimum <= value <= attribute.maximum and abs(value) <= largest
 
 
-def _are_integers(members: object, attribute: Attribute, counts: tuple[int, ...]) -> bool:
+def _are_integers(members: object, attribute: Attribute, counts: Container[int]) -> bool:
     return (
         isinstance(members, tuple)
         and len(members) in counts
@@ -317,6 +326,19 @@ def _fits(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
     return len(shape) == len(expected) and all(
         want in (None, extent) for extent, want in zip(shape, expected, strict=True)
     )
+
+
+def _verify_form(graph: Graph) -> None:
+    """Every output stands somewhere in the form, and nothing else does."""
+    if graph.form is None:
+        return
+    numbers = numbers_of(graph.form)
+    if set(numbers) != set(range(len(graph.outputs))):
+        raise VerifyError(
+            "form of the outputs",
+            value=numbers,
+            allowed=f"every number below {len(graph.outputs)}, and no other",
+        )
 
 
 def _verify_outputs(outputs: Iterable[str], types: dict[str, TensorType]) -> None:

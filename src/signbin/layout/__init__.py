@@ -1,13 +1,14 @@
 """How the values of a graph lie in memory: lane-blocked layouts, and their places in one arena."""
 
 from signbin.layout.arena import ELEMENT_BYTES, MemoryPlan, plain_bytes, plan_memory
-from signbin.layout.lanes import LanePlan, Layout, plan_lanes
+from signbin.layout.lanes import LanePlan, Layout, image_extent, plan_lanes
 
 __all__ = [
     "ELEMENT_BYTES",
     "LanePlan",
     "Layout",
     "MemoryPlan",
+    "image_extent",
     "plain_bytes",
     "plan_lanes",
     "plan_memory",

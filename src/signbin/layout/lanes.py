@@ -105,14 +105,16 @@ def _least_halo(window: Window) -> Halo:
 class LanePlan:
     """Layouts by value name; None for plain values, [C][H][W].
 
-    batch: names of values that must exist for the whole batch at once, because a linear layer
-    reads or writes them; all others exist for one image at a time. Inputs and outputs of the graph
-    are plain and belong to the caller.
+    whole_batch: names of the linear layers that run once for all images, and of what follows them.
+    batch: names of values that must exist for the whole batch at once, because these read or write
+    them; all others exist for one image at a time. Inputs and outputs of the graph are plain and
+    belong to the caller.
     """
 
     lanes: int
     layouts: Mapping[str, Layout | None]
     batch: frozenset[str]
+    whole_batch: frozenset[str]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layouts", MappingProxyType(dict(self.layouts)))
@@ -127,17 +129,19 @@ def plan_lanes(graph: Graph, lanes: int, code_lanes: int | None = None) -> LaneP
     fewest columns of blocks. Halo and fill: what the consumers that can read in place need; a
     maximum wants the least number outside the image (-infinity, code 0), all others zero (0.0, the
     zero point), which serves a maximum as well where the value cannot be negative. Images of one
-    pixel, [N, C] values, the graph's inputs and outputs, and codes of the input that only dense
-    layers read, which turn them into an image of bytes in any case, are plain.
+    pixel, values that are no images, the graph's inputs and outputs, and codes of the input that
+    only dense layers read, which turn them into an image of bytes in any case, are plain.
     """
     widths = {"f32": lanes, "u8": code_lanes or (2 * lanes if lanes > 1 else 1)}
     types = graph.types()
     plain = {value.name for value in graph.inputs} | set(graph.outputs)
     plain |= {node.name for node in graph.nodes if _becomes_bytes(graph, node)}
+    late = _of_whole_batch(graph)
+    batch = _read_or_written(graph, late) - {value.name for value in graph.inputs}
+    plain |= batch
     layouts: dict[str, Layout | None] = {}
     for name, type_ in types.items():
-        image = type_.shape[2:]
-        bare = name in plain or math.prod(image) == 1
+        bare = name in plain or len(type_.shape) != 4 or math.prod(type_.shape[2:]) == 1
         layouts[name] = None if bare else _cut(type_, widths)
     unsigned = never_negative(graph)
     for name, layout in layouts.items():
@@ -148,7 +152,7 @@ def plan_lanes(graph: Graph, lanes: int, code_lanes: int | None = None) -> LaneP
                 for consumer in graph.consumers(name)
             }
             layouts[name] = _with_halo(graph, name, layout, cuts, fills)
-    return LanePlan(lanes, layouts, frozenset(_batch_values(graph, types)))
+    return LanePlan(lanes, layouts, frozenset(batch - set(graph.outputs)), frozenset(late))
 
 
 def _becomes_bytes(graph: Graph, node: Node) -> bool:
@@ -181,7 +185,7 @@ def _fills(type_: TensorType, unsigned: bool) -> _Fills:
 
 def _cut(type_: TensorType, widths: Mapping[str, int]) -> Layout:
     lanes, element_bytes = widths[type_.dtype], ELEMENT_BYTES[type_.dtype]
-    channels, height, width = _extent(type_)
+    channels, height, width = image_extent(type_)
     candidates = []
     blocks_x = 1
     while blocks_x <= lanes:
@@ -200,9 +204,17 @@ def _pitch(channels: int, vector_bytes: int) -> int:
     return channels + _SKEW_VECTORS if critical else channels
 
 
-def _extent(type_: TensorType) -> tuple[int, int, int]:
-    channels, height, width = (*type_.shape[1:], 1, 1)[:3]
-    return channels, height, width
+def image_extent(type_: TensorType) -> tuple[int, int, int]:
+    """(C, H, W) of one image of a value of any rank: what has no image axes has one row.
+
+    >>> image_extent(TensorType("f32", (0, 8))), image_extent(TensorType("f32", (0, 8, 5)))
+    ((8, 1, 1), (8, 1, 5))
+    >>> image_extent(TensorType("f32", (0, 8, 2, 3, 4)))
+    (8, 2, 12)
+    """
+    channels, *image = type_.shape[1:]
+    height = image[0] if len(image) > 1 else 1
+    return channels, height, math.prod(image) // height
 
 
 @dataclasses.dataclass(frozen=True)
@@ -258,13 +270,30 @@ def _window(graph: Graph, node: Node) -> Window | None:
     return Window(kernel, attributes["stride"], margins(attributes["padding"]), dilation)
 
 
-def _batch_values(graph: Graph, types: Mapping[str, TensorType]) -> set[str]:
-    """Operands and results of linear layers, and of whatever follows them."""
+def _of_whole_batch(graph: Graph) -> set[str]:
+    """Linear layers of [N, C] values that only such values depend on, and what follows them.
+
+    They read their weights once for all images. Where an image depends on them, as on the gates of
+    squeeze-and-excitation, they run image by image.
+    """
+    types = graph.types()
+    heads: set[str] = set()
+    for node in reversed(graph.nodes):
+        rows = [types[name].shape for name in (node.name, *node.inputs)]
+        if all(len(shape) == 2 for shape in rows) and all(
+            reader.name in heads for reader in graph.consumers(node.name)
+        ):
+            heads.add(node.name)
     late: set[str] = set()
-    batch: set[str] = set()
     for node in graph.nodes:
-        if node.op == "linear" or late.intersection(node.inputs):
+        if node.name in heads and (node.op == "linear" or late.intersection(node.inputs)):
             late.add(node.name)
-            batch.update((node.name, *node.inputs))
-    outside = {value.name for value in graph.inputs} | set(graph.outputs)
-    return {name for name in batch if name in types} - outside
+    return late
+
+
+def _read_or_written(graph: Graph, nodes: set[str]) -> set[str]:
+    found = set(nodes)
+    for node in graph.nodes:
+        if node.name in nodes:
+            found.update(node.inputs)
+    return found

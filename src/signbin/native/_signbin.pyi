@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+MAX_PORTS: int
 MAX_THREADS: int
 
 class StatusError(RuntimeError): ...
@@ -98,7 +99,15 @@ class Builder:
         weight: Weight,
         epilogue: Epilogue,
     ) -> None: ...
-    def add_linear(self, input: int, output: int, weight: Weight, epilogue: Epilogue) -> None: ...
+    def add_linear(
+        self,
+        input: int,
+        output: int,
+        weight: Weight,
+        epilogue: Epilogue,
+        rows: int = 1,
+        whole_batch: bool = True,
+    ) -> None: ...
     def add_direct(
         self,
         op: str,
@@ -121,8 +130,8 @@ class Program:
     def packed_bytes(self) -> list[int]: ...
     def run(
         self,
-        input: NDArray[np.float32],
-        output: NDArray[np.float32],
+        inputs: Sequence[NDArray[np.float32]],
+        outputs: Sequence[NDArray[np.float32]],
         batch: int,
         copies: Sequence[NDArray[np.float32] | None] = ...,
         step_ns: NDArray[np.float64] | None = ...,

@@ -76,9 +76,9 @@ class Builder {
         done(sb_builder_add_conv2d(builder_.get(), &spec));
     }
 
-    void add_linear(uint32_t input, uint32_t output, const Weight &weight,
-                    const Epilogue &epilogue) {
-        const sb_linear_spec spec{input, output, weight.spec(), epilogue.spec()};
+    void add_linear(uint32_t input, uint32_t output, const Weight &weight, const Epilogue &epilogue,
+                    int32_t rows, bool whole_batch) {
+        const sb_linear_spec spec{input, output, rows, whole_batch, weight.spec(), epilogue.spec()};
         done(sb_builder_add_linear(builder_.get(), &spec));
     }
 
@@ -149,7 +149,8 @@ void bind_builder(nb::module_ &module) {
              "layout"_a = nb::none(), "fill"_a = 0.0f, "codes"_a = nb::none())
         .def("add_conv2d", &Builder::add_conv2d, "input"_a, "output"_a, "window"_a, "groups"_a,
              "weight"_a, "epilogue"_a)
-        .def("add_linear", &Builder::add_linear, "input"_a, "output"_a, "weight"_a, "epilogue"_a)
+        .def("add_linear", &Builder::add_linear, "input"_a, "output"_a, "weight"_a, "epilogue"_a,
+             "rows"_a = 1, "whole_batch"_a = true)
         .def("add_direct", &Builder::add_direct, "op"_a, "input"_a, "output"_a,
              "window"_a = Window{1, 1, 1, 1, 0, 0, 0, 0, 1, 1}, "scale"_a = nb::none(),
              "epilogue"_a = nb::none(), "whole"_a = std::vector<int32_t>{},

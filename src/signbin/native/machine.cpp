@@ -72,6 +72,7 @@ void bind_machine(nb::module_ &module) {
     module.def("isa_choices", &sb_isa_choices);
     module.def("isa_lanes", &isa_lanes, "name"_a, "activations"_a = "f32");
     module.attr("MAX_THREADS") = static_cast<int>(SB_MAX_THREADS);
+    module.attr("MAX_PORTS") = static_cast<int>(SB_MAX_PORTS);
     module.def(
         "resolve_isa", [](const std::string &name) { return sb_isa_name(resolve(name)); },
         "name"_a);

@@ -44,12 +44,23 @@ class Program {
         return bytes;
     }
 
-    void run(const Input &input, const Output &output, size_t batch,
+    void run(const std::vector<Input> &inputs, const std::vector<Output> &outputs, size_t batch,
              const std::vector<std::optional<Output>> &copies,
              const std::optional<Times> &step_ns) const {
         std::vector<float *> targets(sb_program_value_count(program_.get()), nullptr);
-        expect(input.size(), sb_program_input(program_.get()), batch, "input");
-        expect(output.size(), sb_program_output(program_.get()), batch, "output");
+        std::vector<const float *> sources;
+        std::vector<float *> results;
+        if (inputs.size() != sb_program_input_count(program_.get()) ||
+            outputs.size() != sb_program_output_count(program_.get()))
+            throw StatusError("SB_INVALID_ARGUMENT: one array for every input and output");
+        for (size_t i = 0; i < inputs.size(); ++i) {
+            expect(inputs[i].size(), sb_program_input(program_.get(), i), batch, "input");
+            sources.push_back(inputs[i].data());
+        }
+        for (size_t i = 0; i < outputs.size(); ++i) {
+            expect(outputs[i].size(), sb_program_output(program_.get(), i), batch, "output");
+            results.push_back(outputs[i].data());
+        }
         if (copies.size() > targets.size())
             throw StatusError("SB_INVALID_ARGUMENT: more copies than values");
         for (size_t i = 0; i < copies.size(); ++i)
@@ -60,12 +71,11 @@ class Program {
         if (step_ns && step_ns->size() != sb_program_step_count(program_.get()))
             throw StatusError("SB_INVALID_ARGUMENT: step_ns needs one number per step");
         double *times = step_ns ? step_ns->data() : nullptr;
-        const float *source = input.data();
-        float *target = output.data();
         sb_status status;
         {
             nb::gil_scoped_release unlocked;
-            status = sb_program_run(program_.get(), source, target, batch, targets.data(), times);
+            status = sb_program_run(program_.get(), sources.data(), results.data(), batch,
+                                    targets.data(), times);
         }
         check(status, "run of a batch of " + std::to_string(batch));
     }

@@ -185,7 +185,8 @@ def lane_waste(layer: Layer, vectors: int, lanes: int) -> float:
     at 56x56 on 8 lanes, 14 % at 7x7. A linear layer has one lane per image.
     """
     if layer.op == "linear":
-        return -(-layer.images // (vectors * lanes)) * vectors * lanes / layer.images
+        rows = layer.images * math.prod(layer.output)
+        return -(-rows // (vectors * lanes)) * vectors * lanes / rows
     height, width = _block(layer.output, lanes)
     return -(-height * width // vectors) * vectors * lanes / math.prod(layer.output)
 

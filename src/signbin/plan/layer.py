@@ -23,9 +23,9 @@ WEIGHTED_OPS = ("conv2d", "linear")
 class Layer:
     """A conv2d or linear node: its weights and how many pixels they are applied to.
 
-    weight: (K, C/groups, R, S) or (K, C). output: height and width of the output image, (1, 1)
-    for a linear layer. images: images per call. activations: dtype of the input; top: its largest
-    code where that is u8.
+    weight: (K, C/groups, R, S) or (K, C). output: height and width of the output image, of a
+    linear layer (1, rows per image). images: images per call. activations: dtype of the input;
+    top: its largest code where that is u8.
     """
 
     name: str
@@ -130,7 +130,7 @@ def _layer(graph: Graph, node: Node, images: int) -> Layer:
         weight=graph.constants[reference.name],
         groups=groups if isinstance(groups, int) else 1,
         stride=max(stride) if isinstance(stride, tuple) else 1,
-        output=(shape[2], shape[3]) if len(shape) == 4 else (1, 1),
+        output=(1, math.prod(shape[1:-1])) if node.op == "linear" else (shape[2], shape[3]),
         images=images,
         activations=given.dtype,
         top=0 if given.quantization is None else given.quantization.top,

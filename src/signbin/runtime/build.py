@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from signbin.layout import (
     ELEMENT_BYTES,
     LanePlan,
     Layout,
+    image_extent,
     plain_bytes,
     plan_lanes,
     plan_memory,
@@ -64,18 +66,11 @@ def build_program(
 ) -> tuple[_signbin.Program, Mapping[str, int]]:
     """The native program, and the number of every value in it by name.
 
-    graph: verified, with one input and one output that a node computes. Values lie as
+    graph: verified; its outputs are values that nodes compute. Values lie as
     layout.plan_lanes says, where layout.plan_memory says. jit: machine code is made for the layers
     whose plan says so. ExecutionError names the node that the native library refuses.
     """
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise ExecutionError(
-            f"graph {graph.name}",
-            value=f"{len(graph.inputs)} inputs, {len(graph.outputs)} outputs",
-            allowed="one input and one output",
-        )
-    if graph.outputs[0] == graph.inputs[0].name:
-        raise ExecutionError(f"graph {graph.name}", allowed="an output that a node computes")
+    _expect_ports(graph)
     room = _plan_room(graph, isa)
     try:
         builder = _signbin.Builder(isa, room.arena_bytes, room.batch_bytes, threads, jit)
@@ -83,7 +78,7 @@ def build_program(
         raise ExecutionError(f"program of {graph.name} ({error})") from error
     values = _add_values(builder, graph, room)
     for node in graph.nodes:
-        step = _Step(builder, graph, node, values, plan)
+        step = _Step(builder, graph, node, values, plan, node.name in room.lanes.whole_batch)
         try:
             _STEPS.get(node.op, _add_direct)(step)
         except _signbin.StatusError as error:
@@ -92,6 +87,23 @@ def build_program(
         return builder.finish(), values
     except _signbin.StatusError as error:
         raise ExecutionError(f"program of {graph.name} ({error})") from error
+
+
+def _expect_ports(graph: Graph) -> None:
+    given = {value.name for value in graph.inputs}
+    for name in graph.outputs:
+        if name in given:
+            raise ExecutionError(
+                f"output {name} of graph {graph.name}",
+                value="an input",
+                allowed="outputs that a node computes",
+            )
+    if max(len(graph.inputs), len(graph.outputs)) > _signbin.MAX_PORTS:
+        raise ExecutionError(
+            f"graph {graph.name}",
+            value=f"{len(graph.inputs)} inputs, {len(graph.outputs)} outputs",
+            allowed=f"at most {_signbin.MAX_PORTS} of each",
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,12 +119,10 @@ class _Room:
 def _plan_room(graph: Graph, isa: str) -> _Room:
     """Values of one image at a time share the arena; those of the batch lie side by side."""
     plan = plan_lanes(graph, _signbin.isa_lanes(isa, "f32"), _signbin.isa_lanes(isa, "u8"))
-    outside = {graph.inputs[0].name, graph.outputs[0]}
     sizes: dict[str, int] = {}
-    places = {
-        graph.inputs[0].name: (_signbin.Place.INPUT, 0),
-        graph.outputs[0]: (_signbin.Place.OUTPUT, 0),
-    }
+    places = {value.name: (_signbin.Place.INPUT, 0) for value in graph.inputs}
+    places.update(dict.fromkeys(graph.outputs, (_signbin.Place.OUTPUT, 0)))
+    outside = set(places)
     batch_bytes = 0
     for name, layout in plan.layouts.items():
         size = plain_bytes(graph.type_of(name)) if layout is None else layout.size_bytes
@@ -127,11 +137,13 @@ def _plan_room(graph: Graph, isa: str) -> _Room:
 
 
 def _add_values(builder: _signbin.Builder, graph: Graph, room: _Room) -> dict[str, int]:
-    """Every value of the graph, inputs first, with its place and layout."""
-    numbers = {}
-    for name, layout in room.lanes.layouts.items():
-        type_ = graph.type_of(name)
-        shape, codes = _image_shape(type_), _codes(type_)
+    """Every value of the graph with its place and layout; the caller's come first, in order."""
+    numbers = dict.fromkeys(room.lanes.layouts, 0)
+    ports = (*(value.name for value in graph.inputs), *graph.outputs)
+    types = graph.types()
+    for name in dict.fromkeys((*ports, *numbers)):
+        layout, type_ = room.lanes.layouts[name], types[name]
+        shape, codes = image_extent(type_), _codes(type_)
         place, offset = room.places[name]
         form, fill = (None, 0.0) if layout is None else (_form(layout), layout.fill)
         try:
@@ -153,12 +165,6 @@ def _codes(type_: TensorType) -> tuple[int, int] | None:
     return None if spec is None else (spec.zero_point, spec.top)
 
 
-def _image_shape(type_: TensorType) -> tuple[int, int, int]:
-    """(C, H, W) of one image; [N, C] values have one pixel."""
-    channels, height, width = (*type_.shape[1:], 1, 1)[:3]
-    return channels, height, width
-
-
 @dataclasses.dataclass(frozen=True)
 class _Step:
     """One node on its way into the builder."""
@@ -168,6 +174,7 @@ class _Step:
     node: Node
     values: Mapping[str, int]
     plan: Plan
+    whole_batch: bool
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -259,7 +266,10 @@ def _conv2d(step: _Step) -> None:
 
 def _linear(step: _Step) -> None:
     weight = native_weight(step.graph, step.node, step.plan)
-    step.builder.add_linear(step.source, step.target, weight, step.epilogue())
+    rows = math.prod(step.node.type.shape[1:-1])
+    step.builder.add_linear(
+        step.source, step.target, weight, step.epilogue(), rows, step.whole_batch
+    )
 
 
 def _batch_norm(step: _Step) -> None:
@@ -309,7 +319,7 @@ def _unary(step: _Step) -> None:
 
 
 def _global_avg_pool(step: _Step) -> None:
-    _, height, width = _image_shape(step.graph.type_of(step.node.inputs[0]))
+    _, height, width = image_extent(step.graph.type_of(step.node.inputs[0]))
     step.add("avg_pool2d", (height, width, *_POINT[2:]), scale=step.scale(), whole=(1,))
 
 
@@ -372,6 +382,7 @@ _STEPS: Final[Mapping[str, Callable[[_Step], None]]] = {
     "slice_channels": _slice_channels,
     "channel_shuffle": _channel_shuffle,
     "global_avg_pool": _global_avg_pool,
+    "reshape": lambda step: step.add("flatten"),
     "quantize": _quantize,
     "dequantize": _dequantize,
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +11,19 @@ from numpy.typing import NDArray
 from signbin.errors import ExecutionError
 from signbin.ir import Value
 
-__all__ = ["ArrayLike", "DLPackArray", "as_batch", "as_count", "beyond_memory", "empty_batch"]
+__all__ = [
+    "ArrayLike",
+    "DLPackArray",
+    "as_batch",
+    "as_batches",
+    "as_count",
+    "beyond_memory",
+    "empty_batch",
+]
 
 
 _DLPACK_CPU: Final = 1
+_SHOWN: Final = 12
 
 
 class DLPackArray(Protocol):
@@ -27,6 +37,54 @@ class DLPackArray(Protocol):
 
 
 ArrayLike: TypeAlias = NDArray[Any] | DLPackArray
+
+
+def as_batches(
+    given: tuple[ArrayLike | Mapping[str, ArrayLike], ...],
+    named: Mapping[str, ArrayLike],
+    expected: tuple[Value, ...],
+) -> list[NDArray[np.float32]]:
+    """One batch for every expected input, in order, all of as many images.
+
+    given: by position, or one mapping by name; named: by keyword. ExecutionError where an input
+    is missing, given twice or unknown, or as for :func:`as_batch`.
+    """
+    names = [value.name for value in expected]
+    by_name = dict(named)
+    if len(given) == 1 and isinstance(given[0], Mapping):
+        by_name = _merged(given[0], named)
+        given = ()
+    if len(given) > len(names):
+        raise ExecutionError("number of inputs", value=len(given), allowed=_wanted(names))
+    for name, array in zip(names, given, strict=False):
+        if name in by_name:
+            raise ExecutionError(f"input {name}", value="given twice", allowed="once")
+        by_name[name] = cast(ArrayLike, array)
+    if set(by_name) != set(names):
+        raise ExecutionError("inputs", value=sorted(map(str, by_name)), allowed=_wanted(names))
+    batches = [as_batch(by_name[value.name], value) for value in expected]
+    counts = {len(batch) for batch in batches}
+    if len(counts) > 1:
+        raise ExecutionError(
+            "images per input",
+            value=[len(batch) for batch in batches],
+            allowed="the same number for every input",
+        )
+    return batches
+
+
+def _merged(
+    mapping: Mapping[str, ArrayLike], named: Mapping[str, ArrayLike]
+) -> dict[str, ArrayLike]:
+    twice = sorted(set(mapping) & set(named))
+    if twice:
+        raise ExecutionError(f"input {twice[0]}", value="given twice", allowed="once")
+    return {**mapping, **named}
+
+
+def _wanted(names: list[str]) -> str:
+    shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN))
+    return f"one array for each of {shown}" if len(names) > 1 else f"one array, {shown}"
 
 
 def as_batch(given: ArrayLike, expected: Value) -> NDArray[np.float32]:

@@ -17,6 +17,7 @@ from signbin import native
 from signbin.artifact import Artifact
 from signbin.errors import FormatError
 from signbin.ir import Graph, verify
+from signbin.ir.form import default_form, filled
 from signbin.plan import MachineCode, Plan, Strategy, Target, check_limits, make_plan
 from signbin.runtime.budget import (
     MOST_MEMORY,
@@ -27,7 +28,7 @@ from signbin.runtime.budget import (
     expect_memory,
     within_budget,
 )
-from signbin.runtime.inputs import ArrayLike, as_batch, as_count, beyond_memory, empty_batch
+from signbin.runtime.inputs import ArrayLike, as_batches, as_count, beyond_memory, empty_batch
 from signbin.sums import Budget
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class StepTime:
 
 
 class Program:
-    """A network ready to run on this CPU: ``program(images) -> outputs``.
+    """A network ready to run on this CPU: ``program(images) -> output``, of several inputs as well.
 
     artifact: its graph must be lowered; its plan is used where it was made for this machine and
     instruction set and nothing is forced, else the layers are planned again. isa: ``auto`` (the
@@ -68,9 +69,9 @@ class Program:
     takes the program's threads, the others meanwhile run on their own. The outputs have the same
     bits whatever the number of threads and the batch.
 
-    Raises ExecutionError (unknown or unsupported isa, number of threads, a graph with other than
-    one input and one output, or beyond the budget, missing native library), PlanError (the plan
-    states what no planner would) or VerifyError.
+    Raises ExecutionError (unknown or unsupported isa, number of threads, an output that is an
+    input, a graph beyond the budget, missing native library), PlanError (the plan states what no
+    planner would) or VerifyError.
     """
 
     def __init__(
@@ -173,42 +174,47 @@ class Program:
         """
         return _unpickled, (self.to_bytes(), self._asked)
 
-    def __call__(self, images: ArrayLike) -> NDArray[np.float32]:
+    def __call__(self, *inputs: ArrayLike | Mapping[str, ArrayLike], **named: ArrayLike) -> Any:
         """Outputs for a batch: (N, ...) float32, N >= 1, in the shapes of graph.inputs/outputs.
 
-        images: a numpy array, or any array on the CPU that DLPack knows, as PyTorch's tensors;
+        inputs: one array for every input of the graph, in its order, or by name: as keywords or in
+        one mapping. Numpy arrays, or any arrays on the CPU that DLPack knows, as PyTorch's tensors;
         ``torch.from_dlpack`` takes the outputs without a copy. Other floating types are cast to
         float32; anything else is an ExecutionError. A NaN or an infinity makes every output that
         depends on it NaN or infinite.
-        """
-        batch = as_batch(images, self.graph.inputs[0])
-        output = self._empty(self.graph.outputs[0], len(batch))
-        self._run(batch, output, [])
-        return output
 
-    def trace(self, images: ArrayLike) -> dict[str, NDArray[Any]]:
-        """Every value of the graph by name, the input included, in execution order.
-
-        float32 numbers, or for u8 values the codes, uint8.
+        What comes back has the form of the network's own result: an array, or arrays in the tuples,
+        lists and dicts that it returned.
         """
-        batch = as_batch(images, self.graph.inputs[0])
-        values = {name: self._empty(name, len(batch)) for name in self._values}
+        outputs = self._run(as_batches(inputs, named, self.graph.inputs), [])
+        form = self.graph.form
+        return filled(default_form(len(outputs)) if form is None else form, outputs)
+
+    def trace(
+        self, *inputs: ArrayLike | Mapping[str, ArrayLike], **named: ArrayLike
+    ) -> dict[str, NDArray[Any]]:
+        """Every value of the graph by name, the inputs included, in execution order.
+
+        inputs: as for a call. float32 numbers, or for u8 values the codes, uint8.
+        """
+        batches = as_batches(inputs, named, self.graph.inputs)
+        values = {name: self._empty(name, len(batches[0])) for name in self._values}
         copies: list[NDArray[np.float32] | None] = [None] * len(self._values)
         for name, index in self._values.items():
             copies[index] = values[name]
-        self._run(batch, self._empty(self.graph.outputs[0], len(batch)), copies)
+        self._run(batches, copies)
         return {name: self._as_typed(name, array) for name, array in values.items()}
 
-    def profile(self, images: ArrayLike) -> tuple[StepTime, ...]:
-        """Run once and time every node, in execution order; errors as for a call.
+    def profile(
+        self, *inputs: ArrayLike | Mapping[str, ArrayLike], **named: ArrayLike
+    ) -> tuple[StepTime, ...]:
+        """Run once and time every node, in execution order; inputs and errors as for a call.
 
         Times are taken inside the native library, on the calling thread, from the moment a step
         starts until all threads have finished it, for the whole batch.
         """
-        batch = as_batch(images, self.graph.inputs[0])
-        output = self._empty(self.graph.outputs[0], len(batch))
         step_ns = np.zeros(len(self.graph.nodes))
-        self._run(batch, output, [], step_ns)
+        self._run(as_batches(inputs, named, self.graph.inputs), [], step_ns)
         return tuple(
             StepTime(name, kernel, float(ns) / _NANOSECONDS_PER_MS)
             for (name, kernel), ns in zip(self.kernels.items(), step_ns, strict=True)
@@ -268,9 +274,10 @@ class Program:
         return self._native.arena_bytes(1)
 
     def __repr__(self) -> str:
-        given, result = self.graph.inputs[0], self.graph.outputs[0]
+        given = ", ".join(str(value.type) for value in self.graph.inputs)
+        results = ", ".join(str(self.graph.type_of(name)) for name in self.graph.outputs)
         return (
-            f"Program({self.graph.name}: {given.type} -> {self.graph.type_of(result)}, "
+            f"Program({self.graph.name}: {given} -> {results}, "
             f"isa={self._isa}, threads={self._threads}, {len(self.graph.nodes)} steps)"
         )
 
@@ -288,15 +295,18 @@ class Program:
 
     def _run(
         self,
-        batch: NDArray[np.float32],
-        output: NDArray[np.float32],
+        batches: list[NDArray[np.float32]],
         copies: list[NDArray[np.float32] | None],
         step_ns: NDArray[np.float64] | None = None,
-    ) -> None:
+    ) -> list[NDArray[np.float32]]:
+        """The outputs in the order of the graph's."""
+        images = len(batches[0])
+        outputs = [self._empty(name, images) for name in self.graph.outputs]
         try:
-            self._native.run(batch, output, len(batch), copies, step_ns)
+            self._native.run(batches, outputs, images, copies, step_ns)
         except native.extension().StatusError as error:
-            raise beyond_memory(len(batch)) from error
+            raise beyond_memory(images) from error
+        return outputs
 
 
 def _unpickled(data: bytes, asked: dict[str, Any]) -> Program:

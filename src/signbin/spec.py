@@ -111,6 +111,7 @@ class Activation:
 
 _LEAST_SCALE: Final = 2.0**-100
 _LARGEST_SCALE: Final = 2.0**100
+_MOST_BITS: Final = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +121,8 @@ class ActivationSpec:
     real = scale * (code - zero_point), code in [0, top], top = 2^bits - 1.
 
     scale: a float32 value from 2^-100 to 2^100, so that its reciprocal and its products with codes
-    are normal numbers too. zero_point: 0 (unsigned) or 2^(bits - 1) (signed). bits: 8 or 7.
+    are normal numbers too. zero_point: 0 (unsigned) or 2^(bits - 1) (signed). bits: 1 to 8, 2 or
+    more of signed ones. Calibration makes 8 or 7; fewer are those that a network was trained with.
 
     >>> ActivationSpec(0.5, 128, 8).quantized(np.float32([-1.0, 0.25, 0.75, 1e9, np.nan]))
     array([126, 128, 130, 255,   0], dtype=uint8)
@@ -131,9 +133,9 @@ class ActivationSpec:
     bits: int
 
     def __post_init__(self) -> None:
-        if type(self.bits) is not int or self.bits not in (7, 8):
-            raise SpecError("bits of an activation", value=self.bits, allowed="7 or 8")
-        zero_points = (0, 2 ** (self.bits - 1))
+        if type(self.bits) is not int or not 1 <= self.bits <= _MOST_BITS:
+            raise SpecError("bits of an activation", value=self.bits, allowed="1 to 8")
+        zero_points = (0, 2 ** (self.bits - 1) if self.bits > 1 else 0)
         if type(self.zero_point) is not int or self.zero_point not in zero_points:
             raise SpecError(
                 "zero point of an activation",

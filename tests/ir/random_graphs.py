@@ -439,7 +439,7 @@ def _quantized_elementwise(builder: GraphBuilder, value: str, _values: list[str]
     spec = _spec(rng, _reach(builder, value))
     kind = builder.rng.integers(6)
     if kind == 5:
-        function = str(rng.choice([*SMOOTH, "sign"]))
+        function = str(rng.choice([*SMOOTH, "sign", "binary_sign"]))
         stated = {"alpha": 0.5} if function == "elu" else {}
         return builder.add("unary", value, codes=spec, function=function, **stated)
     if kind == 0:

@@ -198,6 +198,7 @@ def test_softmax_is_torch_softmax_over_channels(graph_builder, extents):
 
 TORCH = {
     "abs": torch.abs,
+    "binary_sign": lambda x: torch.where(x < 0, -1.0, 1.0).double(),
     "elu": torch.nn.functional.elu,
     "exp": torch.exp,
     "gelu": torch.nn.functional.gelu,

@@ -17,6 +17,7 @@ CODE_ISAS = [row.isa for row in ROWS if row.op == "look_up"]
 ALPHA = 0.7
 ULPS = {
     "abs": 0.0,
+    "binary_sign": 0.0,
     "elu": 2.0,
     "exp": 1.5,
     "gelu": 5.0,
@@ -94,6 +95,7 @@ def test_every_instruction_set_gives_the_same_bits(isa, function):
 def test_infinities_and_nan_are_pytorchs(function):
     torch = pytest.importorskip("torch", reason="the oracle is PyTorch")
     from_torch = {
+        "binary_sign": lambda x: torch.where(x < 0, -1.0, 1.0),
         "gelu_tanh": lambda x: torch.nn.functional.gelu(x, approximate="tanh"),
         "hard_sigmoid": torch.nn.functional.hardsigmoid,
         "hard_swish": torch.nn.functional.hardswish,

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -96,6 +97,30 @@ def test_value_and_gradient_are_the_closed_form_of_this_rule_and_no_other(kind: 
 
 def test_every_listed_rule_has_an_oracle() -> None:
     assert set(ORACLES) == set(ACTIVATION_QUANTIZERS)
+
+
+@pytest.mark.parametrize("bits", range(1, 9))
+@pytest.mark.parametrize("kind", ORACLES)
+def test_codes_stand_for_the_levels_of_the_rule(kind: str, bits: int) -> None:
+    """In float32, away from the middle between two levels, where rounding may take either."""
+    options = {"bits": bits} if "bits" in ACTIVATION_QUANTIZERS[kind].__dataclass_fields__ else {}
+    quantizer = ACTIVATION_QUANTIZERS[kind](**options)
+    x = torch.linspace(-9, 9, 20_011)
+    state = {name: s.value for name, s in quantizer.initial_state(x).items()}
+    if "input_range" in state:
+        state["input_range"].fill_(RANGE)
+    backward = Backward(StraightThrough(), torch.tensor(1.0), training=False)
+    levels = quantizer.quantize(x, state, backward).numpy()
+    coded = quantizer.coded({name: tensor.item() for name, tensor in state.items()})
+    assert coded is not None
+    given = np.where(x.numpy() < 0, np.float32(-1), np.float32(1)) if coded.binary else x.numpy()
+    if coded.least is not None:
+        given = np.maximum(given, np.float32(coded.least))
+    reached = coded.spec.dequantized(coded.spec.quantized(given))
+    apart = np.abs(reached - levels) > 1e-5
+    place = given / coded.spec.scale
+    assert np.all(np.abs(place[apart] - np.floor(place[apart]) - 0.5) < 1e-4)
+    assert apart.mean() < 0.01
 
 
 @pytest.mark.parametrize("kind", ESTIMATORS)

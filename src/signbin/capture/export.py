@@ -19,6 +19,7 @@ from torch.export import Dim, ExportedProgram, ShapesCollection
 from torch.export.graph_signature import InputKind, OutputKind, TensorArgument
 from torch.utils._pytree import tree_unflatten
 
+from signbin.capture.quantized_input import float_layer
 from signbin.draft import OPERATORS
 from signbin.errors import CaptureError
 from signbin.ir.form import Form
@@ -109,11 +110,13 @@ def _prepared(model: nn.Module) -> nn.Module:
             value=f"{type(error).__name__}: {error}",
             remedy="make copy.deepcopy(model) work: detach tensors kept as plain attributes",
         ) from error
+    made: dict[int, nn.Module] = {}  # a layer that is used twice stays one layer
     if isinstance(copied, (QConv2d, QLinear)):
-        copied = copied.to_float()
+        return float_layer("the model", copied).cpu().eval()
     for fqn, module in list(copied.named_modules(remove_duplicate=False)):
         if isinstance(module, (QConv2d, QLinear)):
-            copied.set_submodule(fqn, module.to_float())
+            made.setdefault(id(module), float_layer(fqn, module))
+            copied.set_submodule(fqn, made[id(module)])
     return copied.cpu().eval()
 
 
@@ -277,7 +280,7 @@ def _names(graph: fx.Graph) -> dict[str, str]:
 
 
 def _base_name(node: fx.Node) -> str:
-    base = operator_name(node).removeprefix("aten.").split(".")[0]
+    base = operator_name(node).removeprefix("aten.").removeprefix("signbin.").split(".")[0]
     return "batch_norm" if "batch_norm" in base else base
 
 

@@ -27,6 +27,7 @@ from signbin.draft.call import (
     elements,
 )
 from signbin.draft.channels import CHANNEL_ROWS, channel_slice, part, regrouped
+from signbin.draft.coded_input import CODED_INPUT, coded_input
 from signbin.draft.windows import (
     bordered,
     convolution_padding,
@@ -476,6 +477,7 @@ _ROWS: Final[tuple[tuple[NodeBuilder, tuple[str, ...]], ...]] = (
 )
 
 OPERATORS: Final[Mapping[str, NodeBuilder]] = MappingProxyType(
-    {f"aten.{name}": builder for builder, names in _ROWS for name in names} | {"getitem": _item}
+    {f"aten.{name}": builder for builder, names in _ROWS for name in names}
+    | {"getitem": _item, CODED_INPUT: coded_input}
 )
 """Operator (as printed by fx) -> builder."""

@@ -211,8 +211,15 @@ def _mish(step: _Step) -> None:
     step.add("Mul", [step.source, gate])
 
 
+def _binary_sign(step: _Step) -> None:
+    """-1 where x < 0, else 1."""
+    negative = step.add("Less", [step.source, step.scalar("zero", 0.0)], "negative")
+    step.add("Where", [negative, step.scalar("minus", -1.0), step.scalar("one", 1.0)])
+
+
 _FUNCTIONS: Final[Mapping[str, Callable[[_Step], object]]] = {
     "abs": _function("Abs"),
+    "binary_sign": _binary_sign,
     "elu": lambda step: step.add("Elu", [step.source], alpha=step.attributes["alpha"]),
     "exp": _function("Exp"),
     "gelu": _gelu,

@@ -69,6 +69,10 @@ def _softplus(x: Array) -> Array:
     return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
 
 
+def _binary_sign(x: Array) -> Array:
+    return np.where(x < 0, -1.0, 1.0)
+
+
 def _sign(x: Array) -> Array:
     return np.where(x > 0, 1.0, np.where(x < 0, -1.0, 0.0))
 
@@ -76,6 +80,7 @@ def _sign(x: Array) -> Array:
 FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
     {
         "abs": Function("|x|", lambda x, _: np.abs(x), never_negative=True),
+        "binary_sign": Function("-1 if x < 0 else 1", lambda x, _: _binary_sign(x)),
         "elu": Function(
             "x if x > 0 else alpha * (e^x - 1)",
             lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0.0))),

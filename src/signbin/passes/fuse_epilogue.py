@@ -17,14 +17,22 @@ def fuse_epilogue(graph: Graph) -> Graph:
 
     - add(layer, other): other becomes the residual input. Of two layers that could take it, the
       later in execution order does; the fused layer runs where the add ran, so the residual is
-      always available.
+      always available. Not where the layer reads codes and the shortcut is f32.
     - relu, leaky_relu, prelu, clamp: the activation, if the layer has none yet.
     - channel_bias: into bias before the activation, into post_bias after it.
 
     Only where nothing else reads the layer's result. The fused node has the name and source of
     the last node that went into it.
     """
-    return fuse_pairs(graph, _merge)
+    types = graph.types()
+
+    def merge(producer: Node, node: Node, constants: Constants) -> Node | None:
+        kinds = {types[name].dtype for name in (*producer.inputs, *node.inputs)}
+        if node.op == "add" and len(kinds) > 1:
+            return None
+        return _merge(producer, node, constants)
+
+    return fuse_pairs(graph, merge)
 
 
 def _merge(producer: Node, node: Node, constants: Constants) -> Node | None:

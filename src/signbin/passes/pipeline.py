@@ -12,8 +12,10 @@ from signbin.passes.fold_batch_norm import fold_batch_norm
 from signbin.passes.fold_channel_bias import fold_channel_bias
 from signbin.passes.fold_padding import fold_padding
 from signbin.passes.fuse_epilogue import fuse_epilogue
+from signbin.passes.multiply_codes import multiply_codes
 from signbin.passes.name_global_average import name_global_average
 from signbin.passes.remove_identities import remove_identities
+from signbin.passes.round_sums import round_sums
 
 __all__ = ["PASSES", "Pass", "lower"]
 
@@ -26,7 +28,9 @@ PASSES: Final[tuple[Pass, ...]] = (
     name_global_average,
     fold_channel_bias,
     fold_batch_norm,
+    multiply_codes,  # before shortcuts are fused, which must be of the kind that the layer reads
     fuse_epilogue,
+    round_sums,
 )
 
 

@@ -3,6 +3,7 @@
 from signbin.quant.activations import (
     ACTIVATION_QUANTIZERS,
     ActivationQuantizer,
+    CodedInput,
     DoReFaActivation,
     HalfWaveGaussian,
     Int8Activation,
@@ -115,6 +116,7 @@ __all__ = [
     "Bwnh",
     "ClippedStraightThrough",
     "CodeSnapshot",
+    "CodedInput",
     "DirNet",
     "DistributionLoss",
     "DistributionSensitiveDecay",

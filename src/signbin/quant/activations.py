@@ -19,10 +19,12 @@ from signbin.errors import SpecError
 from signbin.quant.estimators import Estimator, Polynomial, estimator_from_json
 from signbin.quant.quantizer import Backward, State, sign
 from signbin.quant.records import Record, check_number, check_whole, read_listed, registered
+from signbin.spec import ActivationSpec
 
 __all__ = [
     "ACTIVATION_QUANTIZERS",
     "ActivationQuantizer",
+    "CodedInput",
     "DoReFaActivation",
     "HalfWaveGaussian",
     "Int8Activation",
@@ -38,12 +40,38 @@ _MOST_BITS: Final = 8
 _INT8_LARGEST: Final = 127
 
 
+@dataclasses.dataclass(frozen=True)
+class CodedInput:
+    """The levels of a trained quantiser as codes: what the engine does to reach the same ones.
+
+    Of x, or of -1 for x < 0 and 1 for other x where ``binary``, the larger of it and ``least``,
+    quantised as ``spec`` says: real = scale * (code - zero_point). None for no bound.
+    """
+
+    spec: ActivationSpec
+    least: float | None = None
+    binary: bool = False
+
+
 class ActivationQuantizer(Record, abc.ABC):
     """A rule from the input of a layer to its quantised input."""
 
     @abc.abstractmethod
     def quantize(self, x: Tensor, state: Mapping[str, Tensor], backward: Backward) -> Tensor:
         """q(x) with the gradient of the rule."""
+
+    def coded(self, state: Mapping[str, float]) -> CodedInput | None:
+        """The same levels as codes of 8 bits at most; None where x passes unchanged.
+
+        state: the values of the layer's tensors, by name. SpecError where the levels are not an
+        unsigned or a symmetric range of whole steps, or the trained step is no normal number.
+        """
+        raise SpecError(
+            f"activation quantiser {self.kind}",
+            value="levels that are not known as codes",
+            allowed="a quantiser with a method coded(state)",
+            remedy="write one that returns a CodedInput",
+        )
 
     def initial_state(self, like: Tensor) -> dict[str, State]:
         """The tensors the layer must keep, by name, of the device and dtype of ``like``."""
@@ -69,6 +97,10 @@ class SignActivation(ActivationQuantizer):
     def quantize(self, x: Tensor, state: Mapping[str, Tensor], backward: Backward) -> Tensor:
         """-1 and +1."""
         return self.estimator.attach(sign(x), x, x.new_zeros(()), backward.progress)
+
+    def coded(self, state: Mapping[str, float]) -> CodedInput:
+        """Codes 1 and 3 of two bits around 2, which is the 0 that images are padded with."""
+        return CodedInput(ActivationSpec(1.0, 2, 2), binary=True)
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
@@ -97,6 +129,10 @@ class HalfWaveGaussian(ActivationQuantizer):
         clipped = x.clamp(0.0, self.step * self.levels)
         return _straight_through(torch.round(clipped / self.step) * self.step, clipped)
 
+    def coded(self, state: Mapping[str, float]) -> CodedInput:
+        """Codes 0 to 3 of two bits."""
+        return CodedInput(ActivationSpec(_float32(self.step), 0, 2))
+
 
 @dataclasses.dataclass(frozen=True)
 class DoReFaActivation(ActivationQuantizer):
@@ -117,6 +153,10 @@ class DoReFaActivation(ActivationQuantizer):
         steps = 2**self.bits - 1
         clipped = x.clamp(0.0, 1.0)
         return _straight_through(torch.round(clipped * steps) / steps, clipped)
+
+    def coded(self, state: Mapping[str, float]) -> CodedInput:
+        """Codes 0 to 2^bits - 1."""
+        return CodedInput(ActivationSpec(_float32(1.0 / (2**self.bits - 1)), 0, self.bits))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,6 +187,11 @@ class LearnedClip(ActivationQuantizer):
         clipped = torch.where(x < largest, x.clamp(min=0.0), largest)
         step = largest.detach() / (2**self.bits - 1)
         return _straight_through(torch.round(clipped / step) * step, clipped)
+
+    def coded(self, state: Mapping[str, float]) -> CodedInput:
+        """Codes 0 to 2^bits - 1 of the step that was learned."""
+        step = abs(state["input_clip"]) / (2**self.bits - 1)
+        return CodedInput(ActivationSpec(_float32(step), 0, self.bits))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,6 +227,17 @@ class Int8Activation(ActivationQuantizer):
         clipped = torch.clamp(x, -largest, largest)
         rounded = _straight_through(torch.round(clipped / step) * step, clipped)
         return torch.where(largest > 0, rounded, x)
+
+    def coded(self, state: Mapping[str, float]) -> CodedInput | None:
+        """Codes 1 to 255 around 128; None where no range is known."""
+        largest = state["input_range"]
+        if not largest:
+            return None
+        return CodedInput(ActivationSpec(_float32(largest / _INT8_LARGEST), 128, 8), -largest)
+
+
+def _float32(number: float) -> float:
+    return torch.tensor(number, dtype=torch.float32).item()
 
 
 def _straight_through(value: Tensor, smooth: Tensor) -> Tensor:

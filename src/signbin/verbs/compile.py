@@ -157,7 +157,7 @@ def quantize_program(
             "program to quantise",
             value="activations are codes already",
             allowed="a float program",
-            remedy="compile the model with float activations first",
+            remedy="compile with float activations; codes that were trained are used as they are",
         )
     if not activations.samples.any():
         raise SpecError(

@@ -27,6 +27,12 @@ SB_INLINE sb_vector sb_function_abs(sb_vector x, float alpha) {
     return sb_magnitude(x);
 }
 
+/* -1 where x < 0, else 1: what binary networks make of their activations; of NaN 1. */
+SB_INLINE sb_vector sb_function_binary_sign(sb_vector x, float alpha) {
+    (void)alpha;
+    return SB_SELECT_LESS(x, SB_BROADCAST(0.0f), SB_BROADCAST(-1.0f), SB_BROADCAST(1.0f));
+}
+
 /* x > 0 ? x : alpha * (e^x - 1); below -26 that is -alpha. */
 SB_INLINE sb_vector sb_function_elu(sb_vector x, float alpha) {
     const sb_vector held = sb_at_most(sb_at_least(x, -26.0f), 0.0f);

@@ -52,6 +52,7 @@ typedef struct sb_step {
     sb_copy input_copy, residual_copy, output_copy;
     sb_part *parts; /* the first one is the input; NULL: the step reads input and residual */
     size_t part_count;
+    bool pairs;       /* the residual is an operand of any shape */
     bool broadcasts;  /* the residual may have one channel, or one pixel */
     bool late;        /* runs after all images */
     bool linear;      /* its kernel takes rows of channels, as many as there are */

@@ -39,8 +39,8 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64|i.86")
   set(signbin_flags_avx512vnni ${signbin_flags_avx512} -mavx512vnni)
 endif()
 
-# Adds the kernels of this processor to a library. Dense float32 kernels may fuse a product and its
-# sum: they promise an error bound, not bits.
+# Adds the kernels of this processor to a library. Products of float32 matrices may fuse a product
+# and its sum: they promise an error bound, not bits.
 function(signbin_add_kernels library)
   signbin_make_kernels(${CMAKE_CURRENT_BINARY_DIR}/kernels files)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
@@ -51,7 +51,7 @@ function(signbin_add_kernels library)
       continue()
     endif()
     set(flags ${signbin_flags_${isa}})
-    if(flags AND file MATCHES "/sb_f32_dense_[^/]*$")
+    if(flags AND file MATCHES "/sb_f32_(dense_|direct_matmul)[^/]*$")
       list(APPEND flags -ffp-contract=fast)
     endif()
     set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${flags}")

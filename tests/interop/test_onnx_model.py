@@ -116,6 +116,47 @@ CASES = {
     "global_avg_pool": one_node("global_avg_pool", IMAGE, (6, 1, 1)),
     "flatten": one_node("flatten", IMAGE, (6 * 7 * 9,)),
     "reshape": one_node("reshape", IMAGE, (21, 2, 9), shape=(21, 2, 9)),
+    "transpose": one_node("transpose", IMAGE, (9, 6, 7), order=(3, 1, 2)),
+    "slice": one_node("slice", IMAGE, (6, 3, 9), axis=2, first=1, count=3, step=2),
+    "expand": one_node("expand", (6, 1, 9), (6, 4, 9), shape=(6, 4, 9)),
+    "softmax along columns": one_node("softmax", IMAGE, IMAGE, axis=3),
+    **{
+        f"reduce to {name}": one_node("reduce", IMAGE, (6, 1, 1), function=name, axis=2, count=2)
+        for name in ("sum", "mean", "max", "min")
+    },
+    "reduce": one_node("reduce", (5, 8), (1, 8), function="sum", axis=1),
+    "layer_norm": one_node(
+        "layer_norm",
+        IMAGE,
+        IMAGE,
+        constants={"s": vector(9), "b": vector(9)},
+        scale=ConstRef("s"),
+        bias=ConstRef("b"),
+        epsilon=1e-5,
+    ),
+    "layer_norm of two axes": one_node("layer_norm", IMAGE, IMAGE, axes=2, epsilon=1e-5),
+    "affine": one_node(
+        "affine",
+        IMAGE,
+        IMAGE,
+        constants={"s": vector(9), "b": vector(9)},
+        scale=ConstRef("s"),
+        bias=ConstRef("b"),
+    ),
+    "affine bias": one_node("affine", IMAGE, IMAGE, constants={"b": vector(9)}, bias=ConstRef("b")),
+    "matmul": one_node("matmul", (4, 7, 7), (4, 7, 7), ("x", "x")),
+    "constant": one_node("constant", IMAGE, (9,), constants={"v": vector(9)}, value=ConstRef("v")),
+    "linear of rows": one_node(
+        "linear",
+        (5, 9),
+        (5, 9),
+        ("x", "x"),
+        constants={"w": RNG.standard_normal((9, 9)).astype(np.float32), "b": vector(9)},
+        weight=ConstRef("w"),
+        bias=ConstRef("b"),
+        activation="relu",
+        post_bias=ConstRef("b"),
+    ),
     "subsample_pad": one_node(
         "subsample_pad", IMAGE, (11, 4, 3), stride=(2, 3), channels_before=2, channels_after=3
     ),

@@ -24,6 +24,7 @@ class GraphBuilder:
         self.inputs: list[Value] = []
         self.nodes: list[Node] = []
         self.constants = {}
+        self.made_constants = 0
         self.most_filters = 12
 
     def input(self, *extents: int, name: str = "x") -> str:
@@ -31,7 +32,8 @@ class GraphBuilder:
         return name
 
     def const(self, constant, name: str | None = None) -> ConstRef:
-        name = name or f"c{len(self.constants)}"
+        name = name or f"c{self.made_constants}"
+        self.made_constants += 1
         self.constants[name] = constant
         return ConstRef(name)
 
@@ -63,6 +65,11 @@ class GraphBuilder:
         type_ = TensorType("u8" if codes else "f32", OPS[op].shape_rule(arguments), codes)
         self.nodes.append(Node(name, op, inputs, attributes, type_, source))
         return name
+
+    def keep_used_constants(self) -> None:
+        """Forget those that no node refers to."""
+        used = {name for node in self.nodes for name in node.constant_names()}
+        self.constants = {name: each for name, each in self.constants.items() if name in used}
 
     def graph(self, *outputs: str) -> Graph:
         return Graph(
@@ -286,13 +293,52 @@ def _activation(builder: GraphBuilder, value: str) -> str:
     return builder.add("clamp", value, low=-2.0, high=float("inf"))
 
 
+def _axes(builder: GraphBuilder, value: str, spec=None) -> str:
+    """Axes of [N, A, B] turned, ended early or repeated; numbers also combined along them."""
+    rng, (rows, columns) = builder.rng, builder.type_of(value).shape[1:]
+    kind = int(rng.integers(4 if spec is None else 3))
+    if kind == 0:
+        return builder.add("transpose", value, order=(2, 1))
+    if kind == 1:
+        step = 1 + int(rng.integers(2))
+        count = int(rng.integers(1, (columns - 1) // step + 2))
+        return builder.add("slice", value, axis=2, first=0, count=count, step=step)
+    if kind == 2:
+        one = builder.add("slice", value, axis=1, first=rows - 1, count=1)
+        return builder.add("expand", one, shape=(int(rng.integers(1, 4)), columns))
+    return _combined(builder, value)
+
+
+def _combined(builder: GraphBuilder, value: str) -> str:
+    rng, columns = builder.rng, builder.type_of(value).shape[2]
+    last = {"scale": builder.vector(columns), "bias": builder.vector(columns)}
+    matrix = builder.const(rng.normal(0, 0.5, (columns, 3)).astype(np.float32))
+    axis, function = int(rng.integers(1, 3)), str(rng.choice(["sum", "mean", "max", "min"]))
+    steps = {
+        "reduce": lambda: builder.add("reduce", value, function=function, axis=axis),
+        "softmax": lambda: builder.add("softmax", value, axis=axis),
+        "layer_norm": lambda: builder.add("layer_norm", value, axes=1, epsilon=0.5, **last),
+        "affine": lambda: builder.add("affine", value, **last),
+        "matmul": lambda: builder.add(
+            "matmul", value, builder.add("constant", value, value=matrix)
+        ),
+    }
+    made = steps[str(rng.choice(list(steps)))]()
+    builder.keep_used_constants()
+    return made
+
+
 def _rows(builder: GraphBuilder, value: str, **stated) -> str:
-    """A linear layer over the channels' rows of pixels."""
+    """A linear layer over the channels' rows of pixels, whose axes may have been moved before."""
     channels, *image = builder.type_of(value).shape[1:]
     pixels = math.prod(image)
     value = builder.add("reshape", value, shape=(channels, pixels))
-    if "weight" not in stated:
-        stated["weight"] = builder.weight(int(builder.rng.integers(1, 9)), pixels)
+    spec = builder.type_of(value).quantization
+    for _ in range(int(builder.rng.integers(3))):
+        value = _axes(builder, value, spec)
+    make = _quantized_weight if spec else GraphBuilder.weight
+    filters = int(builder.rng.integers(1, 9))
+    stated["weight"] = make(builder, filters, builder.type_of(value).shape[2])
     return builder.add("linear", value, **stated)
 
 
@@ -517,9 +563,7 @@ def _quantized_head(builder: GraphBuilder, value: str) -> str:
         if kind is None:
             value = builder.add("quantize", value, codes=_spec(rng, 2.0))
     if rng.random() < 0.3:
-        pixels = math.prod(builder.type_of(value).shape[2:])
-        weight = _quantized_weight(builder, int(rng.integers(1, 9)), pixels)
-        value = _rows(builder, value, weight=weight, codes=_spec(rng, 2.0))
+        value = _rows(builder, value, codes=_spec(rng, 2.0))
     value = builder.add("flatten", value)
     features = builder.type_of(value).shape[1]
     outputs = int(rng.integers(1, 12))

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from signbin.errors import VerifyError
-from signbin.ir import OPS, interpret, reference, shape_rules
+from signbin.ir import OPS, interpret, reference, row_reference, row_rules, shape_rules
 from signbin.ir.functions import FUNCTIONS
 from signbin.ir.schema import TypeRule
 from signbin.spec import LowBitWeight
@@ -295,6 +295,71 @@ def test_reshape_keeps_the_order_of_the_elements(graph_builder):
     assert np.array_equal(made, np.arange(24).reshape(1, 4, 3, 2))
 
 
+def test_axes_change_places_end_and_repeat(graph_builder):
+    x = normal(2, 3, 4, 5)
+    agree(run(graph_builder, "transpose", x, order=(3, 1, 2)), x.transpose(0, 3, 1, 2))
+    agree(run(graph_builder, "slice", x, axis=2, first=1, count=2, step=2), x[:, :, 1:4:2])
+    agree(
+        run(graph_builder, "expand", x[:, :, :1], shape=(3, 7, 5)),
+        np.broadcast_to(x[:, :, :1], (2, 3, 7, 5)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("op", "stated"),
+    [
+        ("transpose", {"order": (1, 1, 2)}),
+        ("transpose", {"order": (2, 1)}),
+        ("slice", {"axis": 4, "count": 1}),
+        ("slice", {"axis": 2, "first": 2, "count": 2, "step": 2}),
+        ("expand", {"shape": (3, 8, 5)}),
+        ("reshape", {"shape": (3, 21)}),
+        ("reduce", {"function": "sum", "axis": 3, "count": 2}),
+        ("softmax", {"axis": 4}),
+        ("layer_norm", {"axes": 4, "epsilon": 1e-5}),
+    ],
+)
+def test_axes_that_are_not_there_are_named(graph_builder, op, stated):
+    with pytest.raises(VerifyError, match="allowed"):
+        run(graph_builder, op, normal(2, 3, 4, 5), **stated)
+
+
+@pytest.mark.parametrize("function", ["sum", "mean", "max", "min"])
+def test_reduce_goes_through_neighbouring_axes(graph_builder, function):
+    x = normal(2, 3, 4, 5)
+    expected = getattr(torch.from_numpy(x), {"max": "amax", "min": "amin"}.get(function, function))
+    made = run(graph_builder, "reduce", x, function=function, axis=2, count=2)
+    agree(made, expected((2, 3), keepdim=True))
+
+
+@pytest.mark.parametrize("axis", [1, 2, 3])
+def test_softmax_goes_along_any_axis(graph_builder, axis):
+    x = normal(2, 3, 4, 5)
+    agree(run(graph_builder, "softmax", x, axis=axis), torch.from_numpy(x).softmax(axis))
+
+
+def test_layer_norm_and_affine_work_on_the_last_axes(graph_builder):
+    x, scale, bias = normal(2, 3, 4, 5), normal(4, 5), normal(4, 5)
+    stated = {"constants": {"scale": scale, "bias": bias}}
+    made = run(graph_builder, "layer_norm", x, axes=2, epsilon=1e-3, **stated)
+    tensors = [torch.from_numpy(each) for each in (x, scale, bias)]
+    agree(made, torch.nn.functional.layer_norm(tensors[0], (4, 5), *tensors[1:], 1e-3))
+    agree(run(graph_builder, "affine", x, **stated), x * scale + bias)
+
+
+def test_matmul_multiplies_the_last_two_axes(graph_builder):
+    x, y = normal(2, 3, 4, 5), normal(2, 3, 5, 6)
+    agree(run(graph_builder, "matmul", x, y), x @ y)
+    with pytest.raises(VerifyError, match="inputs"):
+        run(graph_builder, "matmul", x, x)
+
+
+def test_constant_is_the_same_for_every_image(graph_builder):
+    value = normal(4, 5)
+    made = run(graph_builder, "constant", normal(3, 2), constants={"value": value})
+    agree(made, np.broadcast_to(value, (3, 4, 5)))
+
+
 def test_subsample_pad_is_the_option_a_shortcut(graph_builder):
     x = normal(2, 3, 5, 4)
     ours = run(graph_builder, "subsample_pad", x, channels_before=1, channels_after=2)
@@ -356,11 +421,20 @@ def test_sums_accumulate_in_float64(graph_builder):
 
 
 def test_every_row_has_its_own_reference_and_documented_attributes():
-    assert set(OPS) == {*reference.__all__, "quantize", "dequantize"}
+    references = {
+        name.rstrip("_"): getattr(module, name)
+        for module in (reference, row_reference)
+        for name in module.__all__
+        if name.islower() and not name.endswith("_codes")
+    }
+    rules = [
+        getattr(module, rule) for module in (shape_rules, row_rules) for rule in module.__all__
+    ]
+    assert set(OPS) == {*references, "quantize", "dequantize"}
     for name, op in OPS.items():
         assert op.name == name
-        assert op.reference is getattr(reference, name, None)
-        assert op.shape_rule in [getattr(shape_rules, rule) for rule in shape_rules.__all__]
+        assert op.reference is references.get(name)
+        assert op.shape_rule in rules
         assert op.formula
         assert (op.integer_reference is None) == (op.types is TypeRule.REAL)
         for definition in filter(None, (op.reference, op.integer_reference)):

@@ -200,6 +200,22 @@ def slow_concat(graph, node, operands):
     return result
 
 
+def slow_axes(op, attributes, codes, shape):
+    result = np.empty((len(codes), *shape[1:]), np.uint8)
+    for place in np.ndindex(result.shape):
+        source = list(place)
+        if op == "transpose":
+            for axis, given in enumerate(attributes["order"], start=1):
+                source[given] = place[axis]
+        elif op == "slice":
+            axis = attributes["axis"]
+            source[axis] = attributes["first"] + place[axis] * attributes["step"]
+        else:
+            source = [min(at, extent - 1) for at, extent in zip(place, codes.shape, strict=True)]
+        result[place] = codes[tuple(source)]
+    return result
+
+
 def slow_kept(node, codes, spec):
     attributes = resolve(node)
     if node.op == "slice_channels":
@@ -212,6 +228,8 @@ def slow_kept(node, codes, spec):
         return codes[:, order]
     if node.op in ("flatten", "reshape"):
         return codes.reshape(len(codes), *node.type.shape[1:])
+    if node.op in ("transpose", "slice", "expand"):
+        return slow_axes(node.op, attributes, codes, node.type.shape)
     if node.op == "subsample_pad":
         result = np.full((len(codes), *node.type.shape[1:]), spec.zero_point, np.uint8)
         vertical, horizontal = attributes["stride"]

@@ -45,7 +45,7 @@ static sb_status check_residual(sb_builder *builder, uint32_t residual, const sb
     if (status != SB_OK)
         return status;
     const sb_value *value = &builder->contents.values[residual];
-    if (!spreads_over(step, value, output) || overlap(value, output))
+    if ((!step->pairs && !spreads_over(step, value, output)) || overlap(value, output))
         return sb_complain(builder, SB_INVALID_ARGUMENT,
                            "step %zu: residual value %u has another shape than the output, or "
                            "shares its memory",

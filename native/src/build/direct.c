@@ -61,8 +61,9 @@ static sb_status set_whole(sb_builder *builder, const sb_direct_op *op, const sb
     size_t taken = 0;
     while (taken < SB_NUMBERS && op->whole[taken].name)
         ++taken;
+    const size_t count = given->data ? given->count : 0;
     const sb_status status =
-        check_count(builder, op, "whole", given->data ? given->count : 0, taken);
+        check_count(builder, op, "whole", op->indexed && count > taken ? taken : count, taken);
     for (size_t i = 0; status == SB_OK && i < taken; ++i) {
         const sb_direct_whole *number = &op->whole[i];
         layer->whole[i] = given->data[i];
@@ -157,6 +158,7 @@ sb_status sb_builder_add_direct(sb_builder *builder, const sb_direct_spec *spec)
     if (status == SB_OK) {
         step.layer.function = op->function;
         step.broadcasts = op->broadcasts;
+        step.pairs = op->pairs;
     }
     if (status == SB_OK)
         status = sb_connect(builder, spec->input, residual, spec->output, &step);

@@ -27,14 +27,14 @@ typedef struct sb_direct_real {
 
 /* stage: the kernels of a stage of layout/ that do it. kernel: else the kernels of direct/; NULL:
  * those of the same name. function: what they apply. scale, epilogue, table: whether it takes
- * them; a table must be there. broadcasts: as in sb_step. whole, real: its numbers, in order. map:
- * checks that the values' shapes fit and sets the window. place: decides where the kernel finds its
- * operands. */
+ * them; a table must be there. broadcasts, pairs: as in sb_step. whole, real: its numbers, in
+ * order; indexed: more whole ones follow, which map takes. map: checks that the values' shapes fit
+ * and sets the window. place: decides where the kernel finds its operands. */
 typedef struct sb_direct_op {
     const char *name, *stage, *kernel;
     sb_function function;
     sb_direct_types types;
-    bool scale, epilogue, table, broadcasts;
+    bool scale, epilogue, table, broadcasts, pairs, indexed;
     sb_direct_whole whole[SB_NUMBERS];
     sb_direct_real real[SB_NUMBERS];
     sb_status (*map)(sb_builder *builder, const sb_direct_spec *spec, sb_step *step);

@@ -5,6 +5,7 @@
 #include "complain.h"
 #include "operands/operands.h"
 #include "parts.h"
+#include "rows.h"
 
 #include <math.h>
 
@@ -218,6 +219,56 @@ static const sb_direct_op OPS[] = {
     /* f = table[q] of codes, any function of one number; then codes or numbers as in
      * sb_epilogue_spec. */
     {.name = "look_up", .table = true, .map = map_same, .place = place_elements},
+    /* y[r][i] = scale[i] * x[r][i] + bias[i], in so many rows of the elements. */
+    {.name = "scale_rows",
+     .scale = true,
+     .epilogue = true,
+     .whole = {{"rows", 1, SB_MAX_ELEMENTS}},
+     .map = sb_map_rows,
+     .place = sb_place_plain},
+    /* The same of (x - mean of the row) / sqrt(variance of the row + epsilon). */
+    {.name = "normalize_rows",
+     .scale = true,
+     .epilogue = true,
+     .whole = {{"rows", 1, SB_MAX_ELEMENTS}},
+     .real = {{"epsilon", -1.0f}},
+     .map = sb_map_rows,
+     .place = sb_place_plain},
+    /* y[o][c][i] = e^x[o][c][i] / sum over c of e^x[o][c][i]. */
+    {.name = "softmax_rows",
+     .whole = {{"outer", 1, SB_MAX_ELEMENTS},
+               {"length", 1, SB_MAX_ELEMENTS},
+               {"inner", 1, SB_MAX_ELEMENTS}},
+     .map = sb_map_blocks,
+     .place = sb_place_plain},
+    /* y[o][i] = factor * sum over c of x[o][c][i], or the largest or least of them. */
+    {.name = "reduce",
+     .whole = {{"how (0 sum, 1 largest, 2 least)", 0, 2},
+               {"outer", 1, SB_MAX_ELEMENTS},
+               {"length", 1, SB_MAX_ELEMENTS},
+               {"inner", 1, SB_MAX_ELEMENTS}},
+     .real = {{"factor", -INFINITY}},
+     .map = sb_map_reduced,
+     .place = sb_place_plain},
+    /* y[b] = x[b] r[b], matrices of m x k and k x n numbers, r the residual. */
+    {.name = "matmul",
+     .epilogue = true,
+     .pairs = true,
+     .whole = {{"b", 1, SB_MAX_ELEMENTS},
+               {"m", 1, SB_MAX_ELEMENTS},
+               {"k", 1, SB_MAX_ELEMENTS},
+               {"n", 1, SB_MAX_ELEMENTS}},
+     .map = sb_map_matrices,
+     .place = sb_place_plain},
+    /* y[i0]..[i4] = x[base + i0 s0 + .. + i4 s4]; whole: base, five extents, five steps. */
+    {.name = "strided",
+     .types = SB_MOVES,
+     .indexed = true,
+     .whole = {{"base", 0, SB_MAX_ELEMENTS}},
+     .map = sb_map_walk,
+     .place = sb_place_plain},
+    /* y = scale, whatever the input: a number for every element. */
+    {.name = "fill", .scale = true, .map = sb_map_given, .place = sb_place_plain},
     /* The channels of the input and of the values of `more`, side by side; of a single value those
      * from `first` on, which are as many as the output has, the `groups` they lie in interleaved:
      * y[c * groups + g] = x[first + g * C / groups + c]. real: none, and codes stay; or of codes a

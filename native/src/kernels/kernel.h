@@ -188,13 +188,14 @@ typedef struct sb_table_weights {
     int32_t signs;
 } sb_table_weights;
 
-/* Numbers of either kind that a step without weights takes at most. */
-enum { SB_NUMBERS = 4 };
+/* Numbers of either kind that a step without weights takes at most; axes of a walk over elements.
+ */
+enum { SB_NUMBERS = 4, SB_WALK_AXES = 5 };
 
 /* input, residual, output: the views the kernel reads and writes; the residual has the output's
  * blocks. whole, real: what a step without weights takes beside them, as its kernels say; function:
- * what it applies; table: of 256, what each code of the input becomes, codes (uint16_t) or float.
- */
+ * what it applies; table: of 256, what each code of the input becomes, codes (uint16_t) or float;
+ * walk: the extents of an output, then how far each of its axes steps through the input. */
 typedef struct sb_layer {
     sb_geometry geometry;
     sb_view input, residual, output;
@@ -212,6 +213,7 @@ typedef struct sb_layer {
     float real[SB_NUMBERS];
     sb_function function;
     const void *table;
+    const int32_t *walk;
 } sb_layer;
 
 /* One image, or for linear layers the whole batch. Elements are float or, for codes, uint16_t.

@@ -31,7 +31,7 @@ from signbin.ir.verify import MAX_RANK
 __all__ = ["capture"]
 
 _DEFAULT_REMEDY: Final = "replace the layer by an allowed one, or move it out of the model"
-_SPLITS: Final = ("chunk", "split", "tensor_split")
+_SPLITS: Final = ("chunk", "split", "tensor_split", "unbind")
 
 
 def capture(model: nn.Module, example_inputs: tuple[Tensor, ...], name: str = "model") -> Graph:
@@ -100,6 +100,7 @@ class _Translation:
         assert shape is not None
         self._inputs.append(Value(node.name, TensorType("f32", shape)))
         self._entries[node.name] = Variable(node.name, shape, shape)
+        self._drafted.anchor = self._drafted.anchor or Variable(node.name, shape, shape)
 
     def _visit(self, node: fx.Node) -> None:
         source = _source(node)

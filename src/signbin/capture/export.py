@@ -19,6 +19,7 @@ from torch.export import Dim, ExportedProgram, ShapesCollection
 from torch.export.graph_signature import InputKind, OutputKind, TensorArgument
 from torch.utils._pytree import tree_unflatten
 
+from signbin.capture.attention import replace_attention
 from signbin.capture.quantized_input import float_layer
 from signbin.draft import OPERATORS
 from signbin.errors import CaptureError
@@ -117,6 +118,7 @@ def _prepared(model: nn.Module) -> nn.Module:
         if isinstance(module, (QConv2d, QLinear)):
             made.setdefault(id(module), float_layer(fqn, module))
             copied.set_submodule(fqn, made[id(module)])
+    replace_attention(copied)
     return copied.cpu().eval()
 
 

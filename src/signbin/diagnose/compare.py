@@ -162,6 +162,9 @@ class _Difference:
     count: int = 0
 
     def add(self, actual: Floats, expected: Floats) -> None:
+        """Values may be kept in another shape than the reference's, elements in the same order."""
+        if actual.shape[:1] == expected.shape[:1] and actual.size == expected.size:
+            actual = actual.reshape(expected.shape)
         if actual.shape != expected.shape:
             raise SpecError(
                 "shape of a compared value",

@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from signbin.draft.call import Call, Entry, Folded, Unsupported, Variable, shown
+from signbin.draft.call import Call, Entry, Folded, Unsupported, Variable
+from signbin.draft.rows import broadcast, last_axes_affine
 from signbin.ir import AttributeValue
 
 __all__ = ["add", "divide", "multiply", "negate", "subtract", "subtract_from"]
@@ -48,7 +49,10 @@ def multiply(call: Call) -> Entry:
         return _product(call, call.variable("self"), call.variable("other"))
     name, constant = ("self", "other") if isinstance(first, Variable) else ("other", "self")
     x = call.variable(name)
-    return affine(call, x, _vector(call, constant, x, "multiplies"), np.zeros(x.shape[1]))
+    factor = _given(call, constant)
+    if not _per_channel(factor, x):
+        return last_axes_affine(call, x, factor, None)
+    return affine(call, x, _vector(factor, x), np.zeros(x.shape[1]))
 
 
 def divide(call: Call) -> Entry:
@@ -65,13 +69,16 @@ def divide(call: Call) -> Entry:
         )
         if isinstance(first, Variable):
             return _product(call, call.variable("self"), inverse)
-        factor = _vector(call, "self", inverse, "divides")
-        return affine(call, inverse, factor, np.zeros(inverse.shape[1]))
-    x = call.variable("self")
-    divisor = _vector(call, "other", x, "divides")
+        factor = _given(call, "self")
+        if not _per_channel(factor, inverse):
+            return last_axes_affine(call, inverse, factor, None)
+        return affine(call, inverse, _vector(factor, inverse), np.zeros(inverse.shape[1]))
+    x, divisor = call.variable("self"), _given(call, "other")
     if not divisor.all():
         raise Unsupported("divides by zero", "divide by numbers other than zero")
-    return affine(call, x, 1.0 / divisor, np.zeros(x.shape[1]))
+    if not _per_channel(divisor, x):
+        return last_axes_affine(call, x, 1.0 / divisor, None)
+    return affine(call, x, 1.0 / _vector(divisor, x), np.zeros(x.shape[1]))
 
 
 def affine(call: Call, x: Variable, factor: Vector, shift: Vector, suffix: str = "") -> Variable:
@@ -99,11 +106,15 @@ def _product(call: Call, x: Variable, y: Variable) -> Entry:
     pixels = large.shape[2:]
     fits = len(small.shape) == len(large.shape) and small.shape[1] in (1, large.shape[1])
     if call.shape != large.shape or not fits or small.shape[2:] not in (pixels, (1,) * len(pixels)):
-        raise Unsupported(
-            f"multiplies {shown(x.shape)} and {shown(y.shape)}",
-            "multiply tensors of equal shape, or by one of [N, C, 1, 1] or [N, 1, H, W]",
-        )
+        x, y = _as_large(call, x, y)
     return call.emit("multiply", (x, y), {})
+
+
+def _as_large(call: Call, x: Variable, y: Variable) -> tuple[Variable, Variable]:
+    """Both as large as their sum or product."""
+    if call.shape is None:
+        raise Unsupported("its result is not one tensor")
+    return broadcast(call, x, call.shape, ".first"), broadcast(call, y, call.shape, ".second")
 
 
 def _sum(call: Call, first: str, second: str, plus: float, times: float) -> Entry:
@@ -113,36 +124,44 @@ def _sum(call: Call, first: str, second: str, plus: float, times: float) -> Entr
         return _sum_of_values(call, call.variable(first), call.variable(second), times)
     name, constant = (first, second) if both[0] else (second, first)
     factor, share = (plus, times) if both[0] else (times, plus)
-    x = call.variable(name)
+    x, given = call.variable(name), _given(call, constant)
+    if not _per_channel(given, x):
+        scale = None if factor == 1.0 else np.array(factor)
+        return last_axes_affine(call, x, scale, share * given)
     if factor == share == 1.0:  # under the parameter's own name
-        array = _vector(call, constant, x, "adds").astype(np.float32)
+        array = _vector(given, x).astype(np.float32)
         return call.emit("channel_bias", (x,), {"bias": call.constant(constant, array)}, x.shape)
-    shift = share * _vector(call, constant, x, "adds")
+    shift = share * _vector(given, x)
     return affine(call, x, np.full(x.shape[1], factor), shift)
 
 
 def _sum_of_values(call: Call, x: Variable, y: Variable, times: float) -> Entry:
     if x.shape != y.shape:
-        raise Unsupported(
-            f"adds {shown(x.shape)} and {shown(y.shape)}", "add tensors of equal shape"
-        )
+        x, y = _as_large(call, x, y)
     if abs(times) != 1.0:
         y = affine(call, y, np.full(y.shape[1], times), np.zeros(y.shape[1]), ".scaled")
         return call.emit("add", (x, y), {})
     return call.emit("add" if times > 0 else "subtract", (x, y), {})
 
 
-def _vector(call: Call, argument: str, x: Variable, does: str) -> Vector:
-    """A number or parameter as one number per channel of x."""
+def _given(call: Call, argument: str) -> Vector:
+    """A number or a parameter, whatever its shape."""
     given: Any = call.get(argument)
-    array = call.array(argument) if isinstance(given, Folded) else np.asarray(given, np.float64)
-    per_channel = (1, x.shape[1]) + (1,) * (len(x.shape) - 2)
+    array = call.array(argument) if isinstance(given, Folded) else np.asarray(given)
+    return np.asarray(array, np.float64)
+
+
+def _per_channel(array: Vector, x: Variable) -> bool:
+    """Whether it is one number per channel, or for all; rows have theirs along the last axis."""
+    if len(x.shape) not in (2, 4) and array.ndim == 0:
+        return False
     try:
-        return np.broadcast_to(array, per_channel).reshape(-1).astype(np.float64)
+        np.broadcast_to(array, (1, x.shape[1]) + (1,) * (len(x.shape) - 2))
     except ValueError:
-        raise Unsupported(
-            f"{does} a parameter of shape {array.shape} to {shown(x.shape)}"
-            if does == "adds"
-            else f"{does} {shown(x.shape)} by a parameter of shape {array.shape}",
-            f"make its shape {per_channel}: one number per channel",
-        ) from None
+        return False
+    return True
+
+
+def _vector(array: Vector, x: Variable) -> Vector:
+    """One number per channel of x."""
+    return np.broadcast_to(array, (1, x.shape[1]) + (1,) * (len(x.shape) - 2)).reshape(-1)

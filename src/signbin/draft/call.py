@@ -42,6 +42,9 @@ __all__ = [
 
 
 _LONGEST_NAME: Final = 200
+_OF_ELEMENTS: Final = frozenset(("relu", "leaky_relu", "clamp", "unary"))
+_OF_CHANNELS: Final = frozenset(("batch_norm", "channel_bias", "prelu"))
+_OF_PAIRS: Final = frozenset(("add", "subtract", "multiply"))
 
 
 class Unsupported(Exception):
@@ -84,10 +87,15 @@ class Symbolic:
 
 @dataclasses.dataclass(frozen=True)
 class Parts:
-    """The results of a split along the channels: (first channel, channels) of each."""
+    """The results of a split along an axis: (first, count) of each.
+
+    dropped: each has one, and lacks the axis.
+    """
 
     whole: Variable
     ranges: tuple[tuple[int, int], ...]
+    axis: int = 1
+    dropped: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +116,9 @@ class Drafted:
     nodes: list[Node] = dataclasses.field(default_factory=list)
     constants: dict[str, Constant] = dataclasses.field(default_factory=dict)
     views: dict[tuple[str, tuple[int, ...]], Variable] = dataclasses.field(default_factory=dict)
+    stored: dict[str, Variable] = dataclasses.field(default_factory=dict)
+    anchor: Variable | None = None
+    """Any input: what is the same for every image has as many of them as it has."""
 
     def node(self, name: str) -> Node | None:
         """The node drafted under a name; None for graph inputs."""
@@ -127,7 +138,24 @@ class Drafted:
             kind = TensorType("f32", x.shape)
             self.nodes.append(Node(name, op, (x.name,), {} if flat else attributes, kind, source))
             made = self.views[x.name, x.shape] = Variable(name, x.shape, x.shape)
+            self.stored[name] = Variable(x.name, x.stored, x.stored)
         return made
+
+    def before_views(
+        self, op: str, inputs: tuple[Variable, ...], shape: tuple[int, ...]
+    ) -> tuple[Variable, ...] | None:
+        """The inputs as they were before they were reshaped, where the op does not mind.
+
+        So a chain of such ops works on one layout, and no element is moved in between.
+        """
+        origins = tuple(self.stored[each.name] for each in inputs if each.name in self.stored)
+        if len(origins) < len(inputs) or any(each.shape != shape for each in inputs):
+            return None
+        same = all(each.shape == origins[0].shape for each in origins)
+        kept = op in _OF_ELEMENTS or (op in _OF_PAIRS and same)
+        if op in _OF_CHANNELS:
+            kept = origins[0].shape[1] == shape[1]
+        return origins if kept else None
 
     def constant(self, name: str, constant: Constant) -> ConstRef:
         """A reference to a constant; one name never stands for two different constants."""
@@ -266,11 +294,14 @@ class Call:
         shape = shape or self.shape
         if shape is None:
             raise Unsupported("its result is not one tensor")
-        name = self.name + suffix
+        name, stored = self.name + suffix, shape
+        origins = self.drafted.before_views(op, inputs, shape)
+        if origins is not None:
+            inputs, stored = origins, origins[0].shape
         names = tuple(variable.name for variable in inputs)
-        kind = TensorType("f32", shape)
+        kind = TensorType("f32", stored)
         self.drafted.nodes.append(Node(name, op, names, attributes, kind, self.source))
-        return Variable(name, shape, shape)
+        return Variable(name, shape, stored)
 
 
 NodeBuilder: TypeAlias = Callable[[Call], Entry]

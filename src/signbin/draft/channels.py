@@ -7,19 +7,19 @@ from typing import Final
 from signbin.draft.call import (
     Call,
     Entry,
+    Folded,
     NodeBuilder,
     Parts,
     Regrouped,
     Unsupported,
     Variable,
-    shown,
 )
+from signbin.draft.rows import axis_of, for_every_image, sliced, transposed, without_axis
 from signbin.ir import BATCH
 
 __all__ = ["CHANNEL_ROWS", "channel_slice", "part", "regrouped"]
 
 _CHANNELS: Final = 1
-_KEEP: Final = "keep activations as [N, C, H, W]; channels may be shuffled in groups"
 
 
 def channel_slice(call: Call, x: Variable, first: int, count: int) -> Entry:
@@ -33,35 +33,57 @@ def channel_slice(call: Call, x: Variable, first: int, count: int) -> Entry:
 def part(call: Call, parts: Parts) -> Entry:
     """getitem of a split: the slice itself."""
     first, count = parts.ranges[call.get("index")]
-    return channel_slice(call, parts.whole, first, count)
+    if parts.axis == _CHANNELS and not parts.dropped:
+        return channel_slice(call, parts.whole, first, count)
+    made = sliced(call, parts.whole, parts.axis, (first, count, 1))
+    return without_axis(made, parts.axis) if parts.dropped else made
 
 
 def _concat(call: Call) -> Entry:
     given = call.get("tensors")
-    if not all(isinstance(entry, Variable) for entry in given):
-        raise Unsupported("concatenates a parameter", "concatenate activations alone")
-    axis = int(call.get("dim")) % len(given[0].shape)
-    if axis != _CHANNELS:
-        raise Unsupported(
-            f"concatenates {shown(given[0].shape)} along axis {axis}", "concatenate along axis 1"
-        )
+    rank = len(call.shape or ())
+    axis = axis_of(call, call.get("dim"), rank)
     if len(given) == 1:
-        return given[0]  # type: ignore[no-any-return]  # checked above
-    values = tuple(call.value_of(entry, "tensors") for entry in given)
-    return call.emit("concat", values, {})
+        return given[0]  # type: ignore[no-any-return]  # an Entry
+    values = tuple(
+        for_every_image(call, entry, f".constant_{number}")
+        if isinstance(entry, Folded)
+        else call.value_of(entry, "tensors")
+        for number, entry in enumerate(given)
+    )
+    if axis == _CHANNELS:
+        return call.emit("concat", values, {})
+    return _concat_along(call, values, axis)
+
+
+def _concat_along(call: Call, values: tuple[Variable, ...], axis: int) -> Entry:
+    """The axis takes the place of the channels, and gives it back."""
+    rank = len(values[0].shape)
+    order = (0, axis, *(other for other in range(1, rank) if other != axis))
+    turned = tuple(
+        transposed(call, value, order, f".turned_{number}") for number, value in enumerate(values)
+    )
+    shape = (BATCH, sum(value.shape[1] for value in turned), *turned[0].shape[2:])
+    made = call.emit("concat", turned, {}, shape, ".joined")
+    return transposed(call, made, tuple(order.index(each) for each in range(rank)))
 
 
 def _split(call: Call) -> Entry:
     """chunk, split, tensor_split: consecutive slices, read one by one by getitem."""
     x = call.variable("self")
-    axis = int(call.get("dim")) % len(x.shape)
-    if axis != _CHANNELS or call.shapes is None:
-        raise Unsupported(f"splits {shown(x.shape)} along axis {axis}", "split along axis 1")
+    axis = axis_of(call, call.get("dim"), len(x.shape))
     ranges, first = [], 0
-    for shape in call.shapes:
-        ranges.append((first, shape[_CHANNELS]))
-        first += shape[_CHANNELS]
-    return Parts(x, tuple(ranges))
+    for shape in call.shapes or ():
+        ranges.append((first, shape[axis]))
+        first += shape[axis]
+    return Parts(x, tuple(ranges), axis)
+
+
+def _unbind(call: Call) -> Entry:
+    """Every element of an axis, without it."""
+    x = call.variable("self")
+    axis = axis_of(call, call.get("dim"), len(x.shape))
+    return Parts(x, tuple((index, 1) for index in range(x.shape[axis])), axis, dropped=True)
 
 
 def _transpose(call: Call) -> Entry:
@@ -74,9 +96,9 @@ def _permute(call: Call) -> Entry:
     if not moved:
         entry: Entry = call.get("self")
         return entry
-    if len(moved) != 2:  # two axes that are not in their places have changed them
-        raise Unsupported(f"permutes axes to {order}", _KEEP)
-    return _transposed(call, (moved[0], moved[1]))
+    if len(moved) == 2:  # two axes that are not in their places have changed them
+        return _transposed(call, (moved[0], moved[1]))
+    return transposed(call, call.variable("self"), tuple(axis % len(order) for axis in order))
 
 
 def _transposed(call: Call, axes: tuple[int, int]) -> Entry:
@@ -91,7 +113,9 @@ def _transposed(call: Call, axes: tuple[int, int]) -> Entry:
         and len(x.shape) > 3
     )
     if not apart:
-        raise Unsupported(f"swaps axes {first} and {second} of {shown(x.shape)}", _KEEP)
+        order = list(range(len(x.shape)))
+        order[first], order[second] = second, first
+        return transposed(call, call.variable("self"), tuple(order))
     return Regrouped(Variable(x.name, x.stored, x.stored), x.shape[1])
 
 
@@ -118,6 +142,7 @@ CHANNEL_ROWS: Final[tuple[tuple[NodeBuilder, tuple[str, ...]], ...]] = (
             "tensor_split.sections",
         ),
     ),
+    (_unbind, ("unbind.int",)),
     (_transpose, ("transpose.int", "swapaxes.default", "swapdims.default")),
     (_permute, ("permute.default",)),
     (_channel_shuffle, ("channel_shuffle.default", "native_channel_shuffle.default")),

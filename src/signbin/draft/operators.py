@@ -18,7 +18,6 @@ from signbin.draft import arithmetic
 from signbin.draft.call import (
     Call,
     Entry,
-    Folded,
     NodeBuilder,
     Parts,
     Regrouped,
@@ -28,6 +27,7 @@ from signbin.draft.call import (
 )
 from signbin.draft.channels import CHANNEL_ROWS, channel_slice, part, regrouped
 from signbin.draft.coded_input import CODED_INPUT, coded_input
+from signbin.draft.rows import ROW_ROWS, axis_of, matrix_product, over, sliced
 from signbin.draft.windows import (
     bordered,
     convolution_padding,
@@ -40,13 +40,13 @@ from signbin.ir import BATCH, AttributeValue, ConstRef, Margins, margins
 __all__ = ["ALLOWED", "OPERATORS", "REMEDIES"]
 
 ALLOWED: Final = (
-    "Conv2d, Linear, BatchNorm1d/2d, ReLU, ReLU6, LeakyReLU, PReLU, Hardtanh, clamp, Sigmoid, "
-    "Tanh, SiLU, Hardsigmoid, Hardswish, GELU, ELU, Softplus, Mish, exp, abs, sign, 1 / x, "
-    "x + y, x - y, x * y (also by [N, C, 1, 1] or [N, 1, H, W]), +, -, *, / with a number or a "
-    "per-channel parameter, Softmax over channels, torch.cat, chunk, split and slices along "
-    "channels, ChannelShuffle, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, AdaptiveMaxPool2d(1), "
-    "mean, sum and amax over (2, 3), "
-    "flatten to [N, C*H*W], x[:, :, ::s, ::s], zeros padded around images and channels, Dropout, "
+    "Conv1d, Conv2d, Linear and matrix products over the last axes, MultiheadAttention and "
+    "scaled_dot_product_attention, BatchNorm1d/2d, LayerNorm, ReLU, ReLU6, LeakyReLU, PReLU, "
+    "Hardtanh, clamp, Sigmoid, Tanh, SiLU, Hardsigmoid, Hardswish, GELU, ELU, Softplus, Mish, exp, "
+    "abs, sign, 1 / x, x + y, x - y, x * y, +, -, *, / with a number or a parameter, Softmax, "
+    "torch.cat, chunk, split, unbind, slices, ChannelShuffle, permute, expand, MaxPool1d/2d, "
+    "AvgPool1d/2d, AdaptiveAvgPool1d/2d, AdaptiveMaxPool2d(1), mean, sum, amax and amin, view, "
+    "reshape and flatten behind the batch, zeros padded around images and channels, Dropout, "
     "Identity"
 )
 """The layers that can be captured, as people name them."""
@@ -57,12 +57,11 @@ REMEDIES: Final[Mapping[str, str]] = MappingProxyType(
         "use ELU, SiLU, Sigmoid, GELU, ReLU, LeakyReLU or PReLU",
     )
     | dict.fromkeys(("log_softmax", "argmax"), "leave it out: apply it to the program's output")
-    | dict.fromkeys(("layer_norm", "group_norm", "instance_norm"), "use BatchNorm2d")
+    | dict.fromkeys(("group_norm", "instance_norm"), "use BatchNorm2d or LayerNorm")
     | {
         "native_dropout": "pass training=self.training to dropout, not True",
         "_native_batch_norm_legit": "set track_running_stats=True: batch statistics are not kept",
         "conv_transpose2d": "use Conv2d",
-        "conv1d": "use Conv2d on [N, C, 1, W]",
     }
 )
 """What to do about operators that are asked for often; by the operator's name."""
@@ -105,6 +104,8 @@ def _mm(call: Call) -> Entry:
 
 
 def _matmul(call: Call) -> Entry:
+    if isinstance(call.get("other"), Variable) and isinstance(call.get("self"), Variable):
+        return matrix_product(call, call.variable("self"), call.variable("other"))
     weight = call.array("other")
     if weight.ndim != 2:
         raise Unsupported(f"matrix of shape {weight.shape}", "use Linear")
@@ -245,13 +246,15 @@ def _adaptive_avg_pool2d(call: Call) -> Entry:
     return call.emit("avg_pool2d", (x,), {"kernel": kernel, "stride": kernel, "padding": (0, 0)})
 
 
-def _over_image(call: Call, name: str) -> tuple[Variable, tuple[int, ...]]:
-    """The value that a reduction over whole images reads, and the shape before axes are dropped."""
-    x = call.variable("self", rank=4)
-    dims = call.get("dim")
-    over = sorted(axis % 4 for axis in ([dims] if isinstance(dims, int) else dims or ()))
-    if over != [2, 3] or call.arguments.get("dtype") is not None:
-        raise Unsupported(f"{name} over {call.get('dim')}", f"take the {name} over (2, 3)")
+def _over_image(call: Call) -> tuple[Variable, tuple[int, ...]] | None:
+    """The value that a reduction over whole images reads, and the shape before axes are dropped.
+
+    None where it goes over other axes.
+    """
+    x, dims = call.variable("self"), call.get("dim")
+    over = sorted(axis % len(x.shape) for axis in ([dims] if isinstance(dims, int) else dims or ()))
+    if len(x.shape) != 4 or over != [2, 3] or call.arguments.get("dtype") is not None:
+        return None
     return x, (*x.shape[:2], 1, 1)
 
 
@@ -260,14 +263,20 @@ def _dropped(call: Call, made: Variable) -> Entry:
 
 
 def _mean(call: Call) -> Entry:
-    x, pooled = _over_image(call, "mean")
+    image = _over_image(call)
+    if image is None:
+        return over("mean")(call)
+    x, pooled = image
     suffix = "" if call.get("keepdim") else ".pool"
     return _dropped(call, call.emit("global_avg_pool", (x,), {}, pooled, suffix))
 
 
 def _sum(call: Call) -> Entry:
     """The mean times the number of pixels."""
-    x, pooled = _over_image(call, "sum")
+    image = _over_image(call)
+    if image is None:
+        return over("sum")(call)
+    x, pooled = image
     mean = call.emit("global_avg_pool", (x,), {}, pooled, ".pool")
     pixels = np.full(x.shape[1], float(np.prod(x.shape[2:])))
     suffix = "" if call.get("keepdim") else ".sum"
@@ -275,7 +284,10 @@ def _sum(call: Call) -> Entry:
 
 
 def _amax(call: Call) -> Entry:
-    x, pooled = _over_image(call, "amax")
+    image = _over_image(call)
+    if image is None:
+        return over("max")(call)
+    x, pooled = image
     suffix = "" if call.get("keepdim") else ".pool"
     return _dropped(call, _largest_of_image(call, x, pooled, suffix))
 
@@ -298,13 +310,6 @@ def _adaptive_max_pool2d(call: Call) -> Entry:
     return _largest_of_image(call, x, (*x.shape[:2], 1, 1))
 
 
-def _softmax(call: Call) -> Entry:
-    x = call.variable("self")
-    if int(call.get("dim")) % len(x.shape) != 1:
-        raise Unsupported(f"softmax over axis {call.get('dim')}", "take it over axis 1, channels")
-    return call.emit("softmax", (x,), {})
-
-
 def _reshape(call: Call) -> Entry:
     """view, reshape, flatten, squeeze, unsqueeze: the order of the elements stays."""
     x = call.get("self")
@@ -322,16 +327,12 @@ def _slice(call: Call) -> Entry:
     axis, step = int(call.get("dim")) % len(x.shape), call.get("step")
     if call.shape == x.shape:
         return x
-    if axis == 1 and step == 1 and call.shape is not None:
-        first = range(x.shape[1])[slice(call.get("start"), call.get("end"))].start
-        return channel_slice(call, x, first, call.shape[1])
-    if call.get("start") not in (None, 0) or axis < 2 or call.shape is None:
-        raise Unsupported(
-            f"slice of axis {axis} from {call.get('start')}",
-            "take channels side by side, whole axes, or x[:, :, ::stride, ::stride]",
-        )
-    if call.shape[axis] != -(-x.shape[axis] // step):
-        raise Unsupported(f"slice of axis {axis} that ends early", "slice to the end")
+    axis = axis_of(call, axis, len(x.shape))
+    taken = range(x.shape[axis])[slice(call.get("start"), call.get("end"), step)]
+    if axis == 1 and step == 1 and len(x.shape) == 4:
+        return channel_slice(call, x, taken.start, len(taken))
+    if len(x.shape) != 4 or taken.start or len(taken) != -(-x.shape[axis] // step) or axis == 1:
+        return sliced(call, x, axis, (taken.start, len(taken), step))
     stride = (step, 1) if axis == 2 else (1, step)
     return _subsample_pad(call, x, stride, (0, 0))
 
@@ -393,13 +394,6 @@ def _dropout(call: Call) -> Entry:
     return _drop(call)
 
 
-def _expand(call: Call) -> Entry:
-    """A parameter seen as large as an activation; what it is added to broadcasts it anyway."""
-    if not isinstance(call.get("self"), Folded):
-        raise Unsupported("expand of an activation", "add tensors of equal shape")
-    return _drop(call)
-
-
 def _item(call: Call) -> Entry:
     """getitem: a part, the pooled values of max_pool2d_with_indices, the result of batch norm."""
     if isinstance(call.get("self"), Parts):
@@ -448,7 +442,6 @@ _ROWS: Final[tuple[tuple[NodeBuilder, tuple[str, ...]], ...]] = (
     (arithmetic.multiply, ("mul.Tensor", "mul.Scalar")),
     (arithmetic.divide, ("div.Tensor", "div.Scalar", "div.Tensor_mode", "true_divide.Tensor")),
     (arithmetic.negate, ("neg.default",)),
-    (_softmax, ("softmax.int", "_softmax.default")),
     (_max_pool2d, ("max_pool2d.default", "max_pool2d_with_indices.default")),
     (_avg_pool2d, ("avg_pool2d.default",)),
     (_adaptive_avg_pool2d, ("adaptive_avg_pool2d.default", "_adaptive_avg_pool2d.default")),
@@ -470,10 +463,10 @@ _ROWS: Final[tuple[tuple[NodeBuilder, tuple[str, ...]], ...]] = (
     ),
     (_slice, ("slice.Tensor",)),
     (_pad, ("pad.default", "constant_pad_nd.default")),
-    (_expand, ("expand.default",)),
     (_dropout, ("dropout.default", "feature_dropout.default", "alpha_dropout.default")),
     (_drop, ("clone.default", "contiguous.default", "detach.default", "alias.default")),
     *CHANNEL_ROWS,
+    *ROW_ROWS,
 )
 
 OPERATORS: Final[Mapping[str, NodeBuilder]] = MappingProxyType(

@@ -277,9 +277,59 @@ def _subsample_pad(step: _Step) -> None:
     step.add("Pad", [kept, whole_numbers("pads", 0, before, 0, 0, 0, after, 0, 0)], mode="constant")
 
 
+def _reduce(step: _Step) -> None:
+    """Sums take their axes as an input, the others as an attribute."""
+    first, function = step.attributes["axis"], step.attributes["function"]
+    axes = list(range(first, first + step.attributes["count"]))
+    if function == "sum":
+        step.add("ReduceSum", [step.source, step.whole_numbers("axes", *axes)], keepdims=1)
+        return
+    step.add(f"Reduce{function.capitalize()}", [step.source], axes=axes, keepdims=1)
+
+
+def _layer_norm(step: _Step) -> None:
+    axes = step.attributes["axes"]
+    shape = step.node.type.shape[-axes:]
+    ones = step.writer.constant(f"{step.node.name}/ones", np.ones(shape, np.float32))
+    inputs = [step.source, step.stored("scale") if step.has("scale") else ones]
+    inputs += [step.stored("bias")] if step.has("bias") else []
+    step.add("LayerNormalization", inputs, axis=-axes, epsilon=step.attributes["epsilon"])
+
+
+def _affine(step: _Step) -> None:
+    value = step.source
+    if step.has("scale"):
+        part = "scaled" if step.has("bias") else ""
+        value = step.add("Mul", [value, step.stored("scale")], part)
+    if step.has("bias"):
+        step.add("Add", [value, step.stored("bias")])
+
+
+def _constant(step: _Step) -> None:
+    """Expand to as many images as the input has."""
+    value = step.writer.constant(f"{step.node.name}/value", step.array("value")[None])
+    extents = step.whole_numbers("extents", *step.node.type.shape[1:])
+    shape = step.add("Shape", [step.source], "shape", start=0, end=1)
+    whole = step.add("Concat", [shape, extents], "whole", axis=0)
+    step.add("Expand", [value, whole])
+
+
 def _reshape(step: _Step) -> None:
     shape = step.whole_numbers("shape", 0, *step.attributes["shape"])
     step.add("Reshape", [step.source, shape])
+
+
+def _slice(step: _Step) -> None:
+    first, apart = step.attributes["first"], step.attributes["step"]
+    end = first + (step.attributes["count"] - 1) * apart + 1
+    bounds = [step.whole_numbers("starts", first), step.whole_numbers("ends", end)]
+    axis = step.whole_numbers("axes", step.attributes["axis"])
+    step.add("Slice", [step.source, *bounds, axis, step.whole_numbers("steps", apart)])
+
+
+def _expand(step: _Step) -> None:
+    shape = step.whole_numbers("shape", 1, *step.attributes["shape"])
+    step.add("Expand", [step.source, shape])
 
 
 def _slice_channels(step: _Step) -> None:
@@ -313,13 +363,23 @@ WRITERS: Final[Mapping[str, Callable[[_Step], object]]] = MappingProxyType(
         "add": lambda step: step.add("Add", list(step.node.inputs)),
         "subtract": lambda step: step.add("Sub", list(step.node.inputs)),
         "multiply": lambda step: step.add("Mul", list(step.node.inputs)),
-        "softmax": lambda step: step.add("Softmax", [step.source], axis=1),
+        "softmax": lambda step: step.add("Softmax", [step.source], axis=step.attributes["axis"]),
+        "reduce": _reduce,
+        "layer_norm": _layer_norm,
+        "affine": _affine,
+        "matmul": lambda step: step.add("MatMul", list(step.node.inputs)),
+        "constant": _constant,
         "channel_bias": lambda step: step.add("Add", [step.source, step.per_channel("bias")]),
         "max_pool2d": _max_pool2d,
         "avg_pool2d": _avg_pool2d,
         "global_avg_pool": lambda step: step.add("GlobalAveragePool", [step.source]),
         "flatten": lambda step: step.add("Flatten", [step.source], axis=1),
         "reshape": _reshape,
+        "transpose": lambda step: step.add(
+            "Transpose", [step.source], perm=[0, *step.attributes["order"]]
+        ),
+        "slice": _slice,
+        "expand": _expand,
         "subsample_pad": _subsample_pad,
         "concat": lambda step: step.add("Concat", list(step.node.inputs), axis=1),
         "slice_channels": _slice_channels,

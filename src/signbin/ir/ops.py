@@ -21,8 +21,8 @@ from typing import Final
 from signbin.ir import integer, properties, reference, shape_rules
 from signbin.ir.functions import FUNCTIONS
 from signbin.ir.graph import AttributeValue, Graph, Node, TensorType
+from signbin.ir.row_ops import ROW_OPS
 from signbin.ir.schema import (
-    MAX_ELEMENTS,
     MAX_WINDOW,
     Arguments,
     Attribute,
@@ -230,14 +230,6 @@ _ROWS: Final = (
         keeps_sign=True,
     ),
     Op(
-        "softmax",
-        "y[c] = e^x[c] / sum over all channels of e^x",
-        {},
-        shape_rules.elementwise,
-        reference.softmax,
-        rectifies=properties.always,
-    ),
-    Op(
         "channel_bias",
         "y = x + bias[c]",
         {"bias": _CHANNEL_VECTOR},
@@ -299,18 +291,6 @@ _ROWS: Final = (
         keeps_sign=True,
     ),
     Op(
-        "reshape",
-        "y = x as [N, *shape], elements in the same order",
-        {"shape": Attribute(AttributeKind.NUMBERS, minimum=1, maximum=MAX_ELEMENTS)},
-        shape_rules.reshape,
-        reference.reshape,
-        TypeRule.KEPT,
-        integer.reshape,
-        on_codes=_MOVED,
-        identity=properties.keeps_shape,
-        keeps_sign=True,
-    ),
-    Op(
         "subsample_pad",
         "y = x[:, :, ::stride, ::stride], x in a border of zeros, between channels of zeros",
         {
@@ -364,6 +344,7 @@ _ROWS: Final = (
         identity=properties.interleaves_nothing,
         keeps_sign=True,
     ),
+    *ROW_OPS,
     Op(
         "quantize",
         "q = nearest code of x, half to even, saturating",

@@ -23,6 +23,7 @@ __all__ = [
     "function_rectifies",
     "interleaves_nothing",
     "keeps_every_pixel",
+    "keeps_order",
     "keeps_shape",
     "pixels_of_image",
     "pools_single_pixels",
@@ -63,6 +64,12 @@ def slopes_are_one(arguments: Arguments) -> bool:
 def keeps_shape(arguments: Arguments) -> bool:
     """A result of the type of the input."""
     return arguments.node.type == arguments.inputs[0]
+
+
+def keeps_order(arguments: Arguments) -> bool:
+    """Every axis in its place."""
+    order = arguments.numbers("order")
+    return order == tuple(range(1, len(order) + 1))
 
 
 def interleaves_nothing(arguments: Arguments) -> bool:

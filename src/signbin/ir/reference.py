@@ -31,7 +31,6 @@ __all__ = [
     "relu",
     "reshape",
     "slice_channels",
-    "softmax",
     "subsample_pad",
     "subtract",
     "unary",
@@ -98,12 +97,6 @@ def subtract(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
 def multiply(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
     """z = x * y; the smaller one is repeated along the axes where it has one element."""
     return inputs[0] * inputs[1]
-
-
-def softmax(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
-    """y[c] = e^x[c] / sum over all channels of e^x, at every pixel."""
-    powers = np.exp(inputs[0] - inputs[0].max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def channel_bias(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:

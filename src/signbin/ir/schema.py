@@ -16,6 +16,7 @@ from signbin.ir.graph import AttributeValue, Constant, ConstRef, Node, TensorTyp
 from signbin.ir.requantization import Held, Requantization
 
 __all__ = [
+    "MAX_AXIS",
     "MAX_ELEMENTS",
     "MAX_WINDOW",
     "Arguments",
@@ -32,6 +33,8 @@ __all__ = [
 
 MAX_WINDOW: Final = 2**16
 """Largest whole-number attribute: kernel, stride, padding, dilation, groups, channels."""
+MAX_AXIS: Final = 5
+"""Last axis a value can have; the batch is axis 0."""
 MAX_ELEMENTS: Final = 2**28
 """Most elements of one value per image, of a padded input, or of one constant (1 GiB of f32)."""
 

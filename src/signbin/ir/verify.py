@@ -27,6 +27,7 @@ from signbin.ir.graph import (
 )
 from signbin.ir.ops import OPS
 from signbin.ir.schema import (
+    MAX_AXIS,
     MAX_ELEMENTS,
     Arguments,
     Attribute,
@@ -40,7 +41,7 @@ __all__ = ["MAX_NODES", "MAX_RANK", "MAX_SOURCE", "verify"]
 
 MAX_NODES: Final = 4096
 """Most nodes, most inputs and most constants of one graph."""
-MAX_RANK: Final = 6
+MAX_RANK: Final = MAX_AXIS + 1
 """Most axes of a value, the batch included."""
 MAX_SOURCE: Final = 255
 """Longest module name a node may carry."""

@@ -138,7 +138,7 @@ def plan_lanes(graph: Graph, lanes: int, code_lanes: int | None = None) -> LaneP
     plain |= {node.name for node in graph.nodes if _becomes_bytes(graph, node)}
     late = _of_whole_batch(graph)
     batch = _read_or_written(graph, late) - {value.name for value in graph.inputs}
-    plain |= batch
+    plain |= batch | {node.name for node in graph.nodes if node.op == "reshape"}
     layouts: dict[str, Layout | None] = {}
     for name, type_ in types.items():
         bare = name in plain or len(type_.shape) != 4 or math.prod(type_.shape[2:]) == 1

@@ -20,10 +20,11 @@ def fold_batch_norm(graph: Graph) -> Graph:
     factor = scale / sqrt(variance + epsilon)
     weight' = weight * factor[k];  bias' = (bias - mean) * factor + batch norm's bias
 
-    Of a weight with codes these stay and only scale and offset are multiplied. The layer must
-    not have a residual, activation or post_bias yet. Computed in float64; a batch norm whose
-    folded constants do not fit into float32 stays a node. channel_bias or batch_norm -> batch_norm
-    becomes one batch_norm that measures nothing: mean 0, variance 1.
+    An affine of the filters of a linear layer is folded alike. Of a weight with codes these stay
+    and only scale and offset are multiplied. The layer must not have a residual, activation or
+    post_bias yet. Computed in float64; a batch norm whose folded constants do not fit into float32
+    stays a node. channel_bias or batch_norm -> batch_norm becomes one batch_norm that measures
+    nothing: mean 0, variance 1.
     """
     return fuse_pairs(graph, _merge)
 
@@ -31,7 +32,9 @@ def fold_batch_norm(graph: Graph) -> Graph:
 def _merge(producer: Node, node: Node, constants: Constants) -> Node | None:
     if node.op == "batch_norm" and producer.op in ("channel_bias", "batch_norm"):
         return _one_of_two(producer, node, constants)
-    if node.op != "batch_norm" or not is_sum(producer) or len(producer.inputs) > 1:
+    if node.op not in ("batch_norm", "affine") or not is_sum(producer) or len(producer.inputs) > 1:
+        return None
+    if not _scales_filters(producer, node, constants):
         return None
     factor, shift = _affine(node, constants)
     if "bias" in producer.attributes:
@@ -54,9 +57,24 @@ def _merge(producer: Node, node: Node, constants: Constants) -> Node | None:
     return add_vector(folded, "bias", bias, constants)
 
 
+def _scales_filters(producer: Node, node: Node, constants: Constants) -> bool:
+    """Whether node's numbers are one per filter: along axis 1, of rows along the last."""
+    if node.op == "batch_norm":
+        return producer.op != "linear" or len(producer.type.shape) == 2
+    shapes = [constants[ref].shape for ref in node.attributes.values()]
+    return producer.op == "linear" and all(len(shape) == 1 for shape in shapes)
+
+
 def _affine(node: Node, constants: Constants) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(factor, shift) of a batch_norm or channel_bias."""
+    """(factor, shift) of a batch_norm, channel_bias or affine."""
     stated = resolve(node)
+    if node.op == "affine":
+        filters = node.type.shape[-1]
+        scale, shift = stated["scale"], stated["bias"]
+        return (
+            np.ones(filters) if scale is None else constants.vector(scale),
+            np.zeros(filters) if shift is None else constants.vector(shift),
+        )
     bias = constants.vector(stated["bias"])
     if node.op == "channel_bias":
         return np.ones_like(bias), bias

@@ -35,8 +35,15 @@ def fuse_epilogue(graph: Graph) -> Graph:
     return fuse_pairs(graph, merge)
 
 
+def _has_rows(producer: Node) -> bool:
+    """Whether the filters of a layer are not the channels of its result."""
+    return producer.op == "linear" and len(producer.type.shape) > 2
+
+
 def _merge(producer: Node, node: Node, constants: Constants) -> Node | None:
     if producer.op not in WEIGHTED_OPS:
+        return None
+    if node.op in ("channel_bias", "prelu") and _has_rows(producer):
         return None
     if node.op == "channel_bias":
         attribute = "bias" if is_sum(producer) else "post_bias"

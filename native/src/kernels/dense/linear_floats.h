@@ -5,15 +5,7 @@
 #define SB_KERNELS_DENSE_LINEAR_FLOATS_H
 
 #include "../epilogue.h"
-#include "../lane/lane_vector.h"
-
-#include <string.h>
-
-SB_INLINE sb_vector sb_load_any(const float *address) {
-    sb_vector value;
-    memcpy(&value, address, sizeof value);
-    return value;
-}
+#include "../lane/plain.h"
 
 static inline float sb_sum_lanes(sb_vector value) {
     float lanes[SB_LANES];

@@ -111,6 +111,7 @@ RENAMED = {
     "layer_norm": "normalize_rows",
     "affine": "scale_rows",
     "constant": "fill",
+    **dict.fromkeys(("pad", "resize_nearest"), "resample"),
 }
 
 

@@ -229,12 +229,41 @@ static sb_status add_subsample(sb_maker *maker, uint32_t input, int32_t *shape, 
     return sb_builder_add_direct(maker->builder, &spec);
 }
 
+/* Rows and columns by tables, a few of them spoilt; at times in blocks. */
+static sb_status add_resampled(sb_maker *maker, uint32_t input, int32_t *shape, sb_type made,
+                               uint32_t *output) {
+    int32_t whole[4 + 32 + 32] = {1, 1, 1, 1};
+    const int32_t height = shape[1], width = shape[2];
+    float fill = (float)any(-1, 40);
+    if (shape[0] % 4 == 0 && any(0, 1)) {
+        whole[0] = whole[1] = 2;
+        shape[0] /= 4;
+    }
+    shape[1] = any(1, 32);
+    shape[2] = any(1, 32);
+    for (int32_t i = 0; i < shape[1] + shape[2]; ++i) {
+        whole[4 + i] = any(-1, (i < shape[1] ? height : width) * whole[0] - 1);
+        spoil(&whole[4 + i], 40 * maker->odds);
+    }
+    *output = add_value(maker, shape, made, SB_PLACE_ARENA);
+    for (int i = 0; i < 4; ++i)
+        spoil(&whole[i], 4 * maker->odds);
+    fill = spoilt_float(fill < 0.0f ? 0.0f : fill, maker->odds);
+    const size_t count = 4 + (size_t)shape[1] + (size_t)shape[2] - !any(0, 4 * maker->odds);
+    const sb_direct_spec spec = {.op = "resample",
+                                 .input = input,
+                                 .output = *output,
+                                 .whole = {whole, count},
+                                 .real = {&fill, 1}};
+    return sb_builder_add_direct(maker->builder, &spec);
+}
+
 /* A step behind `input`; *output and shape are its result. */
 static sb_status add_step(sb_maker *maker, uint32_t input, int32_t *shape, sb_type *type,
                           uint32_t *output) {
     const sb_type made = any(0, 4) ? *type : (sb_type)any(0, 1), was = *type;
     *type = made;
-    switch (any(0, 4)) {
+    switch (any(0, 5)) {
     case 0:
     case 1:
         return add_layer(maker, input, shape, was, made, output);
@@ -244,6 +273,8 @@ static sb_status add_step(sb_maker *maker, uint32_t input, int32_t *shape, sb_ty
         *output = add_value(maker, shape, made, SB_PLACE_ARENA);
         return was == made ? add_elementwise(maker, input, shape, *output)
                            : convert(maker, input, *output, made, spoilt_float(0.5f, maker->odds));
+    case 4:
+        return add_resampled(maker, input, shape, made, output);
     default:
         return add_subsample(maker, input, shape, made, output);
     }

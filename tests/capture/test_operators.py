@@ -219,7 +219,7 @@ FUNCTIONS = {
     "reshape": (lambda self, x: x.reshape(x.shape[0], 432), {}, ["flatten"]),
     "transpose": (lambda self, x: x.transpose(1, 3), {}, ["transpose"]),
     "permute": (lambda self, x: x.permute(0, 2, 3, 1), {}, ["transpose"]),
-    "slice": (lambda self, x: x[:, :, 1:7:2], {}, ["slice"]),
+    "slice": (lambda self, x: x.flatten(2)[:, :, 1:7:2], {}, ["reshape", "slice"]),
     "select": (lambda self, x: x[:, :, 2], {}, ["slice", "reshape"]),
     "unbind": (lambda self, x: torch.unbind(x, 3)[1], {}, ["slice", "reshape"]),
     "expand": (lambda self, x: x[:, :1].expand(-1, 5, -1, -1), {}, ["slice_channels", "expand"]),
@@ -311,6 +311,50 @@ FUNCTIONS = {
         {},
         ["channel_shuffle"],
     ),
+    "upsampled": (lambda self, x: F.interpolate(x, scale_factor=2), {}, ["resize_nearest"]),
+    "resized": (lambda self, x: F.interpolate(x, (5, 23)), {}, ["resize_nearest"]),
+    "resized by scales": (
+        lambda self, x: F.interpolate(x, scale_factor=(1.7, 0.6)),
+        {},
+        ["resize_nearest"],
+    ),
+    "resized by the scale its size has": (
+        lambda self, x: F.interpolate(x, scale_factor=1.3, recompute_scale_factor=True),
+        {},
+        ["resize_nearest"],
+    ),
+    "resized exactly": (
+        lambda self, x: F.interpolate(x, (5, 23), mode="nearest-exact"),
+        {},
+        ["resize_nearest"],
+    ),
+    "upsampled by a layer": (
+        lambda self, x: nn.Upsample(scale_factor=3)(x),
+        {},
+        ["resize_nearest"],
+    ),
+    "in a border of ones": (lambda self, x: F.pad(x, (1, 0, 2, 3), value=1.0), {}, ["pad"]),
+    "in a border below all": (
+        lambda self, x: F.max_pool2d(F.pad(x, (1, 1, 0, 1), value=-10.0), 2),
+        {},
+        ["pad", "max_pool2d"],
+    ),
+    "mirrored": (lambda self, x: nn.ReflectionPad2d((1, 2, 3, 0))(x), {}, ["pad"]),
+    "repeated at the edge": (lambda self, x: nn.ReplicationPad2d(3)(x), {}, ["pad"]),
+    "around": (lambda self, x: F.pad(x, (1, 2, 0, 3), mode="circular"), {}, ["pad"]),
+    "border of nothing": (lambda self, x: F.pad(x, (0, 0, 0, 0)).relu(), {}, ["relu"]),
+    "cut by a border": (lambda self, x: F.pad(x, (-1, 2, 0, -3)), {}, ["pad"]),
+    "cut": (lambda self, x: x[:, :, 1:-2, 3:], {}, ["pad"]),
+    "every second after the first": (
+        lambda self, x: x[:, :, 1::2].relu(),
+        {},
+        ["pad", "subsample_pad", "relu"],
+    ),
+    "every third, not to the end": (
+        lambda self, x: x[:, :, :5:3, :7:3],
+        {},
+        ["pad", "subsample_pad"],
+    ),
     "channels padded": (
         lambda self, x: F.pad(x, (0, 0, 0, 0, 0, 3)).relu(),
         {},
@@ -366,6 +410,12 @@ DECOMPOSED = {
         )[0]
     ),
     "constant_pad_nd": lambda self, x: torch.ops.aten.constant_pad_nd(x, [0, 0, 0, 0, 1, 1]),
+    "reflection_pad2d": lambda self, x: torch.ops.aten.reflection_pad2d(x, [1, 2, 3, 0]),
+    "replication_pad2d": lambda self, x: torch.ops.aten.replication_pad2d(x, [1, 2, 3, 0]),
+    "upsample_nearest2d": lambda self, x: torch.ops.aten.upsample_nearest2d(x, [12, 9], 1.4, None),
+    "_upsample_nearest_exact2d": lambda self, x: torch.ops.aten._upsample_nearest_exact2d(
+        x, [12, 9]
+    ),
 }
 
 

@@ -165,6 +165,17 @@ CASES = {
     "slice_channels": one_node("slice_channels", IMAGE, (3, 7, 9), first=2, count=3),
     "channel_shuffle": one_node("channel_shuffle", IMAGE, IMAGE, groups=3),
     "channel_shuffle of vectors": one_node("channel_shuffle", (6,), (6,), groups=2),
+    "pad": one_node("pad", IMAGE, (6, 10, 8), padding=(1, -2, 2, 1), value=0.5),
+    "pad with nothing": one_node("pad", IMAGE, (6, 9, 11), padding=(1, 1), value=-3e38),
+    **{
+        f"pad {mode}": one_node("pad", IMAGE, (6, 11, 11), padding=(1, 0, 3, 2), mode=mode)
+        for mode in ("reflect", "replicate", "circular")
+    },
+    "resize_nearest": one_node("resize_nearest", IMAGE, (6, 14, 18), size=(14, 18)),
+    "resize_nearest to less": one_node("resize_nearest", IMAGE, (6, 5, 11), size=(5, 11)),
+    "resize_nearest centred": one_node(
+        "resize_nearest", IMAGE, (6, 10, 12), size=(10, 12), centred=True
+    ),
     "subsample_pad in a border": one_node(
         *("subsample_pad", IMAGE, (9, 5, 4)),
         stride=(2, 3),

@@ -126,9 +126,10 @@ def _image_step(builder: GraphBuilder, value: str, images: list[str]) -> str:
         _pool: 0.05,
         _shortcut: 0.05,
         _identity: 0.05,
-        _moved_channels: 0.03,
+        _moved_channels: 0.02,
+        _moved_pixels: 0.03,
         _add: 0.03,
-        _concat: 0.04,
+        _concat: 0.02,
         _gate: 0.05,
     }
     step = builder.rng.choice(list(steps), p=list(steps.values()))
@@ -178,6 +179,33 @@ def _moved_channels(builder: GraphBuilder, value: str) -> str:
         return builder.add("slice_channels", value, first=first, count=count)
     divisors = [groups for groups in range(1, channels + 1) if channels % groups == 0]
     return builder.add("channel_shuffle", value, groups=int(rng.choice(divisors)))
+
+
+def _moved_pixels(builder: GraphBuilder, value: str) -> str:
+    """A border of any kind, less of the image, or a resize, to a few more pixels at most."""
+    rng = builder.rng
+    _, _, *extents = builder.type_of(value).shape
+    kind = str(rng.choice(["size", "scale", "constant", "reflect", "replicate", "circular"]))
+    if kind == "size":
+        size = tuple(int(rng.integers(1, min(2 * extent, 14) + 1)) for extent in extents)
+        return builder.add("resize_nearest", value, size=size, centred=bool(rng.random() < 0.5))
+    if kind == "scale":
+        scale = 1.5 if max(extents) < 9 else 0.5 if min(extents) > 1 else 1.0
+        size = tuple(int(extent * scale) for extent in extents)
+        scales = {"scale_height": scale, "scale_width": scale}
+        return builder.add("resize_nearest", value, size=size, **scales)
+    least = [1 - extent if kind == "constant" else 0 for extent in extents]
+    most = [min(2, extent - 1 if kind == "reflect" else extent) for extent in extents]
+    padding = [int(rng.integers(max(least[axis % 2], -1), most[axis % 2] + 1)) for axis in range(4)]
+    if any(extent + sum(padding[axis::2]) < 1 for axis, extent in enumerate(extents)):
+        padding = [0, 0, 1, 1]
+        kind = "constant"
+    spec = builder.type_of(value).quantization
+    value_of_border = 1.0 if spec is None else spec.scale * (spec.top // 3 - spec.zero_point)
+    stated = {"value": float(np.float32(value_of_border))} if rng.random() < 0.5 else {}
+    if kind != "constant":
+        stated = {"mode": kind}
+    return builder.add("pad", value, padding=tuple(padding), **stated)
 
 
 def _channel_bias(builder: GraphBuilder, value: str) -> str:
@@ -528,7 +556,9 @@ def _quantized_add(builder: GraphBuilder, value: str, values: list[str]) -> str:
 def _quantized_channels(builder: GraphBuilder, value: str, values: list[str]) -> str:
     """Parts of scales of their own; one of them alone may be the result's as well."""
     rng = builder.rng
-    if rng.random() < 0.5:
+    if rng.random() < 0.3:
+        return _moved_pixels(builder, value)
+    if rng.random() < 0.4:
         return _moved_channels(builder, value)
     own = builder.type_of(value).quantization
     spec = own if rng.random() < 0.3 else _spec(rng, _reach(builder, value))

@@ -405,6 +405,74 @@ def test_channels_that_are_not_there_are_refused(graph_builder, op, attributes, 
         run(graph_builder, op, normal(1, 6, 2, 2), **attributes)
 
 
+PADS = {
+    "zeros": ((1, 2, 3, 0), "constant", None),
+    "a number": ((2, 1), "constant", 1.5),
+    "nothing": ((1, 1, 0, 0), "constant", float("-inf")),
+    "cut": ((-2, -1, 0, -3), "constant", None),
+    "moved": ((-1, 2, 1, -2), "constant", None),
+    "reflect": ((3, 1, 2, 4), "reflect", None),
+    "replicate": ((5, 0, 7, 2), "replicate", None),
+    "circular": ((4, 5, 0, 3), "circular", None),
+}
+
+
+@pytest.mark.parametrize("case", PADS)
+def test_pad_is_torch_pad(graph_builder, case):
+    padding, mode, value = PADS[case]
+    x = normal(2, 3, 4, 5)
+    stated = {} if value is None else {"value": value}
+    stated |= {} if mode == "constant" else {"mode": mode}
+    top, left, bottom, right = padding if len(padding) == 4 else padding * 2
+    ours = run(graph_builder, "pad", x, padding=padding, **stated)
+    around = (left, right, top, bottom)
+    theirs = torch.nn.functional.pad(torch.tensor(x), around, mode=mode, value=value)
+    np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("padding", "stated"),
+    [
+        ((4, 0), {"mode": "reflect"}),
+        ((0, 6), {"mode": "circular"}),
+        ((-1, 0), {"mode": "replicate"}),
+        ((-4, 0, 9, 0), {}),
+        ((-2, 0), {}),
+    ],
+)
+def test_a_border_that_the_image_does_not_have_is_refused(graph_builder, padding, stated):
+    with pytest.raises(VerifyError, match=r"padding: got .*of which some stay"):
+        run(graph_builder, "pad", normal(1, 3, 4, 5), padding=padding, **stated)
+
+
+def test_a_mirror_has_no_value(graph_builder):
+    with pytest.raises(VerifyError, match='only with mode="constant"'):
+        run(graph_builder, "pad", normal(1, 3, 4, 5), padding=(1, 1), mode="reflect", value=1.0)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact"])
+def test_resize_nearest_is_torchs_at_any_size_and_scale(graph_builder, mode):
+    resize, centred = torch.nn.functional.interpolate, mode == "nearest-exact"
+    for height in range(1, 12):
+        x = np.arange(2 * height * 5, dtype=np.float32).reshape(1, 2, height, 5)
+        for size in [(height, 5), (2 * height, 10), *((n, 16 - n) for n in range(1, 16))]:
+            ours = run(graph_builder, "resize_nearest", x, size=size, centred=centred)
+            np.testing.assert_array_equal(ours, resize(torch.tensor(x), size, mode=mode))
+        for scale in (0.37, 0.5, 1.0, 1.3, 2.0, 2.5, 3.0, 4.0):
+            theirs = int(height * scale) and resize(torch.tensor(x), scale_factor=scale, mode=mode)
+            if int(height * scale) == 0:
+                continue
+            scales = {"scale_height": scale, "scale_width": scale}
+            size = tuple(theirs.shape[2:])
+            ours = run(graph_builder, "resize_nearest", x, size=size, centred=centred, **scales)
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_scale_that_does_not_make_the_size_is_refused(graph_builder):
+    with pytest.raises(VerifyError, match=r"scale_width: got 2.0; allowed: 0, or what makes 5"):
+        run(graph_builder, "resize_nearest", normal(1, 3, 4, 5), size=(4, 9), scale_width=2.0)
+
+
 def test_parts_of_different_images_are_refused(graph_builder):
     builder = graph_builder()
     x, y = builder.input(2, 2, 3, name="x"), builder.input(2, 3, 3, name="y")

@@ -216,8 +216,10 @@ def slow_axes(op, attributes, codes, shape):
     return result
 
 
-def slow_kept(node, codes, spec):
+def slow_kept(node, codes, spec):  # noqa: PLR0911 - one for every op
     attributes = resolve(node)
+    if node.op in ("pad", "resize_nearest"):
+        return slow_moved(node, codes, spec)
     if node.op == "slice_channels":
         first = attributes["first"]
         return np.stack([codes[:, first + c] for c in range(attributes["count"])], axis=1)
@@ -247,6 +249,37 @@ def slow_kept(node, codes, spec):
         inside = list(window(attributes, attributes["kernel"], place, codes.shape))
         result[place] = max((int(codes[(*place[:2], y, x)]) for _, _, y, x in inside), default=0)
     return result
+
+
+def slow_moved(node, codes, spec):
+    """Pixel by pixel: the pixel of the image it repeats, or the code of the border's number."""
+    attributes, extents = resolve(node), codes.shape[2:]
+    result = np.empty((len(codes), *node.type.shape[1:]), np.uint8)
+    for place in np.ndindex(result.shape):
+        source = []
+        for axis in range(2):
+            if node.op == "pad":
+                at = place[2 + axis] - attributes["padding"][axis]
+                source.append(slow_border(attributes["mode"], at, extents[axis]))
+            else:
+                scale = attributes[("scale_height", "scale_width")[axis]]
+                step = F32(1 / scale) if scale else F32(extents[axis]) / F32(result.shape[2 + axis])
+                at = F32(place[2 + axis]) + F32(0.5 if attributes["centred"] else 0.0)
+                source.append(min(math.floor(at * step), extents[axis] - 1))
+        if None in source:
+            result[place] = slow_code(F32(attributes["value"]) * F32(1.0 / spec.scale), spec)
+        else:
+            result[place] = codes[(*place[:2], *source)]
+    return result
+
+
+def slow_border(mode, at, extent):
+    if 0 <= at < extent:
+        return at
+    mirrored = -at if at < 0 else 2 * (extent - 1) - at
+    edge = 0 if at < 0 else extent - 1
+    other = at + extent if at < 0 else at - extent
+    return {"constant": None, "reflect": mirrored, "replicate": edge, "circular": other}[mode]
 
 
 def window(attributes, kernel, place, shape):
@@ -373,6 +406,10 @@ def with_spec(type_, spec):
     return dataclasses.replace(type_, quantization=spec)
 
 
+def with_shape(type_, shape):
+    return dataclasses.replace(type_, shape=shape)
+
+
 OTHER = with_spec(CODES, SIGNED)
 WIDE = TensorType("u8", (0, 140_000), UNSIGNED)
 HUGE_POOL = TensorType("u8", (0, 1, 2**12, 2**12), UNSIGNED)
@@ -413,6 +450,10 @@ BROKEN = {
             bias=ConstRef("b"),
         ),
         "float32 array",
+    ),
+    "a border that no code stands for": (
+        quantized("pad", with_shape(CODES, (0, 4, 7, 7)), padding=(1, 1), value=200.0),
+        "attribute value: got 200.0; allowed: -inf, or what codes reach, 0..127.5",
     ),
     "a table beyond float32": (
         quantized("unary", function="exp", given=with_spec(CODES, ActivationSpec(1.0, 0, 8))),

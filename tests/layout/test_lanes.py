@@ -93,10 +93,13 @@ def test_inputs_outputs_and_values_of_linear_layers_are_plain(random_network, se
     assert {value.name for value in graph.inputs} <= plain
     assert set(graph.outputs) <= plain
     assert plan.batch <= plain
+    outside = {value.name for value in graph.inputs} | set(graph.outputs)
     for node in graph.nodes:
-        if node.op == "linear":
-            outside = {value.name for value in graph.inputs} | set(graph.outputs)
+        if node.name in plan.whole_batch:
             assert {node.name, *node.inputs} <= plan.batch | outside
+            assert all(reader.name in plan.whole_batch for reader in graph.consumers(node.name))
+        elif node.op == "linear":  # rows of values, or an image depends on it
+            assert len(node.type.shape) > 2 or graph.consumers(node.name)
 
 
 @pytest.mark.parametrize(

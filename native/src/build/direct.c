@@ -88,11 +88,12 @@ static sb_status set_real(sb_builder *builder, const sb_direct_op *op, const sb_
     for (size_t i = 0; status == SB_OK && i < taken; ++i) {
         const sb_direct_real *number = &op->real[i];
         layer->real[i] = given->data[i];
-        if (!isfinite(given->data[i]) || given->data[i] <= number->above)
-            return sb_complain(builder, SB_INVALID_ARGUMENT,
-                               "step %zu: %s with %s %g; allowed: finite, above %g",
-                               builder->contents.step_count, op->name, number->name,
-                               (double)given->data[i], (double)number->above);
+        if (isnan(given->data[i]) || (!number->infinite && !isfinite(given->data[i])) ||
+            (!number->infinite && given->data[i] <= number->above))
+            return sb_complain(
+                builder, SB_INVALID_ARGUMENT, "step %zu: %s with %s %g; allowed: %s, above %g",
+                builder->contents.step_count, op->name, number->name, (double)given->data[i],
+                number->infinite ? "any number" : "finite", (double)number->above);
     }
     return status;
 }

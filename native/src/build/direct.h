@@ -14,7 +14,8 @@ typedef enum sb_direct_types {
     SB_TO_FLOATS
 } sb_direct_types;
 
-/* A whole number that an operation takes, least..most; a real one, finite and above `above`. */
+/* A whole number that an operation takes, least..most; a real one, finite and above `above`, or any
+ * that is no NaN. */
 typedef struct sb_direct_whole {
     const char *name;
     int32_t least, most;
@@ -23,6 +24,7 @@ typedef struct sb_direct_whole {
 typedef struct sb_direct_real {
     const char *name;
     float above;
+    bool infinite;
 } sb_direct_real;
 
 /* stage: the kernels of a stage of layout/ that do it. kernel: else the kernels of direct/; NULL:

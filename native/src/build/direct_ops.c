@@ -5,6 +5,7 @@
 #include "complain.h"
 #include "operands/operands.h"
 #include "parts.h"
+#include "resample.h"
 #include "rows.h"
 
 #include <math.h>
@@ -279,6 +280,20 @@ static const sb_direct_op OPS[] = {
      .whole = {{"first", 0, SB_MAX_ELEMENTS}, {"groups", 1, SB_MAX_ELEMENTS}},
      .map = map_parts,
      .place = sb_place_parts},
+    /* Y[c][h][w] = X[c][rows[h]][columns[w]], fill where rows or columns say -1; X and Y are finer
+     * images of the values, whose channel c * D * A + i * A + j at (y, x) is channel c at (y * D +
+     * i, x * A + j). whole: D, A of the input, of the output, then all rows, then all columns.
+     * real: the fill; of codes a code. */
+    {.name = "resample",
+     .types = SB_MOVES,
+     .indexed = true,
+     .whole = {{"rows of a block of the input", 1, SB_MAX_WINDOW},
+               {"columns of a block of the input", 1, SB_MAX_WINDOW},
+               {"rows of a block of the output", 1, SB_MAX_WINDOW},
+               {"columns of a block of the output", 1, SB_MAX_WINDOW}},
+     .real = {{"fill", -INFINITY, true}},
+     .map = sb_map_resampled,
+     .place = sb_place_resampled},
     /* q = rint(min(max(x * factor, -zero), top - zero)) + zero, as in sb_epilogue_spec; factor is
      * 1 / scale. */
     {.name = "quantize",

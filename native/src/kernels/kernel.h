@@ -195,7 +195,9 @@ enum { SB_NUMBERS = 4, SB_WALK_AXES = 5 };
 /* input, residual, output: the views the kernel reads and writes; the residual has the output's
  * blocks. whole, real: what a step without weights takes beside them, as its kernels say; function:
  * what it applies; table: of 256, what each code of the input becomes, codes (uint16_t) or float;
- * walk: the extents of an output, then how far each of its axes steps through the input. */
+ * walk: the extents of an output, then how far each of its axes steps through the input; rows,
+ * columns: which row and column of the input each of the output reads, row_shares and
+ * column_shares: how much of the one after it. */
 typedef struct sb_layer {
     sb_geometry geometry;
     sb_view input, residual, output;
@@ -214,6 +216,8 @@ typedef struct sb_layer {
     sb_function function;
     const void *table;
     const int32_t *walk;
+    const int32_t *rows, *columns;
+    const float *row_shares, *column_shares;
 } sb_layer;
 
 /* One image, or for linear layers the whole batch. Elements are float or, for codes, uint16_t.

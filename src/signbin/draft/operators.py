@@ -27,15 +27,15 @@ from signbin.draft.call import (
 )
 from signbin.draft.channels import CHANNEL_ROWS, channel_slice, part, regrouped
 from signbin.draft.coded_input import CODED_INPUT, coded_input
+from signbin.draft.images import IMAGE_ROWS, pixel_slice
 from signbin.draft.rows import ROW_ROWS, axis_of, matrix_product, over, sliced
 from signbin.draft.windows import (
     bordered,
     convolution_padding,
     pair,
-    shortest,
     window_of_pool,
 )
-from signbin.ir import BATCH, AttributeValue, ConstRef, Margins, margins
+from signbin.ir import BATCH, AttributeValue, ConstRef
 
 __all__ = ["ALLOWED", "OPERATORS", "REMEDIES"]
 
@@ -46,8 +46,8 @@ ALLOWED: Final = (
     "abs, sign, 1 / x, x + y, x - y, x * y, +, -, *, / with a number or a parameter, Softmax, "
     "torch.cat, chunk, split, unbind, slices, ChannelShuffle, permute, expand, MaxPool1d/2d, "
     "AvgPool1d/2d, AdaptiveAvgPool1d/2d, AdaptiveMaxPool2d(1), mean, sum, amax and amin, view, "
-    "reshape and flatten behind the batch, zeros padded around images and channels, Dropout, "
-    "Identity"
+    "reshape and flatten behind the batch, borders around images in every mode, zeros around "
+    "channels, Upsample (nearest), Dropout, Identity"
 )
 """The layers that can be captured, as people name them."""
 
@@ -329,58 +329,11 @@ def _slice(call: Call) -> Entry:
         return x
     axis = axis_of(call, axis, len(x.shape))
     taken = range(x.shape[axis])[slice(call.get("start"), call.get("end"), step)]
-    if axis == 1 and step == 1 and len(x.shape) == 4:
+    if len(x.shape) == 4 and axis > 1:
+        return pixel_slice(call, x, axis)
+    if len(x.shape) == 4 and step == 1:
         return channel_slice(call, x, taken.start, len(taken))
-    if len(x.shape) != 4 or taken.start or len(taken) != -(-x.shape[axis] // step) or axis == 1:
-        return sliced(call, x, axis, (taken.start, len(taken), step))
-    stride = (step, 1) if axis == 2 else (1, step)
-    return _subsample_pad(call, x, stride, (0, 0))
-
-
-def _pad(call: Call) -> Entry:
-    call.expect("mode", "constant", "use padding_mode='zeros'")
-    x = call.variable("self", rank=4)
-    amounts = [*call.get("pad"), *[0] * 8][:8]
-    if call.get("value") not in (None, 0) or any(amounts[6:]):
-        raise Unsupported(
-            f"pad={call.get('pad')} with {call.get('value') or 0}",
-            "pad zeros around images or channels, or use the padding of a pooling layer",
-        )
-    if min(amounts) < 0:
-        raise Unsupported(f"pad={call.get('pad')} removes pixels or channels", _USE_ANOTHER)
-    left, right, top, bottom = amounts[:4]
-    border = (top, left, bottom, right)
-    return _subsample_pad(call, x, (1, 1), (amounts[4], amounts[5]), border)
-
-
-def _subsample_pad(
-    call: Call,
-    x: Variable,
-    stride: tuple[int, int],
-    channels: tuple[int, int],
-    border: Margins = (0, 0, 0, 0),
-) -> Entry:
-    """Continues a chain of borders and slices as one node: a border, then a stride, then channels.
-
-    Borders add up and strides multiply; what came before is then unused.
-    """
-    before = call.drafted.node(x.name)
-    if before is not None and before.op == "subsample_pad":
-        attributes = before.attributes
-        earlier, around = pair(attributes["stride"]), margins(attributes.get("padding", (0, 0)))
-        bare = not attributes["channels_before"] and not attributes["channels_after"]
-        if bare and (earlier == (1, 1) or not any(border)):
-            stride = (stride[0] * earlier[0], stride[1] * earlier[1])
-            top, left, bottom, right = (a + b for a, b in zip(border, around, strict=True))
-            border = (top, left, bottom, right)
-            x = Variable(before.inputs[0], x.shape, x.shape)
-    row: dict[str, AttributeValue] = {
-        "stride": stride,
-        **({"padding": shortest(border)} if any(border) else {}),
-        "channels_before": int(channels[0]),
-        "channels_after": int(channels[1]),
-    }
-    return call.emit("subsample_pad", (x,), row)
+    return sliced(call, x, axis, (taken.start, len(taken), step))
 
 
 def _drop(call: Call) -> Entry:
@@ -462,10 +415,10 @@ _ROWS: Final[tuple[tuple[NodeBuilder, tuple[str, ...]], ...]] = (
         ),
     ),
     (_slice, ("slice.Tensor",)),
-    (_pad, ("pad.default", "constant_pad_nd.default")),
     (_dropout, ("dropout.default", "feature_dropout.default", "alpha_dropout.default")),
     (_drop, ("clone.default", "contiguous.default", "detach.default", "alias.default")),
     *CHANNEL_ROWS,
+    *IMAGE_ROWS,
     *ROW_ROWS,
 )
 

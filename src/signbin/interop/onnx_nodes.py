@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from signbin.ir import ConstRef, Graph, Node, margins, resolve
+from signbin.ir import ConstRef, Graph, Node, arguments_of, margins, resolve
+from signbin.ir.resampling import Table, nearest_tables, pad_tables
 
 __all__ = ["WRITERS", "OnnxWriter"]
 
@@ -332,6 +333,34 @@ def _expand(step: _Step) -> None:
     step.add("Expand", [step.source, shape])
 
 
+def _pad(step: _Step) -> None:
+    """Before opset 19 there is no mode wrap: rows, then columns, are looked up."""
+    mode, pads = step.attributes["mode"], _pads(step)
+    arguments = arguments_of(step.writer.graph, step.node)
+    if mode == "circular":
+        _looked_up(step, pad_tables(arguments))
+        return
+    amounts = step.whole_numbers("pads", 0, 0, *pads[:2], 0, 0, *pads[2:])
+    inputs = [step.source, amounts]
+    if mode == "constant":
+        inputs.append(step.scalar("value", step.attributes["value"]))
+    step.add("Pad", inputs, mode="edge" if mode == "replicate" else mode)
+
+
+def _looked_up(step: _Step, tables: tuple[Table, Table]) -> None:
+    """y = x[:, :, rows][..., columns]."""
+    rows, columns = (
+        step.whole_numbers(name, *table.tolist())
+        for name, table in zip(("rows", "columns"), tables, strict=True)
+    )
+    step.add("Gather", [step.add("Gather", [step.source, rows], "rows", axis=2), columns], axis=3)
+
+
+def _resize_nearest(step: _Step) -> None:
+    """As two look-ups: what Resize rounds to differs among its readers."""
+    _looked_up(step, nearest_tables(arguments_of(step.writer.graph, step.node)))
+
+
 def _slice_channels(step: _Step) -> None:
     first, count = step.attributes["first"], step.attributes["count"]
     bounds = [step.whole_numbers("starts", first), step.whole_numbers("ends", first + count)]
@@ -382,6 +411,8 @@ WRITERS: Final[Mapping[str, Callable[[_Step], object]]] = MappingProxyType(
         "expand": _expand,
         "subsample_pad": _subsample_pad,
         "concat": lambda step: step.add("Concat", list(step.node.inputs), axis=1),
+        "pad": _pad,
+        "resize_nearest": _resize_nearest,
         "slice_channels": _slice_channels,
         "channel_shuffle": _channel_shuffle,
     }

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from signbin.ir import windows
 from signbin.ir.requantization import Held, Requantization
+from signbin.ir.resampling import fill_code, nearest_tables, pad_tables
 from signbin.ir.schema import Arguments
 from signbin.spec import ActivationSpec, IntegerWeight, LowBitWeight
 
@@ -29,8 +30,10 @@ __all__ = [
     "linear",
     "max_pool2d",
     "multiply",
+    "pad",
     "quantize",
     "reshape",
+    "resize_nearest",
     "slice_channels",
     "subsample_pad",
     "subtract",
@@ -109,6 +112,17 @@ def reshape(arguments: Arguments, _constants: Requantization | None, inputs: Inp
 def subsample_pad(arguments: Arguments, _constants: Requantization | None, inputs: Inputs) -> Held:
     """The codes of every stride-th pixel; added channels hold the zero point."""
     return windows.subsampled(arguments, _codes(inputs[0]), _spec(arguments).zero_point)
+
+
+def pad(arguments: Arguments, _constants: Requantization | None, inputs: Inputs) -> Held:
+    """The same codes in a border, which holds the code of its number."""
+    fill = fill_code(arguments.real("value"), _spec(arguments))
+    return windows.resampled(pad_tables(arguments), _codes(inputs[0]), fill)
+
+
+def resize_nearest(arguments: Arguments, _constants: Requantization | None, inputs: Inputs) -> Held:
+    """The codes of the pixels that are fallen on."""
+    return windows.resampled(nearest_tables(arguments), _codes(inputs[0]))
 
 
 def concat(_arguments: Arguments, _constants: Requantization | None, inputs: Inputs) -> Held:

@@ -21,6 +21,7 @@ from typing import Final
 from signbin.ir import integer, properties, reference, shape_rules
 from signbin.ir.functions import FUNCTIONS
 from signbin.ir.graph import AttributeValue, Graph, Node, TensorType
+from signbin.ir.resampling import PAD_MODES
 from signbin.ir.row_ops import ROW_OPS
 from signbin.ir.schema import (
     MAX_WINDOW,
@@ -305,6 +306,40 @@ _ROWS: Final = (
         integer.subsample_pad,
         on_codes=_MOVED,
         identity=properties.keeps_every_pixel,
+        keeps_sign=True,
+    ),
+    Op(
+        "pad",
+        "y = x in a border that holds value, or x mirrored, repeated at its edge or from its other "
+        "side; less of x where padding is negative",
+        {
+            "padding": Attribute(AttributeKind.MARGINS, minimum=-MAX_WINDOW, maximum=MAX_WINDOW),
+            "mode": Attribute(AttributeKind.WORD, "constant", words=PAD_MODES),
+            "value": Attribute(AttributeKind.FLOAT, 0.0, infinite=True),
+        },
+        shape_rules.pad,
+        reference.pad,
+        TypeRule.KEPT,
+        integer.pad,
+        on_codes="codes stay; the border holds the code of the value",
+        identity=properties.pads_nothing,
+    ),
+    Op(
+        "resize_nearest",
+        "y[i] = x[floor(i * step)] along each axis, or x[floor((i + 0.5) * step)] where centred; "
+        "step = 1 / scale, or size of x / size where scale is 0",
+        {
+            "size": _pair(1),
+            "scale_height": Attribute(AttributeKind.FLOAT, 0.0, minimum=0.0),
+            "scale_width": Attribute(AttributeKind.FLOAT, 0.0, minimum=0.0),
+            "centred": Attribute(AttributeKind.BOOL, False),
+        },
+        shape_rules.resize_nearest,
+        reference.resize_nearest,
+        TypeRule.KEPT,
+        integer.resize_nearest,
+        on_codes="codes stay",
+        identity=properties.repeats_no_pixel,
         keeps_sign=True,
     ),
     Op(

@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from signbin.ir.functions import FUNCTIONS
+from signbin.ir.resampling import nearest_tables
 from signbin.ir.schema import Arguments
 from signbin.spec import IntegerWeight, LowBitWeight
 
@@ -25,8 +26,10 @@ __all__ = [
     "keeps_every_pixel",
     "keeps_order",
     "keeps_shape",
+    "pads_nothing",
     "pixels_of_image",
     "pools_single_pixels",
+    "repeats_no_pixel",
     "slope_is_one",
     "slopes_are_one",
     "taps_of_window",
@@ -75,6 +78,17 @@ def keeps_order(arguments: Arguments) -> bool:
 def interleaves_nothing(arguments: Arguments) -> bool:
     """One group, or groups of one channel."""
     return arguments.integer("groups") in (1, arguments.channels)
+
+
+def pads_nothing(arguments: Arguments) -> bool:
+    """A border of nothing, on every side."""
+    return not any(arguments.margins("padding"))
+
+
+def repeats_no_pixel(arguments: Arguments) -> bool:
+    """A resize to every pixel of the image, once."""
+    tables = zip(nearest_tables(arguments), arguments.inputs[0].shape[2:], strict=True)
+    return all(np.array_equal(table, np.arange(extent)) for table, extent in tables)
 
 
 def pools_single_pixels(arguments: Arguments) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from signbin.ir import windows
 from signbin.ir.functions import FUNCTIONS
+from signbin.ir.resampling import nearest_tables, pad_tables
 from signbin.ir.schema import Arguments, Array
 
 __all__ = [
@@ -27,9 +28,11 @@ __all__ = [
     "linear",
     "max_pool2d",
     "multiply",
+    "pad",
     "prelu",
     "relu",
     "reshape",
+    "resize_nearest",
     "slice_channels",
     "subsample_pad",
     "subtract",
@@ -137,6 +140,16 @@ def subsample_pad(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
 def unary(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
     """y = function(x), element by element."""
     return FUNCTIONS[arguments.word("function")].value(inputs[0], arguments.real("alpha"))
+
+
+def pad(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
+    """The image in a border, or cut."""
+    return windows.resampled(pad_tables(arguments), inputs[0], arguments.real("value"))
+
+
+def resize_nearest(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
+    """Every pixel the one of the image that it falls on."""
+    return windows.resampled(nearest_tables(arguments), inputs[0])
 
 
 def concat(_arguments: Arguments, inputs: tuple[Array, ...]) -> Array:

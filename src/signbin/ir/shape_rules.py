@@ -29,9 +29,11 @@ __all__ = [
     "linear",
     "max_pool2d",
     "multiply",
+    "pad",
     "per_channel",
     "per_filter",
     "reshape",
+    "resize_nearest",
     "slice_channels",
     "subsample_pad",
     "subtract",
@@ -196,6 +198,45 @@ def unary(arguments: Arguments) -> Shape:
             "attribute alpha", value=function, allowed=f"only with function {takers}"
         )
     return arguments.inputs[0].shape
+
+
+def pad(arguments: Arguments) -> Shape:
+    """[N, C, top + H + bottom, left + W + right]; negative ones cut off less than there is.
+
+    Only a constant border may be negative. A mirror shows less than the image, its other side all
+    of it at most.
+    """
+    _expect_image(arguments)
+    padding, mode = arguments.margins("padding"), arguments.word("mode")
+    extents = arguments.inputs[0].shape[2:]
+    for extent, both in zip(extents, (padding[0::2], padding[1::2]), strict=True):
+        most = {"reflect": extent - 1, "circular": extent}.get(mode, max(both))
+        least = 1 - extent if mode == "constant" else 0
+        if max(both) > most or min(both) < least or extent + sum(both) < 1:
+            raise arguments.refusal(
+                "padding",
+                value=padding,
+                allowed=f"{least}..{most} around {extent} pixels, of which some stay, with {mode}",
+            )
+    if mode != "constant" and "value" in arguments.node.attributes:
+        raise arguments.refusal("attribute value", value=mode, allowed='only with mode="constant"')
+    return (
+        BATCH,
+        arguments.channels,
+        *(extent + sum(padding[axis::2]) for axis, extent in enumerate(extents)),
+    )
+
+
+def resize_nearest(arguments: Arguments) -> Shape:
+    """[N, C, size]; a scale that is stated makes the extents that size, rounded down."""
+    _expect_image(arguments)
+    for axis, name in enumerate(("scale_height", "scale_width")):
+        scale, extent = arguments.real(name), arguments.inputs[0].shape[2 + axis]
+        if scale and math.floor(extent * scale) != arguments.pair("size")[axis]:
+            raise arguments.refusal(
+                name, value=scale, allowed=f"0, or what makes {extent} {arguments.pair('size')}"
+            )
+    return (BATCH, arguments.channels, *arguments.pair("size"))
 
 
 def concat(arguments: Arguments) -> Shape:

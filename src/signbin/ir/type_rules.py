@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from signbin.ir.graph import TensorType
@@ -33,6 +34,8 @@ def verify_types(arguments: Arguments, op: Op) -> None:
         )
     if "weight" in arguments.attributes:
         _verify_weight(arguments)
+    if arguments.quantized and "value" in arguments.attributes:
+        _verify_fill(arguments)
     if arguments.quantized and op.types is not TypeRule.KEPT:
         _verify_sums(arguments, op)
         for part in range(len(arguments.inputs) if op.types is TypeRule.JOINED else 1):
@@ -49,6 +52,21 @@ def _follows(rule: TypeRule, given: TensorType, result: TensorType) -> bool:
     if rule is TypeRule.KEPT:
         return result.dtype == "u8" and result.quantization == given.quantization
     return rule in (TypeRule.REQUANTIZED, TypeRule.JOINED)
+
+
+def _verify_fill(arguments: Arguments) -> None:
+    """A border of codes holds a number that codes reach, or one less than all of them."""
+    spec, value = arguments.inputs[0].quantization, arguments.real("value")
+    if spec is None:
+        return
+    low, high = (spec.scale * (code - spec.zero_point) for code in (0, spec.top))
+    if value != -math.inf and not low - spec.scale / 2 <= value <= high + spec.scale / 2:
+        raise arguments.refusal(
+            "attribute value",
+            value=value,
+            allowed=f"-inf, or what codes reach, {low:g}..{high:g}",
+            remedy="leave the layer float",
+        )
 
 
 def _verify_weight(arguments: Arguments) -> None:

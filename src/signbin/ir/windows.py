@@ -11,12 +11,14 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from signbin.ir.resampling import Table
 from signbin.ir.schema import Arguments, Array, Margins
 
 __all__ = [
     "Real",
     "convolved",
     "largest_of_windows",
+    "resampled",
     "shuffled",
     "sliced",
     "subsampled",
@@ -85,6 +87,14 @@ def subsampled(arguments: Arguments, x: Elements, added: int) -> Elements:
     kept = _padded(x, arguments.margins("padding"), added)[:, :, ::vertical, ::horizontal]
     channels = (arguments.integer("channels_before"), arguments.integer("channels_after"))
     return np.pad(kept, ((0, 0), channels, (0, 0), (0, 0)), constant_values=added)
+
+
+def resampled(tables: tuple[Table, Table], x: Elements, fill: float = 0) -> Elements:
+    """y[n,c,h,w] = x[n,c,rows[h],columns[w]], or the fill where a table says -1."""
+    rows, columns = tables[0][:, None], tables[1]
+    taken = x[:, :, rows, columns]
+    taken[:, :, (rows < 0) | (columns < 0)] = fill
+    return taken
 
 
 def sliced(arguments: Arguments, x: Elements) -> Elements:

@@ -1,8 +1,9 @@
-"""Pass: zeros around an image become padding of the windows that read them."""
+"""Pass: a border around an image becomes padding of the windows that read it."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from signbin.ir import (
     AttributeValue,
@@ -25,10 +26,11 @@ def fold_padding(graph: Graph) -> Graph:
     A convolution adds the border to its own padding. So does an average that counts its padding,
     or has none; and a maximum, without dilation, of values that are never negative, among which a
     zero changes nothing. The windows of pooling layers touch the image everywhere: where a border
-    is as wide as they are, it stays. Every reader of a border is asked by itself.
+    is as wide as they are, it stays. A border of -inf is what a maximum pads with itself. Every
+    reader of a border is asked by itself.
     """
     unsigned = never_negative(graph)
-    borders = {node.name: node for node in graph.nodes if _is_border(node)}
+    borders = {node.name: node for node in graph.nodes if _is_border(node) or _is_least(node)}
     nodes = []
     for node in graph.nodes:
         border = borders.get(node.inputs[0])
@@ -50,12 +52,24 @@ def _is_border(node: Node) -> bool:
     return stated["stride"] == (1, 1) and channels == (0, 0)
 
 
+def _is_least(node: Node) -> bool:
+    """Whether a node puts its image into a border of -inf."""
+    if node.op != "pad":
+        return False
+    stated = resolve(node)
+    least = stated["mode"] == "constant" and stated["value"] == -math.inf
+    return least and min(margins(stated["padding"])) >= 0
+
+
 def _padded(graph: Graph, node: Node, border: Node, *, unsigned: bool) -> Node | None:
     """The node with the border as padding of its own; None where that is not the same.
 
     unsigned: the image in the border holds nothing below zero.
     """
     if node.op not in ("conv2d", "avg_pool2d", "max_pool2d"):
+        return None
+    least = border.op == "pad"
+    if least and node.op != "max_pool2d":
         return None
     arguments = arguments_of(graph, node)
     own, around = arguments.margins("padding"), margins(resolve(border)["padding"])
@@ -65,7 +79,11 @@ def _padded(graph: Graph, node: Node, border: Node, *, unsigned: bool) -> Node |
         height, width = arguments.pair("kernel")
         if max(top, bottom) >= height or max(left, right) >= width:
             return None
-    if node.op == "max_pool2d" and not (unsigned and arguments.pair("dilation") == (1, 1)):
+    if (
+        node.op == "max_pool2d"
+        and not least
+        and not (unsigned and arguments.pair("dilation") == (1, 1))
+    ):
         return None
     if node.op == "avg_pool2d":
         if any(own) and not arguments.flag("count_include_pad"):

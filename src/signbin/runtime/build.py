@@ -17,12 +17,14 @@ from signbin.ir import (
     Node,
     Requantization,
     TensorType,
+    arguments_of,
     margins,
     requantization,
     resolve,
 )
 from signbin.ir.functions import FUNCTIONS
 from signbin.ir.graph import ConstRef
+from signbin.ir.resampling import Table, fill_code, nearest_tables, pad_tables
 from signbin.ir.schema import TypeRule
 from signbin.layout import (
     ELEMENT_BYTES,
@@ -438,6 +440,22 @@ def _channel_shuffle(step: _Step) -> None:
     step.add("channels", whole=(0, step.attributes["groups"]))
 
 
+def _resample(step: _Step, tables: tuple[Table, Table], fill: float = 0.0) -> None:
+    """Pixels by tables of rows and columns; a fill in codes where the input holds some."""
+    whole = (1, 1, 1, 1, *(int(place) for table in tables for place in table))
+    step.add("resample", whole=whole, real=(fill,))
+
+
+def _pad(step: _Step) -> None:
+    value = step.attributes["value"]
+    fill = value if step.given is None else float(fill_code(value, step.given))
+    _resample(step, pad_tables(arguments_of(step.graph, step.node)), fill)
+
+
+def _resize_nearest(step: _Step) -> None:
+    _resample(step, nearest_tables(arguments_of(step.graph, step.node)))
+
+
 def _add_direct(step: _Step) -> None:
     """An operation that has kernels of its own name.
 
@@ -465,6 +483,8 @@ _STEPS: Final[Mapping[str, Callable[[_Step], None]]] = {
     "unary": _unary,
     "concat": _concat,
     "slice_channels": _slice_channels,
+    "pad": _pad,
+    "resize_nearest": _resize_nearest,
     "channel_shuffle": _channel_shuffle,
     "global_avg_pool": _global_avg_pool,
     "reshape": lambda step: step.add("flatten"),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from signbin.runtime import Program
     from signbin.spec import LowBitWeight, Preprocessing, ValueSet
     from signbin.tune import Autotune
+    from signbin.verbs.check import check
     from signbin.verbs.compile import compile
     from signbin.verbs.source import ModelCard
 
@@ -50,6 +51,7 @@ __all__ = [
     "ValueSet",
     "VerifyError",
     "__version__",
+    "check",
     "compile",
 ]
 
@@ -62,6 +64,7 @@ _HOMES: Final = {
     "Program": "signbin.runtime",
     "QuantizedActivations": "signbin.calibrate",
     "ValueSet": "signbin.spec",
+    "check": "signbin.verbs.check",
     "compile": "signbin.verbs.compile",
 }
 

@@ -15,7 +15,7 @@ allowed and what to do.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 __all__ = [
     "CaptureError",
@@ -70,7 +70,12 @@ class SpecError(SignbinError, ValueError):
 
 
 class CaptureError(SignbinError):
-    """A model that cannot be turned into a graph."""
+    """A model that cannot be turned into a graph.
+
+    findings: each layer that has no counterpart, where that is why.
+    """
+
+    findings: tuple[Any, ...] = ()
 
 
 class VerifyError(SignbinError):

@@ -53,7 +53,7 @@ def test_a_product_repeats_the_smaller_factor(isa, size, kind):
         builder.add_direct("multiply", source, target, epilogue=epilogue)
         z = np.full_like(x, np.nan)
         program = builder.finish()
-        program.run(x, z, len(x))
+        program.run([x], [z], len(x))
         assert y.shape[1:] == shape
         np.testing.assert_allclose(z, x * y, rtol=2e-5, atol=1e-6)
         assert program.step_kernels()[-1].endswith(f"__{isa}")

@@ -244,7 +244,7 @@ def test_an_image_gives_the_same_bits_in_any_batch_and_on_any_threads(oracle, ro
         target = builder.add_value((conv.filters, *conv.output), _signbin.Place.OUTPUT)
         builder.add_conv2d(source, target, conv.window, 1, native_one, _signbin.Epilogue())
         y = np.empty((len(images), conv.filters, *conv.output), np.float32)
-        builder.finish().run(images, y, len(images))
+        builder.finish().run([images], [y], len(images))
         return y
 
     together = run(x, 1)

@@ -8,13 +8,14 @@ from typing import Annotated, Final
 
 import typer
 
-from signbin.cli import costs, estimates, experiments, measurements, networks, reports
+from signbin.cli import check, costs, estimates, experiments, measurements, networks, reports
 from signbin.version import VERSION
 
 __all__ = ["VERBS", "build_app"]
 
 VERBS: Final[Mapping[str, Callable[..., None]]] = {
     "recipes": experiments.recipes,
+    "check": check.check,
     "costs": costs.costs,
     "train": networks.train,
     "experiment": experiments.experiment,

@@ -30,8 +30,12 @@ class Finding:
 
 def raise_findings(name: str, findings: Iterable[Finding], allowed: str) -> None:
     """CaptureError with a line for every finding, each once; nothing where there are none."""
-    lines = list(dict.fromkeys(str(finding) for finding in findings))
+    different = tuple(dict.fromkeys(findings))
+    lines = [str(finding) for finding in different]
     if not lines:
         return
     count = f"{len(lines)} unsupported layer" + ("s" if len(lines) > 1 else "")
-    raise CaptureError("\n  ".join([f"{name} has {count}:", *lines]) + "\n", allowed=allowed)
+    what = "\n  ".join([f"{name} has {count}:", *lines]) + "\n"
+    error = CaptureError(what, allowed=allowed)
+    error.findings = different
+    raise error

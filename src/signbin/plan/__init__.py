@@ -14,6 +14,7 @@ from signbin.plan.limits import check_limits
 from signbin.plan.plan import Candidate, LayerPlan, Plan, Strategy
 from signbin.plan.planner import make_plan
 from signbin.plan.shared_sums import SHARED_SUMS, sums_of
+from signbin.plan.stats import PatternStats
 from signbin.plan.strategies import STRATEGIES, family_of
 from signbin.plan.target import MachineCode, Target
 
@@ -25,6 +26,7 @@ __all__ = [
     "Layer",
     "LayerPlan",
     "MachineCode",
+    "PatternStats",
     "Plan",
     "Strategy",
     "Target",

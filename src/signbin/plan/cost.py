@@ -9,6 +9,7 @@ priced in generated.py.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from typing import Final
 
@@ -120,11 +121,12 @@ def walk_counts(layer: Layer, stats: PatternStats, chunk: int) -> WalkCounts:
     walks = _walks_per_group(layer, sizes, chunk)
     shared = layer.needs_window_total
     total = layer.channels * layer.stride**2 + math.prod(layer.window)
+    of_size = {size: boundaries(layer.radix, size) for size in set(sizes)}
     pairs = list(zip(walks, sizes, strict=True))
     results = sum(count * size for count, size in pairs)
     return WalkCounts(
         load_adds=stats.load_adds,
-        boundaries=sum(count * boundaries(layer.radix, size) for count, size in pairs),
+        boundaries=sum(count * of_size[size] for count, size in pairs),
         window_total=layer.groups * total if shared else 0,
         merges=results - layer.filters,
         results=results,
@@ -208,6 +210,7 @@ def relayout_cycles(layer: Layer, target: Target) -> float:
     return _RELAYOUT_CYCLES * stride**2 * layer.groups * layer.channels
 
 
+@functools.lru_cache(maxsize=1024)
 def _block(image: tuple[int, int], lanes: int) -> tuple[int, int]:
     """Height and width of a lane's pixels: as passes.lanes cuts the image, least pixels first."""
     blocks = [

@@ -38,22 +38,22 @@ class Layer:
     activations: str = "f32"
     top: int = 0
 
-    @property
+    @functools.cached_property
     def filters(self) -> int:
         """K: output channels."""
         return int(self.weight.shape[0])
 
-    @property
+    @functools.cached_property
     def channels(self) -> int:
         """Input channels that one filter reads: C / groups."""
         return int(self.weight.shape[1])
 
-    @property
+    @functools.cached_property
     def window(self) -> tuple[int, int]:
         """(R, S); (1, 1) for a linear layer."""
         return (int(self.weight.shape[2]), int(self.weight.shape[3])) if self._spatial else (1, 1)
 
-    @property
+    @functools.cached_property
     def inputs(self) -> int:
         """M: weights of one filter, C/groups * R * S."""
         return math.prod(self.weight.shape[1:])
@@ -67,6 +67,13 @@ class Layer:
     def macs(self) -> int:
         """Dense multiply-accumulates per image."""
         return self.multiply_adds * math.prod(self.output)
+
+    @property
+    def shape_key(self) -> tuple[object, ...]:
+        """All that costs depend on beside the weights themselves."""
+        weight = tuple(self.weight.shape)
+        window = (weight, self.groups, self.stride, self.output, self.images)
+        return (self.op, *window, self.activations, self.top)
 
     @functools.cached_property
     def value_set(self) -> ValueSet:

@@ -25,7 +25,7 @@ __all__ = ["least_cost", "make_plan"]
 _DIVISIBLE_TILES: Final = 32  # so many that any number of threads finds enough to do
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913 - every choice is a keyword of it
     graph: Graph,
     kernels: Sequence[Kernel],
     target: Target,
@@ -33,6 +33,7 @@ def make_plan(
     *,
     images: int = 1,
     grouping: GroupSearch | None = None,
+    expected: Mapping[str, Mapping[int, PatternStats]] | None = None,
 ) -> Plan:
     """The cheapest strategy, by prediction, for every conv2d and linear of a lowered graph.
 
@@ -44,6 +45,7 @@ def make_plan(
     images: images per call the plan is made for; a linear layer has one output pixel per image.
     grouping: how hard to look for filters whose zeros coincide, where layers are walked; None
     leaves every filter where it is. Groups are kept where they save additions, never otherwise.
+    expected: by layer, patterns of F filters to count with in place of the weights' own.
 
     PlanError: no kernel for a layer; a forced strategy that is none, or serves no layer at all.
     """
@@ -57,7 +59,10 @@ def make_plan(
             remedy="import it: from signbin.plan import Strategy",
         )
     layers = weighted_layers(graph, images)
-    chosen = tuple(_plan_layer(layer, kernels, target, force) for layer in layers)
+    if expected is None:
+        chosen = tuple(_plan_layer(layer, kernels, target, force) for layer in layers)
+    else:
+        chosen = _plan_expected(layers, kernels, target, force, expected)
     if grouping is not None:
         pairs = zip(layers, chosen, strict=True)
         chosen = tuple(_grouped(layer, decided, target, grouping) for layer, decided in pairs)
@@ -69,6 +74,25 @@ def make_plan(
             remedy="plan without forcing a strategy",
         )
     return Plan(str(target), chosen)
+
+
+def _plan_expected(
+    layers: Sequence[Layer],
+    kernels: Sequence[Kernel],
+    target: Target,
+    force: Strategy | None,
+    expected: Mapping[str, Mapping[int, PatternStats]],
+) -> tuple[LayerPlan, ...]:
+    """A decision for every layer; those that nothing tells apart are decided once."""
+    decided: dict[tuple[object, ...], LayerPlan] = {}
+    plans = []
+    for layer in layers:
+        patterns = expected.get(layer.name, {})
+        kind = (*layer.shape_key, layer.value_set, layer.needs_window_total, *patterns.values())
+        if kind not in decided:
+            decided[kind] = _plan_layer(layer, kernels, target, force, patterns)
+        plans.append(dataclasses.replace(decided[kind], layer=layer.name))
+    return tuple(plans)
 
 
 def least_cost(
@@ -96,14 +120,18 @@ def least_cost(
 
 
 def _plan_layer(
-    layer: Layer, kernels: Sequence[Kernel], target: Target, force: Strategy | None
+    layer: Layer,
+    kernels: Sequence[Kernel],
+    target: Target,
+    force: Strategy | None,
+    expected: Mapping[int, PatternStats] | None = None,
 ) -> LayerPlan:
     options: list[tuple[Strategy, Option]] = []
     refused: list[tuple[Strategy, str]] = []
     for rule in STRATEGIES:
         if not rule.competes and rule.strategy is not force:
             continue
-        reason, found = _consider(rule, layer, kernels, target, {})
+        reason, found = _consider(rule, layer, kernels, target, expected or {})
         options += [(rule.strategy, option) for option in found]
         if reason is not None:
             refused.append((rule.strategy, reason))

@@ -91,7 +91,8 @@ def group_sizes(count: int, filters: int) -> tuple[int, ...]:
     (4, 3, 3)
     """
     groups = -(-count // filters)
-    return tuple(count // groups + (index < count % groups) for index in range(groups))
+    size, larger = divmod(count, groups)
+    return (size + 1,) * larger + (size,) * (groups - larger)
 
 
 def patterns(

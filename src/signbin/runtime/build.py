@@ -40,7 +40,7 @@ from signbin.plan import Plan
 from signbin.runtime.weights import native_weight
 from signbin.spec import ActivationKind, ActivationSpec
 
-__all__ = ["build_program"]
+__all__ = ["build_program", "values_bytes"]
 
 Floats = NDArray[np.float32]
 
@@ -109,6 +109,15 @@ def _expect_ports(graph: Graph) -> None:
             value=f"{len(graph.inputs)} inputs, {len(graph.outputs)} outputs",
             allowed=f"at most {_signbin.MAX_PORTS} of each",
         )
+
+
+def values_bytes(graph: Graph, isa: str) -> int:
+    """Bytes of the values of one image, laid out and placed as :func:`build_program` does.
+
+    What a program needs beside its weights, but for the scratch of its kernels.
+    """
+    room = _plan_room(graph, isa)
+    return room.arena_bytes + room.batch_bytes
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,152 @@
+"""Do the times that ``signbin check`` predicts come true?
+
+    python -m benchmarks.latency measure [resnet18 ...]
+    python -m benchmarks.latency fit
+
+measure: compiles every network in every scheme of ``check``, with drawn weights and filters
+regrouped as ``compile`` does, and keeps the least time of every step over rounds of turns.
+fit: the rates of this CPU, from all networks that were measured, into the package. The table of
+the documentation predicts every network with rates fitted to the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from benchmarks.latency_networks import NETWORKS, example_of
+from benchmarks.options import make_parser
+from benchmarks.results import newest, record, todays
+from signbin import native
+from signbin.analysis.latency import Rates, StepWork, fit, predict, step_works
+from signbin.artifact import Artifact
+from signbin.capture import capture
+from signbin.documents import to_document
+from signbin.files import write_text
+from signbin.ir import Graph
+from signbin.passes import lower
+from signbin.plan import GroupSearch, Target, make_plan
+from signbin.runtime import Program
+from signbin.verbs.check.schemes import SCHEMES, as_scheme, expected_of, low_bit_layers, stand_in
+
+SECTION: Final = "latency"
+_FOLDER: Final = Path(__file__).parents[1] / "src/signbin/verbs/check/rates"
+_GROUPING: Final = GroupSearch(seconds=5.0)
+_TURN: Final = 4
+
+
+def measure(name: str, rounds: int) -> list[dict[str, Any]]:
+    """Every scheme of a network: least milliseconds of a call and of its steps, and their work."""
+    graph, target = _graph(name), _target()
+    layers = low_bit_layers(graph)
+    rows, programs = [], []
+    for scheme in SCHEMES:
+        drawn = as_scheme(graph, layers, scheme)
+        plan = make_plan(drawn, native.kernels(), target, grouping=_GROUPING)
+        programs.append(Program(Artifact(drawn, plan)))
+        row: dict[str, Any] = {"network": name, "scheme": scheme.name, "ms": math.inf, "steps": {}}
+        rows.append({**row, "file_bytes": len(programs[-1].to_bytes())})
+    shape = graph.inputs[0].type.shape[1:]
+    image = np.random.default_rng(0).standard_normal((1, *shape)).astype(np.float32)
+    for _ in range(rounds):
+        for program, row in zip(programs, rows, strict=True):
+            _take_turn(program, row, image)
+    return [{**row, "work": works_of(graph, str(row["scheme"]))} for row in rows]
+
+
+def works_of(graph: Graph, scheme: str) -> list[list[Any]]:
+    """[step, kind, amounts] of every step, as ``check`` expects them."""
+    chosen = next(one for one in SCHEMES if one.name == scheme)
+    made = stand_in(graph, low_bit_layers(graph), chosen)
+    plan = make_plan(made, native.kernels(), _target(), expected=expected_of(made))
+    works = step_works(made, plan, _target())
+    return [[work.name, work.kind, [float(f"{one:.6g}") for one in work.amounts]] for work in works]
+
+
+def _take_turn(program: Program, row: dict[str, Any], image: np.ndarray[Any, Any]) -> None:
+    program(image)
+    for _ in range(_TURN):
+        start = time.perf_counter()
+        program(image)
+        row["ms"] = min(row["ms"], 1e3 * (time.perf_counter() - start))
+        for step in program.profile(image):
+            row["steps"][step.name] = min(step.ms, row["steps"].get(step.name, math.inf))
+
+
+def rates_from(rows: Sequence[Mapping[str, Any]], source: str, machine: Mapping[str, Any]) -> Rates:
+    """Rates fitted to all steps of these rows."""
+    measured = [(work, row["steps"][work.name]) for row in rows for work in _works(row)]
+    return Rates(machine["cpu"], machine["isa"], source, fit(measured))
+
+
+def predicted(section: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], float, bool]]:
+    """Every row with the milliseconds that rates from the other networks predict for it.
+
+    Kinds of steps that no other network has take the rates of all networks; then the last is True.
+    """
+    found = []
+    for name in dict.fromkeys(row["network"] for row in section["rows"]):
+        others = [row for row in section["rows"] if row["network"] != name]
+        apart = rates_from(others, "", section)
+        whole = rates_from(section["rows"], "", section)
+        rates = dataclasses.replace(apart, kinds={**whole.kinds, **apart.kinds})
+        for row in section["rows"]:
+            if row["network"] == name:
+                works = _works(row)
+                alone = any(work.kind not in apart.kinds for work in works)
+                found.append((row, sum(predict(works, rates).values()), alone))
+    return found
+
+
+def _works(row: Mapping[str, Any]) -> list[StepWork]:
+    return [StepWork(name, kind, tuple(amounts)) for name, kind, amounts in row["work"]]
+
+
+def _graph(name: str) -> Graph:
+    return lower(capture(*example_of(name)))
+
+
+def _target() -> Target:
+    return Target.from_cpu(native.cpu())
+
+
+def keep(rows: list[dict[str, Any]], folder: Path) -> Path:
+    """Today's record with these rows in place of those of the same networks."""
+    names = {row["network"] for row in rows}
+    known = (todays(SECTION, folder) or {"rows": []})["rows"]
+    kept = [row for row in known if row["network"] not in names]
+    machine = native.cpu()
+    return record(
+        SECTION, {"cpu": machine["name"], "isa": machine["isa"], "rows": [*kept, *rows]}, folder
+    )
+
+
+def main() -> None:
+    """Measure, or fit."""
+    parser = make_parser(__doc__)
+    parser.add_argument("what", choices=["measure", "fit"])
+    parser.add_argument("networks", nargs="*", help=", ".join(NETWORKS))
+    parser.add_argument("--rounds", type=int, default=8)
+    options: argparse.Namespace = parser.parse_args()
+    if options.what == "measure":
+        for name in options.networks or NETWORKS:
+            keep(measure(name, options.rounds), options.results)
+        return
+    for section in newest(SECTION, options.results):
+        networks = ", ".join(dict.fromkeys(row["network"] for row in section["rows"]))
+        rates = rates_from(section["rows"], f"fitted to {networks}, {section['date']}", section)
+        slug = f"{section['cpu'].lower().replace(' ', '-')}-{section['isa']}.json"
+        _FOLDER.mkdir(exist_ok=True)
+        write_text(_FOLDER / slug, json.dumps(to_document(rates), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

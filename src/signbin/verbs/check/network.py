@@ -1,0 +1,217 @@
+"""What a network would cost in every scheme: predicted, from its shapes alone."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from signbin import artifact, files, native
+from signbin.analysis.latency import Rates, predict, step_works
+from signbin.artifact.tensors import stored_bytes
+from signbin.documents import ReadingRules, from_document
+from signbin.errors import CaptureError, FormatError, SpecError
+from signbin.ir import Graph
+from signbin.ir.graph import ConstRef
+from signbin.passes import lower
+from signbin.plan import (
+    Layer,
+    LayerPlan,
+    Plan,
+    Strategy,
+    Target,
+    make_plan,
+    weighted_layers,
+)
+from signbin.plan.cost import walk_counts
+from signbin.plan.operations import dense_operations
+from signbin.runtime.build import values_bytes
+from signbin.verbs.check.record import Coverage, LayerCheck, NetworkCheck, SchemeCheck
+from signbin.verbs.check.schemes import (
+    SCHEMES,
+    Scheme,
+    expected_of,
+    low_bit_layers,
+    patterns_of,
+    stand_in,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["check", "check_graph", "rates_of"]
+
+_RATES: Final = Path(__file__).parent / "rates"
+_LARGEST_FILE: Final = 2**20
+
+
+def _quiet(done: int, of: int) -> None:
+    del done, of
+
+
+def check(
+    model: nn.Module,
+    example_inputs: tuple[Tensor, ...],
+    *,
+    name: str = "model",
+    isa: str = "auto",
+    schemes: Sequence[Scheme] = SCHEMES,
+    progress: Callable[[int, int], None] = _quiet,
+) -> NetworkCheck:
+    """What a ``torch.nn.Module`` would cost, before it is trained; nothing of it is run.
+
+    example_inputs: one tensor (N, C, H, W) in a tuple. Where operators are refused, all of them
+    stand in ``coverage.refused``, each with what to do, and no scheme is predicted. isa: ``auto``
+    or a name from ``signbin doctor``. progress: is told how many of how many schemes are done.
+
+    CaptureError where the model cannot be traced at all; SpecError for schemes of the same name.
+    """
+    from signbin.capture import capture  # noqa: PLC0415 - needs torch
+
+    _expect_different(schemes)
+    try:
+        graph = lower(capture(model, example_inputs))
+    except CaptureError as error:
+        if not error.findings:
+            raise
+        return NetworkCheck(name, str(_target(isa)), "", Coverage(0, error.findings))
+    return check_graph(graph, name=name, isa=isa, schemes=schemes, progress=progress)
+
+
+def check_graph(
+    graph: Graph,
+    *,
+    name: str = "model",
+    isa: str = "auto",
+    schemes: Sequence[Scheme] = SCHEMES,
+    progress: Callable[[int, int], None] = _quiet,
+) -> NetworkCheck:
+    """:func:`check` for a lowered graph with float32 activations."""
+    _expect_different(schemes)
+    target, layers = _target(isa), low_bit_layers(graph)
+    rates = rates_of(str(native.cpu()["name"]), target.isa)
+    found: list[SchemeCheck] = []
+    for scheme in schemes:
+        progress(len(found), len(schemes))
+        found.append(_priced(graph, layers, scheme, target, rates))
+    progress(len(found), len(schemes))
+    owners = graph.layer_modules()
+    return NetworkCheck(
+        network=name,
+        target=f"{native.cpu()['name']}, {target}",
+        rates=rates.source if rates else "",
+        coverage=Coverage(len(graph.nodes)),
+        low_bit=tuple(owners.get(layer, layer) for layer in layers),
+        schemes=tuple(found),
+        advice=_advice(found),
+    )
+
+
+def rates_of(cpu: str, isa: str) -> Rates | None:
+    """How fast a CPU was measured to be with an instruction set; None where nobody measured."""
+    for path in sorted(_RATES.glob("*.json")):
+        rules = ReadingRules(FormatError, str(path), "install signbin again")
+        rates = from_document(Rates, json.loads(files.read_text(path, _LARGEST_FILE)), rules=rules)
+        if (rates.cpu, rates.isa) == (cpu, isa):
+            return rates
+    return None
+
+
+def _target(isa: str) -> Target:
+    return Target.from_cpu(native.cpu(), native.resolve_isa(isa))
+
+
+def _expect_different(schemes: Sequence[Scheme]) -> None:
+    names = [scheme.name for scheme in schemes]
+    if not names or len(set(names)) != len(names):
+        raise SpecError("schemes to check", value=names, allowed="different ones, at least one")
+
+
+def _priced(
+    graph: Graph, low_bit: Sequence[str], scheme: Scheme, target: Target, rates: Rates | None
+) -> SchemeCheck:
+    made = stand_in(graph, low_bit, scheme)
+    plan = make_plan(made, native.kernels(), target, expected=expected_of(made))
+    times = predict(step_works(made, plan, target), rates) if rates else {}
+    layers = tuple(
+        _layer(made, layer, plan.for_layer(layer.name), times.get(layer.name))
+        for layer in weighted_layers(made, 1)
+    )
+    return SchemeCheck(
+        scheme=scheme.name,
+        weights=scheme.value_set.value,
+        density=scheme.density,
+        activations="u8" if made.has_codes else "f32",
+        file_bytes=_file_bytes(made, plan),
+        arena_bytes=values_bytes(made, target.isa),
+        additions=sum(layer.additions for layer in layers),
+        multiplications=sum(layer.multiplications for layer in layers),
+        ms=sum(times.values()) if rates else None,
+        layers=layers,
+    )
+
+
+def _file_bytes(graph: Graph, plan: Plan) -> int:
+    return len(artifact.encode(artifact.Artifact(graph, plan)))
+
+
+def _layer(graph: Graph, layer: Layer, planned: LayerPlan, ms: float | None) -> LayerCheck:
+    reference = graph.node(layer.name).attributes["weight"]
+    assert isinstance(reference, ConstRef)
+    stored = stored_bytes({reference.name: layer.weight})[reference.name]
+    additions, multiplications = _operations(layer, planned)
+    return LayerCheck(
+        layer=layer.name,
+        module=graph.layer_modules().get(layer.name, ""),
+        op=layer.op,
+        weights=layer.value_set.value,
+        strategy=planned.strategy.value,
+        why=planned.why,
+        macs=layer.macs,
+        additions=additions,
+        multiplications=multiplications,
+        size_bytes=stored,
+        ms=ms,
+    )
+
+
+def _operations(layer: Layer, planned: LayerPlan) -> tuple[int, int]:
+    """Additions and multiplications of the layer, as expected of weights that are drawn."""
+    positions = math.prod(layer.output)
+    if planned.strategy is not Strategy.BUCKET:
+        dense = dense_operations(layer)
+        return dense.additions * positions, dense.multiplications * positions
+    stats = patterns_of(layer)[planned.parameters["filters"]]
+    counts = walk_counts(layer, stats, planned.parameters["chunk"])
+    return counts.additions * positions, layer.filters * positions
+
+
+def _advice(schemes: Sequence[SchemeCheck]) -> tuple[str, ...]:
+    """Where 8-bit weights would be faster than low-bit ones, network by network and layer."""
+    timed = {scheme.scheme: scheme for scheme in schemes if scheme.ms is not None}
+    int8 = timed.get("int8")
+    if int8 is None:
+        return ()
+    return tuple(
+        sentence
+        for scheme in timed.values()
+        if scheme.weights != "float"
+        for sentence in _slower(scheme, int8)
+    )
+
+
+def _slower(scheme: SchemeCheck, int8: SchemeCheck) -> list[str]:
+    assert scheme.ms is not None
+    assert int8.ms is not None
+    if int8.ms < scheme.ms:
+        return [f"{scheme.scheme}: int8 would be faster here, {int8.ms:.2f} ms for {scheme.ms:.2f}"]
+    known = {layer.layer: layer.ms or 0.0 for layer in int8.layers}
+    slow = [
+        layer.module or layer.layer
+        for layer in scheme.layers
+        if layer.weights != "float" and known[layer.layer] < (layer.ms or 0.0)
+    ]
+    shown = ", ".join(slow[:4]) + (f" and {len(slow) - 4} more" if len(slow) > 4 else "")
+    return [f"{scheme.scheme}: int8 would be faster in {shown}"] if slow else []

@@ -22,9 +22,13 @@ def pair(values: Any) -> tuple[int, int]:
 def convolution_padding(
     padding: Any, kernel: tuple[int, ...], dilation: tuple[int, int]
 ) -> tuple[int, ...]:
-    """Padding of a convolution; "same" pads an odd number of zeros once more below and right."""
+    """Padding of a convolution; "same" pads an odd number of zeros once more below and right.
+
+    Four numbers, which PyTorch never states, are (top, left, bottom, right).
+    """
     if not isinstance(padding, str):
-        return pair(padding)
+        four = not isinstance(padding, int) and len(padding) == 4
+        return shortest(tuple(padding)) if four else pair(padding)
     if padding == "valid":
         return 0, 0
     both = [step * (taps - 1) for taps, step in zip(kernel, dilation, strict=True)]

@@ -1,0 +1,36 @@
+"""THE table of the reader: which operators of ONNX are read, each by its row."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+from signbin.onnx_reader.elementwise import ELEMENTWISE
+from signbin.onnx_reader.moving import MOVING
+from signbin.onnx_reader.node import Rows
+from signbin.onnx_reader.windows import WINDOWS
+
+__all__ = ["ALLOWED", "CLAIMS", "REMEDIES", "ROWS"]
+
+ROWS: Final[Rows] = MappingProxyType({**WINDOWS, **ELEMENTWISE, **MOVING})
+"""Operator of ONNX, with its domain where that is not ONNX's own -> its row."""
+
+CLAIMS: Final[tuple[str, ...]] = tuple(sorted(ROWS))
+"""Operators that are read; each may refuse attributes and shapes that the IR has no op for."""
+
+ALLOWED: Final = (
+    ", ".join(CLAIMS) + ", of float32 values [N, C] or [N, C, H, W], and any operator of constants"
+)
+"""What can be read, as errors say it."""
+
+REMEDIES: Final = MappingProxyType(
+    dict.fromkeys(
+        ("If", "Loop", "Scan"), "export without branches and loops that depend on the input"
+    )
+    | dict.fromkeys(("LSTM", "GRU", "RNN"), "run it beside the program, or replace it by layers")
+    | dict.fromkeys(
+        ("ArgMax", "ArgMin", "LogSoftmax", "TopK", "NonMaxSuppression"),
+        "end the model before it: apply it to the program's output",
+    )
+)
+"""What to do about operators that are asked for often."""

@@ -24,7 +24,7 @@ GROUND = set(PLAN["ground"])
 ROOMS = PLAN["rooms"]
 # Beside them: the face, which loads what it offers on first use, and ``python -m signbin``.
 DOORS = {
-    "": {"imports": ["calibrate", "runtime", "tune", "verbs"]},
+    "": {"imports": ["calibrate", "hybrid", "runtime", "tune", "verbs"]},
     "__main__": {"imports": ["cli"]},
 }
 GROUND_PACKAGES = PLAN["ground_packages"]
@@ -137,7 +137,7 @@ def test_no_files_import_each_other_in_a_circle() -> None:
 GLOSSARY = Path(__file__).parents[1] / "docs" / "glossary.md"
 # Words of the glossary that mean one thing -> rooms whose public classes may be called by them.
 ONE_MEANING = {
-    "program": {"runtime", "tune", "diagnose"},  # what runs; timed, compared
+    "program": {"runtime", "tune", "diagnose", "hybrid"},  # what runs; timed, compared, in parts
     "graph": {"ir"},
     "code": {"quant", "plan"},  # of weights and activations; machine code says that it is
     "artifact": {"artifact"},

@@ -25,6 +25,7 @@ from signbin.version import VERSION
 
 if TYPE_CHECKING:
     from signbin.calibrate import CalibrationMethod, QuantizedActivations
+    from signbin.hybrid import HybridProgram, load
     from signbin.runtime import Program
     from signbin.spec import LowBitWeight, Preprocessing, ValueSet
     from signbin.tune import Autotune
@@ -40,6 +41,7 @@ __all__ = [
     "CaptureError",
     "ExecutionError",
     "FormatError",
+    "HybridProgram",
     "LowBitWeight",
     "ModelCard",
     "PlanError",
@@ -53,11 +55,13 @@ __all__ = [
     "__version__",
     "check",
     "compile",
+    "load",
 ]
 
 _HOMES: Final = {
     "Autotune": "signbin.tune",
     "CalibrationMethod": "signbin.calibrate",
+    "HybridProgram": "signbin.hybrid",
     "LowBitWeight": "signbin.spec",
     "ModelCard": "signbin.verbs.source",
     "Preprocessing": "signbin.spec",
@@ -66,6 +70,7 @@ _HOMES: Final = {
     "ValueSet": "signbin.spec",
     "check": "signbin.verbs.check",
     "compile": "signbin.verbs.compile",
+    "load": "signbin.hybrid",
 }
 
 

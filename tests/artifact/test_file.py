@@ -4,7 +4,7 @@ import stat
 import pytest
 
 from signbin import files
-from signbin.artifact import Artifact, encode, file, read, write
+from signbin.artifact import Artifact, encode, frame, read, write
 from signbin.errors import FormatError
 
 
@@ -93,8 +93,8 @@ def test_a_pipe_is_refused_without_waiting_for_a_writer(tmp_path):
 
 def test_a_file_over_the_cap_is_refused_before_it_is_read(tmp_path):
     with open(tmp_path / "huge.sbn", "wb") as sparse:
-        sparse.truncate(file.MOST_FILE_BYTES + 1)
-    with pytest.raises(FormatError, match=f"a file of at most {file.MOST_FILE_BYTES}"):
+        sparse.truncate(frame.MOST_FILE_BYTES + 1)
+    with pytest.raises(FormatError, match=f"a file of at most {frame.MOST_FILE_BYTES}"):
         read(tmp_path / "huge.sbn")
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from signbin.artifact.artifact import Artifact
-from signbin.artifact.container import MOST_FILE_BYTES, decode, encode
+from signbin.artifact.container import decode, encode
+from signbin.artifact.frame import MOST_FILE_BYTES
 from signbin.errors import FormatError
 from signbin.files import read_bytes, write_whole
 
-__all__ = ["read", "write"]
+__all__ = ["read", "read_file", "write", "write_file"]
+
+_Content = TypeVar("_Content")
 
 
 def write(path: str | os.PathLike[str], artifact: Artifact, *, overwrite: bool = False) -> None:
@@ -20,9 +25,13 @@ def write(path: str | os.PathLike[str], artifact: Artifact, *, overwrite: bool =
     missing or read-only, the disk is full, or the artifact cannot be encoded. Nothing is left
     behind then, and what was at ``path`` stays.
     """
-    target = Path(path)
+    write_file(Path(path), lambda: encode(artifact), overwrite=overwrite)
+
+
+def write_file(target: Path, content: Callable[[], bytes], *, overwrite: bool) -> None:
+    """As :func:`write`, what ``content`` makes once it is known that it can be written."""
     _check_free(target, overwrite)
-    data = encode(artifact)
+    data = content()
     try:
         write_whole({target: data})
     except (OSError, ValueError) as error:
@@ -36,7 +45,11 @@ def write(path: str | os.PathLike[str], artifact: Artifact, *, overwrite: bool =
 
 def read(path: str | os.PathLike[str]) -> Artifact:
     """Read a .sbn file; FormatError names the path and what is wrong with it."""
-    target = Path(path)
+    return read_file(Path(path), decode)
+
+
+def read_file(target: Path, decoder: Callable[[bytes], _Content]) -> _Content:
+    """What a decoder makes of a file of bounded size; errors as :func:`read`'s."""
     try:
         data = read_bytes(target, MOST_FILE_BYTES)
     except (OSError, ValueError) as error:
@@ -47,7 +60,7 @@ def read(path: str | os.PathLike[str]) -> Artifact:
             remedy="check the path; 'signbin compile' writes such a file",
         ) from error
     try:
-        return decode(data)
+        return decoder(data)
     except FormatError as error:
         raise FormatError(f"{target}: {error}") from error
 

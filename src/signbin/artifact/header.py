@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
+from signbin.artifact.frame import MOST_HEADER_BYTES, canonical_json, read_json
 from signbin.artifact.tensors import ALIGNMENT, Encoding, TensorEntry
 from signbin.errors import FormatError, SignbinError
 from signbin.ir.graph import is_name
 from signbin.plan import Plan
 from signbin.spec import Preprocessing
 
-__all__ = ["MOST_HEADER_BYTES", "Header", "read_header", "write_header"]
+__all__ = ["Header", "read_header", "write_header"]
 
-MOST_HEADER_BYTES: Final = 16 * 1024 * 1024
-_MOST_JSON_TOKENS: Final = 1_048_576
 _MOST_TENSORS: Final = 65_536
 _MOST_CLASS_NAMES: Final = 65_536
 _MOST_PROVENANCE: Final = 256
@@ -61,14 +58,14 @@ def write_header(header: Header) -> bytes:
         "provenance": dict(header.provenance),
         "tensors": [_entry_to_json(entry) for entry in header.tensors],
     }
-    text = _canonical(document)
+    text = canonical_json(document)
     read_header(text)  # what we write, we can read
     return text
 
 
 def read_header(data: bytes) -> Header:
     """Parse and check the header; FormatError for anything but what :func:`write_header` wrote."""
-    document = _parse(data)
+    document = read_json(data)
     members = _object(document, "header", _HEADER_KEYS)
     plan, preprocessing = members["plan"], members["preprocessing"]
     try:
@@ -87,65 +84,6 @@ def read_header(data: bytes) -> Header:
         raise
     except SignbinError as error:
         raise FormatError(f"header of the file: {error}") from error
-
-
-def _canonical(document: object) -> bytes:
-    try:
-        text = json.dumps(
-            document, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
-        )
-        data = text.encode("utf-8")
-    except (TypeError, ValueError, RecursionError) as error:
-        raise FormatError("header", allowed="what JSON and UTF-8 can hold") from error
-    if len(data) > MOST_HEADER_BYTES:
-        raise FormatError("header", value=len(data), allowed=f"at most {MOST_HEADER_BYTES} bytes")
-    return data
-
-
-def _parse(data: bytes) -> object:
-    tokens = sum(data.count(character) for character in b'{[,:"')
-    if len(data) > MOST_HEADER_BYTES or tokens > _MOST_JSON_TOKENS:
-        raise FormatError(
-            "header",
-            value=(len(data), tokens),
-            allowed=f'at most {MOST_HEADER_BYTES} bytes and {_MOST_JSON_TOKENS} of {{ [ , : "',
-        )
-    try:
-        document: object = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-        )
-    except UnicodeDecodeError as error:
-        raise FormatError("header", value=str(error), allowed="UTF-8") from error
-    except (ValueError, RecursionError) as error:
-        raise FormatError("header", value=str(error), allowed="JSON, nested at most 16") from error
-    if _canonical(document) != data:
-        raise FormatError(
-            "header", allowed="canonical JSON: sorted keys, no spaces, shortest numbers and escapes"
-        )
-    return document
-
-
-def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in members if names.count(name) > 1)
-        raise FormatError("JSON key", value=twice, allowed="each key once")
-    return members
-
-
-def _no_constant(name: str) -> None:
-    raise FormatError("JSON number", value=name, allowed="finite numbers")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise FormatError("JSON number", value=text, allowed="finite numbers")
-    return number
 
 
 def _entry_to_json(entry: TensorEntry) -> dict[str, Any]:

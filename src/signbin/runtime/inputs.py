@@ -14,6 +14,7 @@ from signbin.ir import Value
 __all__ = [
     "ArrayLike",
     "DLPackArray",
+    "as_array",
     "as_batch",
     "as_batches",
     "as_count",
@@ -94,14 +95,7 @@ def as_batch(given: ArrayLike, expected: Value) -> NDArray[np.float32]:
     refused: nothing says how they are scaled.
     """
     name = f"input {expected.name}"
-    images = given if isinstance(given, np.ndarray) else _from_dlpack(given, name)
-    if isinstance(images, np.ma.MaskedArray):
-        raise ExecutionError(
-            name,
-            value="a masked array",
-            allowed="an array whose every number counts",
-            remedy="say what masked numbers are with .filled(value)",
-        )
+    images = as_array(given, name)
     if not np.issubdtype(images.dtype, np.floating):
         raise ExecutionError(
             f"dtype of {name}",
@@ -123,6 +117,19 @@ def as_batch(given: ArrayLike, expected: Value) -> NDArray[np.float32]:
             return np.ascontiguousarray(images, dtype=np.float32)
     except MemoryError as error:
         raise beyond_memory(len(images)) from error
+
+
+def as_array(given: ArrayLike, name: str) -> NDArray[Any]:
+    """A numpy array, or a view of one that DLPack knows; ExecutionError for anything else."""
+    array = given if isinstance(given, np.ndarray) else _from_dlpack(given, name)
+    if isinstance(array, np.ma.MaskedArray):
+        raise ExecutionError(
+            name,
+            value="a masked array",
+            allowed="an array whose every number counts",
+            remedy="say what masked numbers are with .filled(value)",
+        )
+    return array
 
 
 def _from_dlpack(given: object, name: str) -> NDArray[Any]:

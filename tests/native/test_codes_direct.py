@@ -12,7 +12,7 @@ ROWS = [row for row in native.kernels() if row.activations == "u8" and row.usabl
 ISAS = list(dict.fromkeys(row.isa for row in ROWS if row.strategy == "direct"))
 PLAIN = _signbin.Epilogue()
 DIRECT = ("avg_pool2d", "channels", "elementwise", "look_up", "max_pool2d", "multiply")
-DIRECT += ("resample", "subsample_pad")
+DIRECT += ("resample", "strided", "subsample_pad")
 SIZES = [(1, 1), (5, 3), (7, 7), (13, 17), (2, 29), (28, 28)]
 CHANNELS = [1, 3, 16, 37]
 # Blocks depend on the size, pitches on the channels, hardly on both: at most sizes few channels.

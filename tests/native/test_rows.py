@@ -112,6 +112,24 @@ def test_walks_take_elements_where_their_steps_lead(oracle, isa, threads, walk):
     np.testing.assert_array_equal(found, expected(x).reshape(2, *shape))
 
 
+@pytest.mark.parametrize("walk", WALKS)
+@pytest.mark.parametrize("isa", ISAS)
+def test_walks_keep_codes(isa, walk):
+    whole, shape, expected = WALKS[walk]
+    builder = _signbin.Builder(isa, 1 << 16)
+    given = builder.add_value((4, 1, 6), _signbin.Place.INPUT)
+    codes = builder.add_value((4, 1, 6), _signbin.Place.ARENA, 0, codes=(128, 255))
+    moved = builder.add_value(shape, _signbin.Place.ARENA, 4096, codes=(128, 255))
+    result = builder.add_value(shape, _signbin.Place.OUTPUT)
+    builder.add_direct("quantize", given, codes, real=(1.0,))
+    builder.add_direct("strided", codes, moved, whole=whole)
+    builder.add_direct("dequantize", moved, result, real=(1.0,))
+    x = RNG.integers(-128, 128, (2, 4, 1, 6)).astype(np.float32)
+    y = np.full((2, *shape), np.nan, np.float32)
+    builder.finish().run([x], [y], 2)
+    np.testing.assert_array_equal(y, expected(x).reshape(2, *shape))
+
+
 @pytest.mark.parametrize(
     ("op", "stated"),
     [

@@ -10,9 +10,11 @@ import pytest
 
 from signbin import diagnose
 from signbin.artifact import Artifact
+from signbin.calibrate import QuantizedActivations
 from signbin.errors import SpecError
 from signbin.passes import lower
 from signbin.runtime import Program
+from signbin.verbs.compile import quantize_program
 
 compare = functools.partial(diagnose.compare, tolerance=1e-4)
 
@@ -25,7 +27,7 @@ def test_equal_programs_have_no_error(reference, graph, program, samples):
     assert found.first_diverging is None
     assert found.within_tolerance
     assert [layer.name for layer in found.layers] == ["conv", "relu", "pool", "flat", "head"]
-    assert [layer.source for layer in found.layers] == ["stage.conv", "stage.act", "", "", "head"]
+    assert [layer.source for layer in found.layers] == ["conv", "stage.act", "", "", "head"]
 
 
 def test_an_error_is_relative_to_the_largest_reference_of_all_batches(
@@ -121,12 +123,16 @@ def test_json_holds_every_field_as_plain_numbers(reference, graph, program, samp
     document = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert set(document) == {
         *("samples", "tolerance", "max_relative_error", "top1_agreement"),
-        *("first_diverging", "layers", "exactness"),
+        *("first_diverging", "layers", "exactness", "min_agreement", "layer_tolerance"),
+        *("reference", "engines", "divergence", "passes"),
     }
     assert document["exactness"] is None
+    assert document["passes"] is False
     assert set(document["layers"][0]) == {
         *("name", "source", "interpreter_error", "compiled_error", "mean_error"),
+        *("other_errors", "outside"),
     }
+    assert document["divergence"]["values"]["signbin"] > 1e300
     assert document["layers"][0]["compiled_error"] > 1e300
 
 
@@ -166,3 +172,65 @@ def test_a_compiled_program_agrees_with_the_graph_it_came_from(reference, graph,
     assert found.first_diverging is None
     assert found.top1_agreement == 1
     assert found.layers[-1].compiled_error is not None
+
+
+def test_the_first_parting_is_told_with_the_numbers_of_every_engine(
+    reference, graph, program, samples
+):
+    found = compare(
+        reference, graph, program(errors={"pool": 0.5}), samples, others={"another": reference}
+    )
+    parting = found.divergence
+    assert (found.first_diverging, parting.name) == ("pool", "pool")
+    expected = reference(samples)["pool"][(parting.sample, *parting.place)]
+    assert parting.values["pytorch"] == parting.values["another"] == expected
+    assert parting.values["interpreter"] == expected
+    assert parting.values["signbin"] == pytest.approx(expected + 0.5)
+    assert parting.odd == ("signbin",)
+    assert found.layers[2].other_errors == {"another": 0.0}
+
+
+def test_the_node_that_is_wrong_by_itself_is_told_from_those_that_only_follow(
+    reference, graph, program, samples
+):
+    alone = compare(reference, graph, program(errors={"pool": 0.5}), samples)
+    assert (alone.divergence.name, alone.divergence.own.name) == ("pool", "pool")
+    assert alone.divergence.own.error > 1e-2
+
+    # Shifted alike, relu, pool and flat follow from one another; head alone does not follow.
+    errors = dict.fromkeys(["relu", "pool", "flat"], 0.5)
+    found = compare(reference, graph, program(errors=errors, fused=frozenset({"conv"})), samples)
+    assert (found.divergence.name, found.divergence.own.name) == ("relu", "head")
+
+
+def test_another_engine_that_is_off_fails_the_comparison_and_is_named(
+    reference, graph, program, samples
+):
+    def shifted(part):
+        return {name: value + np.float32(0.01) for name, value in reference(part).items()}
+
+    found = compare(reference, graph, program(), samples, others={"another": shifted})
+    assert not found.passes
+    assert found.divergence.odd == ("another",)
+
+
+def test_outputs_that_part_only_in_the_plain_call_are_told_too(reference, graph, program, samples):
+    found = compare(reference, graph, program(final_error=1.0), samples)
+    assert found.first_diverging is None
+    assert found.divergence.name == "head"
+    assert found.divergence.odd == ("signbin",)
+
+
+def test_layers_on_codes_are_held_to_their_own_arithmetic_not_to_float_values(
+    reference, graph, samples
+):
+    compiled = Program(Artifact(lower(graph)))
+    codes = quantize_program(compiled, QuantizedActivations(samples))
+    found = compare(reference, graph, codes, samples, tolerance=0.2, min_agreement=0.9)
+    assert max(layer.compiled_error or 0 for layer in found.layers) > 1e-4
+    assert found.passes
+
+
+def test_the_samples_of_every_input_are_as_many(reference, graph, program, samples):
+    with pytest.raises(SpecError, match="arrays of samples: got 2; allowed: 1"):
+        compare(reference, graph, program(), [samples, samples])

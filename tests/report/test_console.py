@@ -8,7 +8,7 @@ from rich.console import Console
 from signbin.report import Prediction, Ranked, ReportedExactness, kind_of
 from signbin.report.console import (
     checks_table,
-    comparison_table,
+    comparison_view,
     compiled_view,
     kinds_table,
     layers_table,
@@ -35,24 +35,24 @@ def test_layers_are_printed_with_strategy_and_reason(model) -> None:
     assert "chosen: 300 load-adds against 900 multiply-adds" in text
 
 
-def test_only_layers_outside_the_tolerance_are_marked(comparison) -> None:
-    lines = [line.strip() for line in printed(comparison_table(comparison)).splitlines()]
+def test_layers_are_marked_by_the_rule_that_decides_the_exit_code(comparison) -> None:
+    lines = [line.strip() for line in printed(comparison_view(comparison)).splitlines()]
     conv1 = next(line for line in lines if line.startswith("conv1"))
     fc = next(line for line in lines if line.startswith("fc"))
     assert "outside" not in conv1
-    assert fc.split() == ["fc", "-", "2.0e-03", "outside"]
+    assert fc.split() == ["fc", "fc", "-", "2.0e-03", "outside"]
 
 
 def test_a_comparison_ends_with_its_verdict(comparison) -> None:
-    lines = [line.split() for line in printed(comparison_table(comparison)).splitlines()]
-    assert ["max", "relative", "error", f"{comparison.max_relative_error:.1e}"] in lines
+    lines = [line.split() for line in printed(comparison_view(comparison)).splitlines()]
+    assert ["output", f"{comparison.max_relative_error:.1e}", "outside"] in lines
     assert ["same", "top-1", "360", "samples", "99.0", "%"] in lines
 
 
 def test_differing_codes_are_counted_where_there_are_codes(comparison) -> None:
-    assert "interpreter," not in printed(comparison_table(comparison))
+    assert "interpreter," not in printed(comparison_view(comparison))
     exact = dataclasses.replace(comparison, exactness=ReportedExactness(12_345, 0))
-    text = " ".join(printed(comparison_table(exact)).split())
+    text = " ".join(printed(comparison_view(exact)).split())
     assert "differing from the interpreter nodes on codes 0 of 12,345" in text
 
 

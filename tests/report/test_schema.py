@@ -29,6 +29,8 @@ def test_numbers_that_json_cannot_hold_become_null() -> None:
         "interpreter_error": None,
         "compiled_error": None,
         "source": "",
+        "other_errors": {},
+        "outside": False,
     }
 
 

@@ -16,9 +16,8 @@ from signbin.analysis.workload import (
     with_activations,
     with_kind,
 )
-from signbin.ir.graph import ConstRef, Graph
+from signbin.ir.graph import Graph
 from signbin.plan import Plan
-from signbin.plan.layer import weighted_layers
 from signbin.spec import ValueSet
 
 __all__ = [
@@ -121,12 +120,6 @@ def subject_from_graph(
         chosen = {name: activation_density[name] for name in activation_density if name in names}
         layers = with_activations(layers, chosen)
     counted = {layer.name for layer in layers}
-    modules = {layer.name: _module(graph, layer.name) for layer in weighted_layers(graph, 1)}
+    modules = graph.layer_modules()
     left_out = tuple(module for name, module in modules.items() if name not in counted)
     return Subject(graph.name, layers, seed, left_out=left_out, modules=modules)
-
-
-def _module(graph: Graph, layer: str) -> str:
-    """The module of a layer: its weight is the constant ``MODULE.weight``."""
-    weight = graph.node(layer).attributes["weight"]
-    return weight.name.removesuffix(".weight") if isinstance(weight, ConstRef) else layer

@@ -218,15 +218,17 @@ def compare(
     no_jit: NoJit = False,
     as_json: AsJson = False,
 ) -> None:
-    """PyTorch, interpreter and compiled model side by side; exits 1 where they disagree."""
+    """PyTorch, ONNX Runtime, interpreter, compiled model layer by layer; exits 1 if outside."""
     from signbin import report, runtime
-    from signbin.report.console import comparison_table
+    from signbin.report.console import comparison_view
     from signbin.verbs.compare import compare_source, gate
     from signbin.verbs.source import load_source
 
     program = runtime.Program.load(model, isa=isa, jit=not no_jit)
     opened = load_source(source, compiled_seed(program) if seed is None else seed)
-    found = compare_source(opened, program, samples=samples, tolerance=tolerance)
+    found = compare_source(
+        opened, program, samples=samples, tolerance=tolerance, min_agreement=min_agreement
+    )
     comparison = report.from_json(report.ReportedComparison, found.to_json(), "comparison")
-    show(found.to_json(), comparison_table(comparison), as_json)
-    gate(found, min_agreement)
+    show(found.to_json(), comparison_view(comparison), as_json)
+    gate(found)

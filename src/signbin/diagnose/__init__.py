@@ -1,6 +1,13 @@
 """Finds out what is wrong: with a compiled network (compare, quantization), with this machine."""
 
-from signbin.diagnose.compare import Comparison, LayerDifference, compare
+from signbin.diagnose.compare import (
+    FLOAT_TOLERANCE,
+    Comparison,
+    LayerDifference,
+    ReferenceFunction,
+    compare,
+)
+from signbin.diagnose.divergence import Divergence, OwnError
 from signbin.diagnose.doctor import Check, Status, doctor
 from signbin.diagnose.exactness import (
     Exactness,
@@ -12,13 +19,17 @@ from signbin.diagnose.exactness import (
 from signbin.diagnose.quantization import LayerNoise, QuantizationCost, measure_quantization
 
 __all__ = [
+    "FLOAT_TOLERANCE",
     "Check",
     "Comparison",
+    "Divergence",
     "Exactness",
     "FloatNodes",
     "LayerDifference",
     "LayerNoise",
+    "OwnError",
     "QuantizationCost",
+    "ReferenceFunction",
     "Status",
     "compare",
     "doctor",

@@ -1,21 +1,26 @@
-"""compare: the reference, the interpreter and the compiled program, layer by layer."""
+"""compare: the reference, other engines, the interpreter and the program, layer by layer."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from signbin.diagnose.differences import Difference, Share, fitted
+from signbin.diagnose.divergence import Divergence, first_own_error, odd_ones
 from signbin.diagnose.exactness import Exactness, measure_exactness
 from signbin.errors import SpecError
 from signbin.ir import Graph, interpret, real_values
+from signbin.ir.form import collected, default_form
 
 __all__ = [
+    "FLOAT_TOLERANCE",
     "Comparison",
     "CompiledProgram",
     "Floats",
@@ -25,10 +30,14 @@ __all__ = [
 ]
 
 Floats: TypeAlias = NDArray[np.float32]
-ReferenceFunction: TypeAlias = Callable[[Floats], Mapping[str, Floats]]
-"""From samples (N, ...) to the reference's values by name, (N, ...) each."""
+ReferenceFunction: TypeAlias = Callable[..., Mapping[str, Floats]]
+"""From samples (N, ...), one array per input, to values by name, (N, ...) each."""
 
+FLOAT_TOLERANCE: Final = 1e-4
+"""Relative; far above what float32 kernels differ by."""
 _BATCH: Final = 32
+_INTERPRETER: Final = "interpreter"
+_PROGRAM: Final = "signbin"
 
 
 class CompiledProgram(Protocol):
@@ -36,12 +45,12 @@ class CompiledProgram(Protocol):
 
     @property
     def graph(self) -> Graph:
-        """The lowered graph; the name of its only output is looked up in the reference."""
+        """The lowered graph; the names of its outputs are looked up in the reference."""
 
-    def __call__(self, array: Floats, /) -> Floats:
-        """The output for samples (N, ...)."""
+    def __call__(self, *arrays: Floats) -> Any:
+        """The outputs for samples (N, ...), in the graph's form."""
 
-    def trace(self, array: Floats, /) -> Mapping[str, NDArray[Any]]:
+    def trace(self, *arrays: Floats) -> Mapping[str, NDArray[Any]]:
         """Every value of the lowered graph, by name; codes where it is u8."""
 
 
@@ -53,8 +62,9 @@ class LayerDifference:
     the captured graph) and of the compiled program; where the reference is zero throughout, max
     |difference|; inf where one side is NaN or infinite and the other is not the same. None where
     that side has no such value: a layer fused into a later one, or added by a pass.
-    mean_error: mean |difference| / max |reference|, of the compiled program where it has the
-    value, otherwise of the interpreter. source: the module the value comes from.
+    other_errors: the same of the other engines that have the value. mean_error: mean |difference|
+    / max |reference|, of the compiled program where it has the value, otherwise of the
+    interpreter. source: the module the value comes from. outside: see :class:`Comparison`.
     """
 
     name: str
@@ -62,213 +72,283 @@ class LayerDifference:
     interpreter_error: float | None
     compiled_error: float | None
     mean_error: float
+    other_errors: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    outside: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """The outcome of :func:`compare`.
+    """The outcome of :func:`compare`, and the one rule by which it is judged.
 
-    layers: in execution order. first_diverging: name of the first of them with an error above
-    the tolerance, None where there is none. max_relative_error: of the compiled program's
-    output (its plain call, not its trace). top1_agreement: share of samples (of pixels, for
-    outputs (N, C, H, W)) in which the largest of the C numbers has the same index; the first of
-    equal ones counts. exactness: of the nodes on codes, against the interpreter; None where the
-    program has none.
+    A layer is *outside* where an engine that computes in float32 is further from the reference than
+    ``layer_tolerance``: the interpreter, the others, and the program unless its activations
+    are codes. An output is outside where the program is further from it than ``tolerance``.
+    :attr:`passes`: nothing is outside, every node on codes is exact, and enough samples have the
+    same top-1.
+
+    layers: in execution order. max_relative_error: of the compiled program's outputs (its plain
+    call, not its trace), the largest. top1_agreement: share of samples (of pixels, for outputs
+    (N, C, H, W)) in which the largest of the C numbers has the same index; the first of equal ones
+    counts. exactness: of the nodes on codes, against the interpreter; None where the program has
+    none. engines: what was compared beside the interpreter and the program. divergence: where
+    engines part first; None where nothing is outside.
     """
 
     samples: int
     tolerance: float
     max_relative_error: float
     top1_agreement: float
-    first_diverging: str | None
     layers: tuple[LayerDifference, ...]
     exactness: Exactness | None = None
+    min_agreement: float = 1.0
+    layer_tolerance: float = FLOAT_TOLERANCE
+    reference: str = "pytorch"
+    engines: tuple[str, ...] = ()
+    divergence: Divergence | None = None
 
     @property
     def within_tolerance(self) -> bool:
-        """Whether the compiled output keeps to the tolerance."""
+        """Whether the compiled outputs keep to the tolerance."""
         return self.max_relative_error <= self.tolerance
+
+    @property
+    def first_diverging(self) -> str | None:
+        """Name of the first layer that is outside; None where there is none."""
+        return next((layer.name for layer in self.layers if layer.outside), None)
+
+    @property
+    def passes(self) -> bool:
+        """Whether nothing is outside."""
+        exact = self.exactness is None or not self.exactness.differing
+        inside = self.within_tolerance and self.first_diverging is None
+        return exact and inside and self.top1_agreement >= self.min_agreement
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object of all fields; infinite errors become the largest double."""
-        document = dataclasses.asdict(self)
+        document = dataclasses.asdict(dataclasses.replace(self, divergence=None))
+        document["engines"] = list(self.engines)
         document["max_relative_error"] = _finite(self.max_relative_error)
-        document["layers"] = [
-            {key: _finite(value) for key, value in dataclasses.asdict(layer).items()}
-            for layer in self.layers
-        ]
-        return document
+        document["layers"] = [_layer_json(layer) for layer in self.layers]
+        document["divergence"] = self.divergence and self.divergence.to_json()
+        return document | {"first_diverging": self.first_diverging, "passes": self.passes}
 
 
-def compare(
+def compare(  # noqa: PLR0913 - what is compared, and each limit by name
     reference: ReferenceFunction,
     graph: Graph,
     program: CompiledProgram,
-    samples: Floats,
+    samples: Floats | Sequence[Floats],
     *,
     tolerance: float,
+    min_agreement: float = 1.0,
+    others: Mapping[str, ReferenceFunction] = MappingProxyType({}),
+    name: str = "pytorch",
 ) -> Comparison:
-    """Run the reference, the interpreter and the program on the same samples.
+    """Run the reference, other engines, the interpreter and the program on the same samples.
 
-    graph: as captured, before any pass. samples: float32 (N, ...), N >= 1, as its only input
-    wants them; they are run 32 at a time, so memory does not grow with N. Values are
-    matched by name; codes are taken for the numbers they stand for. Raises SpecError for arguments
-    that do not fit, or where the reference lacks the program's output.
+    name: the reference's. graph: as captured, before any pass. samples: float32 (N, ...), N >= 1,
+    one array per input (or the only one), run 32 at a time, so memory does not grow with N.
+    Values are matched by name; codes are taken for the numbers they stand for. tolerance: for the
+    outputs; of every layer, too, where the program has no codes, else float32 layers are held
+    to 1e-4. Where something is outside, the first value on which engines part is looked up again
+    and told with the numbers of all of them. Raises SpecError for arguments that do not fit, or
+    where the reference lacks an output of the program.
     """
-    _check(graph, program, samples, tolerance)
-    output = program.graph.outputs[0]
-    interpreted: dict[str, _Difference] = {}
-    compiled: dict[str, _Difference] = {}
-    final, same_top1, exactness = _Difference(), _Share(), None
-    for start in range(0, len(samples), _BATCH):
-        part = np.ascontiguousarray(samples[start : start + _BATCH])
-        expected = reference(part)
-        if output not in expected:
-            raise SpecError(
-                "values of the reference",
-                value=sorted(expected),
-                allowed=f"the program's output {output!r} among them",
-                remedy="compare with the model the program was compiled from",
-            )
-        _add_all(interpreted, interpret(graph, {graph.inputs[0].name: part}), expected)
-        values, result = program.trace(part), program(part)
-        _add_all(compiled, real_values(program.graph, values), expected)
-        exactness = _joined(exactness, measure_exactness(program.graph, values))
-        final.add(result, expected[output])
-        same_top1.add(result.argmax(axis=1) == expected[output].argmax(axis=1))
-    layers = _layers(graph, program.graph, interpreted, compiled)
-    return Comparison(
-        samples=len(samples),
+    batches = [samples] if isinstance(samples, np.ndarray) else samples
+    _check(graph, batches, tolerance)
+    found = _Found({engine: {} for engine in (_INTERPRETER, *others, _PROGRAM)})
+    engines = _Engines(reference, graph, program, others)
+    for part in _parts(batches):
+        _add_part(found, engines, part)
+    floats = tolerance if not program.graph.has_codes else FLOAT_TOLERANCE
+    comparison = Comparison(
+        samples=len(batches[0]),
         tolerance=tolerance,
-        max_relative_error=final.max_relative,
-        top1_agreement=same_top1.value,
-        first_diverging=_first_above(layers, tolerance),
-        layers=layers,
-        exactness=exactness,
+        max_relative_error=max(each.max_relative for each in found.outputs.values()),
+        top1_agreement=found.same_top1.value,
+        layers=_layers(graph, program.graph, found, floats),
+        exactness=found.exactness,
+        min_agreement=min_agreement,
+        layer_tolerance=floats,
+        reference=name,
+        engines=tuple(others),
     )
+    if comparison.passes:
+        return comparison
+    parting = _divergence(comparison, found, engines, batches)
+    return dataclasses.replace(comparison, divergence=parting)
 
 
-def _joined(first: Exactness | None, second: Exactness | None) -> Exactness | None:
-    return second if first is None or second is None else first.joined(second)
+@dataclasses.dataclass(frozen=True)
+class _Engines:
+    """Who computes: all by the names of their values."""
 
+    reference: ReferenceFunction
+    graph: Graph
+    program: CompiledProgram
+    others: Mapping[str, ReferenceFunction]
 
-@dataclasses.dataclass
-class _Difference:
-    """Running extremes of |difference| and |reference| over batches."""
+    def interpreted(self, part: Sequence[Floats]) -> Mapping[str, NDArray[Any]]:
+        named = zip((value.name for value in self.graph.inputs), part, strict=True)
+        return real_values(self.graph, interpret(self.graph, dict(named)))
 
-    largest: float = 0.0
-    largest_reference: float = 0.0
-    total: float = 0.0
-    count: int = 0
-
-    def add(self, actual: Floats, expected: Floats) -> None:
-        """Values may be kept in another shape than the reference's, elements in the same order."""
-        if actual.shape[:1] == expected.shape[:1] and actual.size == expected.size:
-            actual = actual.reshape(expected.shape)
-        if actual.shape != expected.shape:
-            raise SpecError(
-                "shape of a compared value",
-                value=actual.shape,
-                allowed=f"{expected.shape}, as in the reference",
-                remedy="compare with the model the program was compiled from",
-            )
-        wide, wanted = actual.astype(np.float64), expected.astype(np.float64)
-        same = (wide == wanted) | (np.isnan(wide) & np.isnan(wanted))
-        with np.errstate(invalid="ignore"):
-            difference = np.where(same, 0.0, np.abs(wide - wanted))
-        difference[np.isnan(difference)] = np.inf
-        magnitude = np.abs(wanted[np.isfinite(wanted)])
-        self.largest = max(self.largest, float(difference.max(initial=0.0)))
-        self.largest_reference = max(self.largest_reference, float(magnitude.max(initial=0.0)))
-        self.total += float(difference.sum())
-        self.count += difference.size
-
-    @property
-    def max_relative(self) -> float:
-        return self.largest / (self.largest_reference or 1.0)
-
-    @property
-    def mean_relative(self) -> float:
-        return self.total / max(self.count, 1) / (self.largest_reference or 1.0)
+    def all_values(self, part: Sequence[Floats]) -> dict[str, Mapping[str, NDArray[Any]]]:
+        """Of the interpreter and of every other engine."""
+        values: dict[str, Mapping[str, NDArray[Any]]] = {_INTERPRETER: self.interpreted(part)}
+        return values | {name: other(*part) for name, other in self.others.items()}
 
 
 @dataclasses.dataclass
-class _Share:
-    """A running share of true values."""
+class _Found:
+    """Differences of every value by engine and name, of the outputs, and what goes with them."""
 
-    true: int = 0
-    count: int = 0
+    by_engine: dict[str, dict[str, Difference]]
+    outputs: dict[str, Difference] = dataclasses.field(default_factory=dict)
+    same_top1: Share = dataclasses.field(default_factory=Share)
+    exactness: Exactness | None = None
 
-    def add(self, values: NDArray[np.bool_]) -> None:
-        self.true += int(np.count_nonzero(values))
-        self.count += values.size
+    def add(
+        self, engine: str, actual: Mapping[str, NDArray[Any]], expected: Mapping[str, Floats]
+    ) -> None:
+        differences = self.by_engine[engine]
+        for name in actual.keys() & expected.keys():
+            differences.setdefault(name, Difference()).add(actual[name], expected[name])
 
-    @property
-    def value(self) -> float:
-        return self.true / self.count
+    def error(self, engine: str, name: str) -> float | None:
+        difference = self.by_engine[engine].get(name)
+        return None if difference is None else difference.max_relative
 
 
-def _check(graph: Graph, program: CompiledProgram, samples: Floats, tolerance: float) -> None:
-    for what, values in (
-        ("inputs of the captured graph", [value.name for value in graph.inputs]),
-        ("outputs of the program", list(program.graph.outputs)),
-    ):
-        if len(values) != 1:
-            raise SpecError(what, value=values, allowed="exactly one")
-    wanted = graph.inputs[0].type
-    if not isinstance(samples, np.ndarray) or samples.dtype != np.float32:
-        value = getattr(samples, "dtype", type(samples).__name__)
-        raise SpecError("samples", value=str(value), allowed="a numpy array of float32")
-    if samples.ndim != len(wanted.shape) or samples.shape[1:] != wanted.shape[1:]:
-        raise SpecError("shape of the samples", value=samples.shape, allowed=str(wanted))
-    if not len(samples):
-        raise SpecError("number of samples", value=0, allowed="at least 1")
+def _parts(batches: Sequence[Floats]) -> Iterator[list[Floats]]:
+    for start in range(0, len(batches[0]), _BATCH):
+        yield [np.ascontiguousarray(batch[start : start + _BATCH]) for batch in batches]
+
+
+def _add_part(found: _Found, engines: _Engines, part: Sequence[Floats]) -> None:
+    expected, graph = engines.reference(*part), engines.program.graph
+    missing = sorted(set(graph.outputs) - set(expected))
+    if missing:
+        raise SpecError(
+            "values of the reference",
+            value=sorted(expected),
+            allowed=f"the program's output {missing[0]!r} among them",
+            remedy="compare with the model the program was compiled from",
+        )
+    for engine, values in engines.all_values(part).items():
+        found.add(engine, values, expected)
+    traced = engines.program.trace(*part)
+    found.add(_PROGRAM, real_values(graph, traced), expected)
+    measured = measure_exactness(graph, traced)
+    if measured is not None:
+        found.exactness = measured if found.exactness is None else found.exactness.joined(measured)
+    for name, result in _results(engines.program, part).items():
+        found.outputs.setdefault(name, Difference()).add(result, expected[name])
+        if result.ndim > 1:
+            wanted = fitted(expected[name], result)
+            found.same_top1.add(result.argmax(axis=1) == wanted.argmax(axis=1))
+
+
+def _results(program: CompiledProgram, part: Sequence[Floats]) -> dict[str, Floats]:
+    """The outputs of a plain call, by name."""
+    names, form = program.graph.outputs, program.graph.form
+    form = default_form(len(names)) if form is None else form
+    handed = collected(form, program(*part))
+    return {names[number]: array for number, array in handed.items()}
+
+
+def _check(graph: Graph, batches: Sequence[Floats], tolerance: float) -> None:
+    if len(batches) != len(graph.inputs):
+        raise SpecError("arrays of samples", value=len(batches), allowed=f"{len(graph.inputs)}")
+    for value, samples in zip(graph.inputs, batches, strict=True):
+        if not isinstance(samples, np.ndarray) or samples.dtype != np.float32:
+            kind = getattr(samples, "dtype", type(samples).__name__)
+            raise SpecError("samples", value=str(kind), allowed="a numpy array of float32")
+        extents = value.type.shape[1:]
+        if samples.ndim != len(extents) + 1 or samples.shape[1:] != extents:
+            raise SpecError("shape of the samples", value=samples.shape, allowed=str(value.type))
+    counts = {len(samples) for samples in batches}
+    if len(counts) != 1 or counts == {0}:
+        raise SpecError(
+            "number of samples", value=sorted(counts), allowed="at least 1, for all inputs alike"
+        )
     if not math.isfinite(tolerance) or tolerance < 0:
         raise SpecError("tolerance", value=tolerance, allowed="a finite number >= 0")
 
 
-def _add_all(
-    differences: dict[str, _Difference],
-    actual: Mapping[str, Floats],
-    expected: Mapping[str, Floats],
-) -> None:
-    for name in actual.keys() & expected.keys():
-        differences.setdefault(name, _Difference()).add(actual[name], expected[name])
-
-
 def _layers(
-    graph: Graph,
-    lowered: Graph,
-    interpreted: Mapping[str, _Difference],
-    compiled: Mapping[str, _Difference],
+    graph: Graph, lowered: Graph, found: _Found, tolerance: float
 ) -> tuple[LayerDifference, ...]:
     """Nodes of the captured graph, then those of the lowered one that only it has."""
-    nodes = {node.name: node for node in lowered.nodes} | {node.name: node for node in graph.nodes}
+    modules = lowered.modules() | graph.modules()
     order = [node.name for node in graph.nodes]
     order += [node.name for node in lowered.nodes if node.name not in set(order)]
+    held = {engine for engine in found.by_engine if engine != _PROGRAM or not lowered.has_codes}
+    rounds = graph.has_codes  # codes of PyTorch's own: next to a rounding middle they may differ
     layers = []
     for name in order:
-        by_interpreter, by_program = interpreted.get(name), compiled.get(name)
-        decisive = by_program or by_interpreter
-        if decisive is not None:
-            layers.append(
-                LayerDifference(
-                    name=name,
-                    source=nodes[name].source,
-                    interpreter_error=by_interpreter.max_relative if by_interpreter else None,
-                    compiled_error=by_program.max_relative if by_program else None,
-                    mean_error=decisive.mean_relative,
-                )
+        errors = {engine: found.error(engine, name) for engine in found.by_engine}
+        known = {engine: error for engine, error in errors.items() if error is not None}
+        if not known:
+            continue
+        others = {
+            engine: error
+            for engine, error in known.items()
+            if engine not in (_INTERPRETER, _PROGRAM)
+        }
+        decisive = found.by_engine[_PROGRAM if _PROGRAM in known else next(iter(known))][name]
+        layers.append(
+            LayerDifference(
+                name=name,
+                source=modules[name],
+                interpreter_error=errors[_INTERPRETER],
+                compiled_error=errors[_PROGRAM],
+                mean_error=decisive.mean_relative,
+                other_errors=others,
+                outside=not rounds
+                and any(known[engine] > tolerance for engine in held & set(known)),
             )
+        )
     return tuple(layers)
 
 
-def _first_above(layers: tuple[LayerDifference, ...], tolerance: float) -> str | None:
-    for layer in layers:
-        errors = (layer.interpreter_error, layer.compiled_error)
-        if any(error is not None and error > tolerance for error in errors):
-            return layer.name
-    return None
+def _divergence(
+    comparison: Comparison, found: _Found, engines: _Engines, batches: Sequence[Floats]
+) -> Divergence | None:
+    """The first value that is outside, else the output that differs most, where it does most."""
+    name, program = comparison.first_diverging, engines.program
+    if name is None:
+        name, worst = max(found.outputs.items(), key=lambda item: item[1].max_relative)
+    else:
+        by_engine = [each[name] for each in found.by_engine.values() if name in each]
+        worst = max(by_engine, key=lambda each: each.max_relative)
+    if worst.place is None:
+        return None
+    sample, *place = worst.place
+    part = [np.ascontiguousarray(batch[sample : sample + 1]) for batch in batches]
+    expected, trace = engines.reference(*part)[name], program.trace(*part)
+    values = {comparison.reference: expected}
+    values |= {each: held[name] for each, held in engines.all_values(part).items() if name in held}
+    real = real_values(program.graph, trace)
+    if comparison.first_diverging is None:
+        real = real | _results(program, part)
+    if name in real:
+        values[_PROGRAM] = real[name]
+    at = {who: float(fitted(held, expected)[(0, *place)]) for who, held in values.items()}
+    return Divergence(
+        name=name,
+        source=(program.graph.modules() | engines.graph.modules()).get(name, ""),
+        sample=sample,
+        place=tuple(place),
+        values=at,
+        odd=odd_ones(at, comparison.layer_tolerance * (worst.largest_reference or 1.0)),
+        own=first_own_error(program.graph, trace, FLOAT_TOLERANCE),
+    )
+
+
+def _layer_json(layer: LayerDifference) -> dict[str, Any]:
+    document = {key: _finite(value) for key, value in dataclasses.asdict(layer).items()}
+    others = {name: _finite(error) for name, error in layer.other_errors.items()}
+    return document | {"other_errors": others}
 
 
 def _finite(value: Any) -> Any:

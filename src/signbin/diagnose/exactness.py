@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from signbin.ir import Graph, interpret_node
 
-__all__ = ["Exactness", "FloatNodes", "measure_exactness", "measure_float_nodes", "rounds_floats"]
+__all__ = [
+    "Exactness",
+    "FloatNodes",
+    "measure_exactness",
+    "measure_float_nodes",
+    "node_error",
+    "rounds_floats",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,13 +62,14 @@ def measure_float_nodes(graph: Graph, values: Mapping[str, NDArray[Any]]) -> Flo
         if not known or any(types[name].dtype != "f32" for name in (node.name, *node.inputs)):
             continue
         expected = interpret_node(graph, node, tuple(values[name] for name in node.inputs))
-        count, error = count + 1, _relative_error(values[node.name], expected)
+        count, error = count + 1, node_error(values[node.name], expected)
         if worst is None or error > largest:
             largest, worst = error, node.name
     return FloatNodes(count, largest, worst)
 
 
-def _relative_error(actual: NDArray[Any], expected: NDArray[Any]) -> float:
+def node_error(actual: NDArray[Any], expected: NDArray[Any]) -> float:
+    """max |difference| / max |expected|, inf where only one side is finite; NaN equals NaN."""
     wide, wanted = actual.astype(np.float64), expected.astype(np.float64)
     same = (wide == wanted) | (np.isnan(wide) & np.isnan(wanted))
     if same.all():

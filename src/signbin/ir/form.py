@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
-__all__ = ["Form", "default_form", "filled", "form_from_json", "form_to_json", "numbers_of"]
+__all__ = [
+    "Form",
+    "collected",
+    "default_form",
+    "filled",
+    "form_from_json",
+    "form_to_json",
+    "numbers_of",
+]
 
 Form: TypeAlias = "int | tuple[Form, ...] | list[Form] | dict[str, Form]"
 
@@ -38,6 +46,21 @@ def filled(form: Form, arrays: Sequence[Any]) -> Any:
     if isinstance(form, (tuple, list)):
         return type(form)(filled(each, arrays) for each in form)
     return arrays[form]
+
+
+def collected(form: Form, handed: Any) -> dict[int, Any]:
+    """The arrays by number: what :func:`filled` was given.
+
+    >>> collected({"logits": 1, "both": (0, 1)}, {"logits": "b", "both": ("a", "b")})
+    {1: 'b', 0: 'a'}
+    """
+    if isinstance(form, int):
+        return {form: handed}
+    places = form.items() if isinstance(form, dict) else enumerate(form)
+    found: dict[int, Any] = {}
+    for place, each in places:
+        found |= collected(each, handed[place])
+    return found
 
 
 def numbers_of(form: Form) -> list[int]:

@@ -173,6 +173,14 @@ class Graph:
             if isinstance(reference, ConstRef)
         }
 
+    def modules(self) -> dict[str, str]:
+        """Node name -> module of every node, the name users know it by, in execution order.
+
+        Of a layer with weights the weight's, as :meth:`layer_modules`, whatever was fused into it;
+        of others the module they came from, "" where there is none.
+        """
+        return {node.name: node.source for node in self.nodes} | self.layer_modules()
+
     def array(self, reference: AttributeValue) -> NDArray[np.float32]:
         """The float32 array a ConstRef names, dequantised where it is a weight with codes."""
         if not isinstance(reference, ConstRef):

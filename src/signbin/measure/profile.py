@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -70,8 +71,9 @@ class PlannedLayer(Protocol):
 class ProfiledLayer:
     """One step: median ms over the repeats, share of the sum of all medians.
 
-    gmacs_per_s: dense multiply-accumulates of the batch / time, so what is skipped counts as
-    done. It and the density are None for a step without weights.
+    module: what users know the step by, see :meth:`signbin.ir.Graph.modules`. gmacs_per_s: dense
+    multiply-accumulates of the batch / time, so what is skipped counts as done. It and the density
+    are None for a step without weights.
     """
 
     name: str
@@ -82,6 +84,7 @@ class ProfiledLayer:
     gmacs_per_s: float | None
     density: float | None
     share: float
+    module: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,10 +109,12 @@ def measure_profile(
     images: NDArray[np.float32],
     *,
     repeats: int = 20,
+    modules: Mapping[str, str] = MappingProxyType({}),
 ) -> Profile:
     """Run ``repeats`` times after a warm-up and take each step's median.
 
-    Raises SpecError for no repeat, ExecutionError where the steps change between runs.
+    modules: node name -> module, of the steps that came from one. Raises SpecError for no repeat,
+    ExecutionError where the steps change between runs.
     """
     if repeats < 1:
         raise SpecError("repeats", value=repeats, allowed="1 or more")
@@ -123,7 +128,10 @@ def measure_profile(
     planned = {layer.layer: layer for layer in plan}
     total = float(medians.sum())
     layers = tuple(
-        _layer(step, float(ms), planned, _Scale(len(images), total))
+        dataclasses.replace(
+            _layer(step, float(ms), planned, _Scale(len(images), total)),
+            module=modules.get(step[0], ""),
+        )
         for step, ms in zip(steps, medians, strict=True)
     )
     return Profile(len(images), repeats, total, layers)

@@ -6,7 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from signbin.report import words
-from signbin.report.schema import Kind, Prediction, ReportedComparison, ReportedLayer
+from signbin.report.schema import (
+    Kind,
+    Prediction,
+    ReportedComparison,
+    ReportedDivergence,
+    ReportedLayer,
+)
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -16,7 +22,7 @@ __all__ = [
     "add_row",
     "bench_table",
     "checks_table",
-    "comparison_table",
+    "comparison_view",
     "compiled_view",
     "costs_table",
     "experiment_table",
@@ -31,6 +37,7 @@ __all__ = [
 ]
 
 _NOISY_LAYERS = 5
+_ERROR_LEGEND = "max |difference| / max |reference|; a dash where a layer went into a later one"
 
 
 def kinds_table(kinds: Iterable[Kind]) -> Table:
@@ -175,27 +182,58 @@ def quantization_table(cost: Mapping[str, Any]) -> Table:
     return table
 
 
-def comparison_table(comparison: ReportedComparison) -> Table:
-    """Largest relative error per layer against PyTorch, then over all, and the same top-1."""
-    table = new_table("layer", "module", ">interpreter", ">compiled", "")
+def comparison_view(comparison: ReportedComparison) -> Group:
+    """Largest relative error per layer and over all, the same top-1, and where engines part."""
+    from rich.console import Group  # noqa: PLC0415 - an extra
+    from rich.text import Text  # noqa: PLC0415
+
+    parting = comparison.divergence
+    parts: list[Any] = [
+        Text(f"Against {words.engine(comparison.reference)}: {_ERROR_LEGEND}"),
+        _errors_table(comparison),
+    ]
+    if parting is not None:
+        place = ", ".join(map(str, parting.place))
+        where = f"{parting.source or parting.name}, sample {parting.sample}, element ({place}):"
+        parts += [Text(where), _divergence_table(parting)]
+    return Group(*parts)
+
+
+def _errors_table(comparison: ReportedComparison) -> Table:
+    others = comparison.engines
+    shown = [f">{words.engine(name)}" for name in others]
+    table = new_table("layer", "operation", ">interpreter", *shown, ">compiled", "")
     for layer in comparison.layers:
-        outside = words.outside(layer.compiled_error, comparison.tolerance)
         add_row(
             table,
+            layer.source or layer.name,
             layer.name,
-            layer.source,
             words.layer_error(layer.interpreter_error),
+            *(words.layer_error(layer.other_errors.get(name)) for name in others),
             words.layer_error(layer.compiled_error),
-            "outside" if outside else "",
+            "outside" if layer.outside else "",
         )
     table.add_section()
-    add_row(table, "max relative error", "", "", words.error(comparison.max_relative_error), "")
+    blank = [""] * len(others)
+    error = comparison.max_relative_error
+    outside = "outside" if words.outside(error, comparison.tolerance) else ""
+    add_row(table, "output", "", "", *blank, words.error(error), outside)
     samples = f"{words.count(comparison.samples)} samples"
-    add_row(table, "same top-1", samples, "", words.percent(comparison.top1_agreement), "")
+    agreement = words.percent(comparison.top1_agreement)
+    add_row(table, "same top-1", samples, "", *blank, agreement, "")
     if comparison.exactness is not None:
         differing, values = comparison.exactness.differing, comparison.exactness.values
         found = f"{words.count(differing)} of {words.count(values)}"
-        add_row(table, "differing from the interpreter", "nodes on codes", "", found, "")
+        cells = ("differing from the interpreter", "nodes on codes", "", *blank, found)
+        add_row(table, *cells, "outside" if differing else "")
+    return table
+
+
+def _divergence_table(parting: ReportedDivergence) -> Table:
+    table = new_table("engine", ">value", "")
+    for name, value in parting.values.items():
+        odd = "differs" if name in parting.odd else ""
+        add_row(table, words.engine(name), f"{value:.7g}", odd)
     return table
 
 
@@ -264,7 +302,7 @@ def profile_table(profile: Mapping[str, Any]) -> Table:
         rate, density = layer["gmacs_per_s"], layer["density"]
         add_row(
             table,
-            layer["name"],
+            layer["module"] or layer["name"],
             words.milliseconds(layer["ms"]),
             words.percent(layer["share"]),
             "-" if rate is None else f"{rate:.1f}",

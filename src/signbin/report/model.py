@@ -56,7 +56,7 @@ def describe_model(
         bits_per_weight=_bits(sum(stored_bytes[name] for name in low_bit), sum(low_bit.values())),
         file_bits_per_weight=_bits(size_bytes, total),
         target=plan["target"] if plan else None,
-        layers=describe_layers(plan, _modules(opened.graph)) if plan else (),
+        layers=describe_layers(plan, opened.graph.layer_modules()) if plan else (),
         class_names=tuple(opened.class_names),
         provenance=dict(opened.provenance),
         arena_bytes=arena_bytes,
@@ -98,15 +98,6 @@ def _rejected(layer: Mapping[str, Any]) -> Iterator[str]:
             values = ", ".join(f"{key} {value}" for key, value in candidate["parameters"].items())
             what = f"{candidate['strategy']} ({values})" if values else candidate["strategy"]
             yield f"{what}: {candidate['why'].removeprefix('rejected: ')}"
-
-
-def _modules(graph: Any) -> dict[str, str]:
-    """The module of every layer: its weight is the constant ``MODULE.weight``."""
-    return {
-        node.name: node.attributes["weight"].name.removesuffix(".weight")
-        for node in graph.nodes
-        if "weight" in node.attributes
-    }
 
 
 def _weights(graph: Any) -> Iterator[tuple[str, tuple[int, bool]]]:

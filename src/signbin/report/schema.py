@@ -21,6 +21,7 @@ __all__ = [
     "Report",
     "ReportedComparison",
     "ReportedDifference",
+    "ReportedDivergence",
     "ReportedExactness",
     "ReportedLayer",
     "ReportedRun",
@@ -144,13 +145,31 @@ class ReportedDifference:
 
     interpreter_error, compiled_error: of the numpy interpreter and of the compiled program
     against PyTorch; None where that side has no such value, because the layer was fused into a
-    later one or added by the compiler. source: the module the value comes from.
+    later one or added by the compiler. other_errors: of other engines, by name. source: the module
+    the value comes from. outside: whether an error is beyond what is allowed.
     """
 
     name: str
     interpreter_error: float | None
     compiled_error: float | None
     source: str = ""
+    other_errors: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    outside: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportedDivergence:
+    """The first value on which engines part, with what each computed at one element of it.
+
+    sample, place: which sample and element. odd: engines that differ from most of the others.
+    """
+
+    name: str
+    source: str
+    sample: int
+    place: tuple[int, ...]
+    values: Mapping[str, float]
+    odd: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,11 +186,11 @@ class ReportedExactness:
 
 @dataclasses.dataclass(frozen=True)
 class ReportedComparison:
-    """PyTorch against the compiled program, on the same inputs.
+    """A reference, as PyTorch, against the compiled program, on the same inputs.
 
     top1_agreement: share of samples, in [0, 1], for which both name the same class.
-    first_diverging: the first layer with an error above the tolerance, None where there is none.
-    exactness: None where the program has no 8-bit activations.
+    first_diverging: the first layer that is outside, None where there is none. exactness: None
+    where the program has no 8-bit activations. engines: compared beside the interpreter.
     """
 
     samples: int
@@ -181,6 +200,9 @@ class ReportedComparison:
     first_diverging: str | None = None
     layers: tuple[ReportedDifference, ...] = ()
     exactness: ReportedExactness | None = None
+    reference: str = "pytorch"
+    engines: tuple[str, ...] = ()
+    divergence: ReportedDivergence | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,7 @@ __all__ = [
     "budget",
     "count",
     "decibels",
+    "engine",
     "error",
     "layer_error",
     "milliseconds",
@@ -76,6 +77,15 @@ def error(value: float | None) -> str:
     if value is None:
         return NOT_GIVEN
     return "0" if value == 0 else f"{value:.1e}"
+
+
+def engine(name: str) -> str:
+    """An engine as its own people write it.
+
+    >>> engine("pytorch"), engine("onnxruntime"), engine("signbin")
+    ('PyTorch', 'ONNX Runtime', 'signbin')
+    """
+    return {"pytorch": "PyTorch", "onnxruntime": "ONNX Runtime"}.get(name, name)
 
 
 def agreement(relative_error: float, snr_db: float) -> str:

@@ -84,8 +84,7 @@ def read_layers(source: Path, seed: int | None = None) -> Weights:
 
 
 def _of_graph(name: str, graph: Graph) -> Weights:
-    sources = {node.name: node.source for node in graph.nodes}
-    return Weights(name, weighted_layers(graph, 1), sources)
+    return Weights(name, weighted_layers(graph, 1), graph.layer_modules())
 
 
 def _one_layer(path: Path) -> Layer:

@@ -1,20 +1,20 @@
-"""PyTorch against the interpreter and the compiled program, and how far apart they may be."""
+"""PyTorch, ONNX Runtime, the interpreter and the program, and how far apart they may be."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from signbin.diagnose import Comparison, compare
+from signbin.diagnose import FLOAT_TOLERANCE, Comparison, ReferenceFunction, compare
 from signbin.errors import SignbinError
+from signbin.interop import OnnxValues
+from signbin.ir import Graph
 from signbin.report import words
 from signbin.runtime import Program
 from signbin.verbs.source import Source
 
 __all__ = ["compare_source", "gate"]
 
-_TOLERANCE: Final = 1e-4
 _CODES_TOLERANCE: Final = 0.2
-_AGREEMENT: Final = 1.0
 _CODES_AGREEMENT: Final = 0.95
 
 
@@ -24,32 +24,50 @@ def compare_source(
     *,
     samples: int | None = None,
     tolerance: float | None = None,
+    min_agreement: float | None = None,
 ) -> Comparison:
-    """PyTorch against the interpreter and the compiled program, layer by layer.
+    """PyTorch against the interpreter, the compiled program, and ONNX Runtime where it is there.
 
-    tolerance: None for 1e-4, far above what float32 kernels differ by, or 0.2 where the program's
-    activations are codes, for rounding to 7 or 8 bits. Uses the run's whole test split, or its
-    first ``samples`` images; a factory's example inputs where there is no test split.
+    tolerance, min_agreement: None for 1e-4 and 1, or 0.2 and 0.95 where the program's activations
+    are codes, for rounding to 7 or 8 bits. Uses the run's whole test split, or its first
+    ``samples`` images; a factory's example inputs where there is no test split.
     """
     from signbin.capture import Reference, capture  # noqa: PLC0415 - needs torch
 
-    inputs = source.samples
-    if inputs is None:
-        inputs = source.example_inputs[0].detach().cpu().numpy()
-    graph = capture(source.model, source.example_inputs)
-    reference = Reference(source.model, source.example_inputs)
+    if source.samples is not None:
+        inputs = [source.samples[:samples]]
+    else:
+        inputs = [tensor.detach().cpu().numpy()[:samples] for tensor in source.example_inputs]
+    graph, codes = capture(source.model, source.example_inputs), program.graph.has_codes
     if tolerance is None:
-        tolerance = _CODES_TOLERANCE if program.graph.has_codes else _TOLERANCE
-    return compare(reference, graph, program, inputs[:samples], tolerance=tolerance)
+        tolerance = _CODES_TOLERANCE if codes else FLOAT_TOLERANCE
+    if min_agreement is None:
+        min_agreement = _CODES_AGREEMENT if codes else 1.0
+    return compare(
+        Reference(source.model, source.example_inputs),
+        graph,
+        program,
+        inputs,
+        tolerance=tolerance,
+        min_agreement=min_agreement,
+        others=_other_engines(graph),
+    )
 
 
-def gate(comparison: Comparison, min_agreement: float | None = None) -> None:
-    """SignbinError where the error is above the tolerance or the agreement below the minimum.
+def _other_engines(graph: Graph) -> dict[str, ReferenceFunction]:
+    """ONNX Runtime, where it is installed and the graph has float32 values alone."""
+    floats = all(node.type.dtype == "f32" for node in graph.nodes)
+    return {"onnxruntime": OnnxValues(graph)} if floats and OnnxValues.installed() else {}
 
-    min_agreement: None for 1, or 0.95 with 8-bit activations. A single value of nodes on codes
-    that differs from the interpreter is an error of its own.
+
+def gate(comparison: Comparison) -> None:
+    """SignbinError where something is outside, by the rule of :class:`signbin.diagnose.Comparison`.
+
+    A single value of nodes on codes that differs from the interpreter is an error of its own.
     """
-    exactness = comparison.exactness
+    if comparison.passes:
+        return
+    exactness, parting = comparison.exactness, comparison.divergence
     if exactness is not None and exactness.differing:
         raise SignbinError(
             "the compiled model breaks the contract of whole numbers",
@@ -57,16 +75,24 @@ def gate(comparison: Comparison, min_agreement: float | None = None) -> None:
             allowed="the interpreter's bits",
             remedy=f"report it, with layer {exactness.first} and the output of signbin doctor",
         )
-    if min_agreement is None:
-        min_agreement = _AGREEMENT if exactness is None else _CODES_AGREEMENT
     error, agreement = comparison.max_relative_error, comparison.top1_agreement
-    if not words.outside(error, comparison.tolerance) and agreement >= min_agreement:
-        return
-    first = comparison.first_diverging
     raise SignbinError(
-        "the compiled model disagrees with PyTorch",
+        f"the compiled model disagrees with {words.engine(comparison.reference)}",
         value=f"max relative error {words.error(error)}, same top-1 {words.percent(agreement)}",
         allowed=f"at most {words.error(comparison.tolerance)}, "
-        f"at least {words.percent(min_agreement)}",
-        remedy=f"look at layer {first} first" if first else "",
+        f"at least {words.percent(comparison.min_agreement)}",
+        reason="" if parting is None else str(parting),
+        remedy=_remedy(comparison),
     )
+
+
+def _remedy(comparison: Comparison) -> str:
+    parting = comparison.divergence
+    if parting is not None and parting.own is not None:
+        return "report it, with that layer and the output of signbin doctor"
+    if comparison.max_relative_error > _CODES_TOLERANCE:
+        return (
+            "compare with the very model that was compiled: a factory has to load its weights, "
+            "or to seed what draws them"
+        )
+    return "allow more with --tolerance or --min-agreement, or compile with float activations"

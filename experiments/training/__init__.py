@@ -1,6 +1,6 @@
-"""Experiments that train networks, one YAML file each, and what was kept of them.
+"""What was kept of the experiments that come with signbin, and the pages made of it.
 
-    signbin experiment experiments/training/depth.yaml --scale cpu -o RUNS   # trains, resumes
+    signbin experiment depth --scale cpu -o RUNS   # trains, resumes
     python -m experiments.training depth RUNS   # keeps what is finished; make pages
 
 Kept in results/NAME-SCALE: results.json, and per network config.yaml and metrics.csv. The pages
@@ -13,15 +13,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from signbin.shipped import EXPERIMENTS
 from signbin.train import Experiment, load_experiment
 
-FOLDER = Path(__file__).parent
-RESULTS = FOLDER / "results"
+RESULTS = Path(__file__).parent / "results"
 
 
 def experiments() -> list[Experiment]:
     """All of the project, in alphabetical order."""
-    return [load_experiment(path) for path in sorted(FOLDER.glob("*.yaml"))]
+    return [load_experiment(name) for name in EXPERIMENTS.names()]
 
 
 def kept_results(kept: Path = RESULTS) -> list[dict[str, Any]]:

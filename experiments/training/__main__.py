@@ -12,24 +12,43 @@ from typing import Any
 from experiments import training
 from signbin.files import write_text
 from signbin.strict_yaml import read_yaml, write_yaml
-from signbin.train import load_experiment, results_of
+from signbin.train import Experiment, load_experiment, results_of
 
 
-def collect(name: str, runs: Path, kept: Path = training.RESULTS) -> list[Path]:
-    """Keep what is finished in a folder of ``signbin experiment``; the folders written."""
-    experiment, written = load_experiment(training.FOLDER / f"{name}.yaml"), []
+def collect(name: str | Path, runs: Path, kept: Path = training.RESULTS) -> list[Path]:
+    """Keep what is finished in a folder of ``signbin experiment``; the folders written.
+
+    Networks that were kept before, and were trained elsewhere, stay.
+    """
+    experiment, written = load_experiment(name), []
     for scale in experiment.scales:
         if not (runs / scale).is_dir():
             continue
         results = results_of(experiment, scale, runs / scale, experiment.trainings(scale))
         if not results["runs"]:
             continue
-        folder = kept / f"{name}-{scale}"
+        folder = kept / f"{experiment.name}-{scale}"
         for run in results["runs"]:
             _keep_logs(runs / scale / f"{run['run']}-seed-{run['seed']}", folder)
-        write_text(folder / "results.json", json.dumps(results, indent=1) + "\n")
+        merged = _with_earlier(results, folder / "results.json", experiment, scale)
+        write_text(folder / "results.json", json.dumps(merged, indent=1) + "\n")
         written.append(folder)
     return written
+
+
+def _with_earlier(
+    results: dict[str, Any], path: Path, experiment: Experiment, scale: str
+) -> dict[str, Any]:
+    """The results with the networks of the kept file that they lack, in the order of training."""
+    if not path.is_file():
+        return results
+    earlier = json.loads(path.read_text(encoding="utf-8"))["runs"]
+    by_name = {f"{run['run']}-seed-{run['seed']}": run for run in (*earlier, *results["runs"])}
+    names = [training.name for training in experiment.trainings(scale)]
+    return results | {
+        "runs": [by_name[name] for name in names if name in by_name],
+        "missing": [name for name in names if name not in by_name],
+    }
 
 
 def _keep_logs(run: Path, folder: Path) -> None:
@@ -48,7 +67,7 @@ def _keep_logs(run: Path, folder: Path) -> None:
 def main(given: Sequence[str] | None = None) -> int:
     """Collect."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("name", metavar="NAME", help="of a file NAME.yaml in this folder")
+    parser.add_argument("name", metavar="NAME", help="of the experiment")
     parser.add_argument("runs", metavar="RUNS", type=Path, help="the folder it was trained into")
     options = parser.parse_args(given)
     for path in collect(options.name, options.runs):

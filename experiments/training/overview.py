@@ -23,7 +23,7 @@ def overview(kept: Sequence[Mapping[str, Any]]) -> str:
     lines = [
         "# Experiments that train",
         "",
-        "One file and one command each: `signbin experiment experiments/training/NAME.yaml --scale "
+        "One file and one command each: `signbin experiment NAME --scale "
         "SCALE -o RUNS --set data.folder=CIFAR10` trains what is missing and goes on where it was "
         "interrupted; `python -m experiments.training NAME RUNS` keeps the results. Made by "
         "`make pages` from `experiments/training/results`. Results titled JPEG copy were trained "

@@ -36,14 +36,17 @@ def centre_crop(image: Image, preprocessing: Preprocessing) -> Image:
     """Shorter side resized to ``preprocessing.resize``, then the centre cut out.
 
     Bilinear, with Pillow's antialiasing when shrinking; the longer side in proportion, rounded
-    down. Without ``resize``, straight to (height, width). ValueError for an image so long and thin
-    that it would have more than MOST_PIXELS on the way.
+    down. Without ``resize``, straight to (height, width): an image at least as large is averaged
+    over the area of every pixel, which blurs no edge and undoes an enlargement by whole factors;
+    others are bilinear. ValueError for an image so long and thin that it would have more than
+    MOST_PIXELS on the way.
     """
     from PIL.Image import Resampling  # noqa: PLC0415
 
     width, height = preprocessing.width, preprocessing.height
     if preprocessing.resize is None:
-        return image.resize((width, height), Resampling.BILINEAR)
+        shrinks = image.width >= width and image.height >= height
+        return image.resize((width, height), Resampling.BOX if shrinks else Resampling.BILINEAR)
     resize, shorter = preprocessing.resize, min(image.size)
     scaled = (
         max(image.width * resize // shorter, resize),

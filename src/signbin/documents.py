@@ -7,7 +7,6 @@ path and what is allowed there.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import enum
 import math
 import types
@@ -15,9 +14,9 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
-from signbin.errors import SignbinError, SpecError
+from signbin.errors import SignbinError, SpecError, nearest
 
-__all__ = ["ReadingRules", "from_document", "nearest", "to_document"]
+__all__ = ["ReadingRules", "from_document", "to_document"]
 
 _RecordT = TypeVar("_RecordT")
 _WORDS: Final = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
@@ -101,16 +100,6 @@ def to_document(record: object) -> dict[str, Any]:
     return {field.name: _plain(getattr(record, field.name)) for field in fields}
 
 
-def nearest(key: object, known: Mapping[str, object]) -> str:
-    """What was probably meant: "did you mean KEY?", or nothing.
-
-    >>> nearest("epoch", {"epochs": 3, "seeds": 1})
-    'did you mean epochs?'
-    """
-    close = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]}?" if close else ""
-
-
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
@@ -161,8 +150,9 @@ def _member(choices: type[enum.Enum], value: object, path: str, rules: ReadingRu
     try:
         return choices(value)
     except ValueError as error:
-        allowed = ", ".join(str(choice.value) for choice in choices)
-        raise rules.refusal(path, value=value, allowed=allowed) from error
+        names = [str(choice.value) for choice in choices]
+        remedy = nearest(value, names)
+        raise rules.refusal(path, value=value, allowed=", ".join(names), remedy=remedy) from error
 
 
 def _scalar(hint: type, value: object, path: str, rules: ReadingRules) -> object:

@@ -14,7 +14,7 @@ allowed and what to do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 __all__ = [
@@ -25,6 +25,8 @@ __all__ = [
     "SignbinError",
     "SpecError",
     "VerifyError",
+    "nearest",
+    "unknown",
 ]
 
 _UNSET: Final = object()
@@ -92,6 +94,29 @@ class FormatError(SignbinError):
 
 class ExecutionError(SignbinError):
     """An input or a machine that does not fit the compiled program."""
+
+
+def unknown(what: str, value: object, known: Iterable[str], remedy: str = "") -> SpecError:
+    """The error of a name that nothing has: all that are known, and the one probably meant.
+
+    >>> print(unknown("weights", "signed-binary", ["binary", "signed_binary"]))
+    weights: got 'signed-binary'; allowed: binary, signed_binary; did you mean signed_binary?
+    """
+    names = list(known)
+    told = " ".join(part for part in (nearest(value, names), remedy) if part)
+    return SpecError(what, value=value, allowed=", ".join(names), remedy=told)
+
+
+def nearest(value: object, known: Iterable[str]) -> str:
+    """What was probably meant: "did you mean NAME?", or nothing.
+
+    >>> nearest("epoch", ["epochs", "seeds"])
+    'did you mean epochs?'
+    """
+    import difflib  # noqa: PLC0415 - only errors need it
+
+    close = difflib.get_close_matches(str(value), list(known), n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else ""
 
 
 def _shortened(value: object) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -45,10 +46,23 @@ def runs(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def kept(runs, tmp_path, monkeypatch) -> Path:
-    monkeypatch.setattr(training, "FOLDER", runs)
+    found = [load_experiment(path) for path in sorted(runs.glob("*.yaml"))]
+    for module in (page, overview):
+        monkeypatch.setattr(module, "experiments", lambda: found)
     for name in ("small", "failing"):
-        collect(name, runs / "runs" / name, tmp_path / "kept")
+        collect(runs / f"{name}.yaml", runs / "runs" / name, tmp_path / "kept")
     return tmp_path / "kept"
+
+
+def test_networks_of_another_folder_are_added_to_those_that_are_kept(runs, kept, tmp_path):
+    (whole,) = [one for one in training.kept_results(kept) if one["experiment"] == "small"]
+    elsewhere = tmp_path / "elsewhere" / "smoke"
+    shutil.copytree(runs / "runs" / "small" / "smoke", elsewhere)
+    for folder in elsewhere.glob("ours-seed-*"):
+        shutil.rmtree(folder)
+    collect(runs / "small.yaml", tmp_path / "elsewhere", kept)
+    (again,) = [one for one in training.kept_results(kept) if one["experiment"] == "small"]
+    assert again == whole
 
 
 def written(kept: Path) -> dict[str, str]:

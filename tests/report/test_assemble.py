@@ -39,9 +39,14 @@ def test_the_headline_states_the_six_numbers(report: Report) -> None:
     }
 
 
-def test_a_headline_without_data_says_not_given_six_times() -> None:
-    empty = make_report([], None, None, ReportOrigin("today", "1"))
-    assert [fact.value for fact in headline(empty)] == ["not given"] * 6
+def test_a_headline_has_no_tile_for_what_was_not_given(report: Report) -> None:
+    origin = ReportOrigin("now", "1.2.3")
+    assert headline(make_report([], None, None, origin)) == ()
+    alone = dataclasses.replace(report, comparison=None, model=None)
+    assert [fact.label for fact in headline(alone)] == ["test accuracy", "density"]
+    untrained = dataclasses.replace(report.kinds[0], mean=None, spread=None)
+    facts = headline(dataclasses.replace(report, kinds=(untrained,)))
+    assert "not given" not in [fact.value for fact in facts]
 
 
 def test_commands_are_listed_once_in_the_order_they_ran(

@@ -57,6 +57,24 @@ def test_the_shorter_side_is_resized_and_the_centre_cut_out(tmp_path):
     assert stretched[0, 0, 6] == 1
 
 
+@pytest.mark.parametrize("times", [1, 2, 4])
+def test_an_image_enlarged_by_a_whole_factor_is_the_image_itself(tmp_path, times):
+    """Shrinking averages areas: nothing is blurred that was not."""
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
+    enlarged = np.kron(pixels, np.ones((times, times), np.uint8))
+    found = load_image(saved(tmp_path, enlarged), Preprocessing(1, 8, 8, (0.0,), (1.0,)))
+    np.testing.assert_array_equal(found[0], pixels.astype(np.float32) / np.float32(255))
+
+
+def test_shrinking_by_any_factor_keeps_the_mean_brightness(tmp_path):
+    """Of areas, not of samples: lines thinner than a pixel leave their share of it."""
+    pixels = np.zeros((28, 28), np.uint8)
+    pixels[:, ::2] = 200
+    found = load_image(saved(tmp_path, pixels), Preprocessing(1, 8, 8, (0.0,), (1.0,)))
+    assert abs(found.mean() - 100 / 255) < 2 / 255  # every pixel is rounded to 8 bits
+    assert found.std() < 0.1
+
+
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
 def test_a_file_that_is_no_image_is_a_format_error(tmp_path, content):
     path = tmp_path / "image.png"

@@ -15,6 +15,7 @@ __all__ = ["VERBS", "build_app"]
 
 VERBS: Final[Mapping[str, Callable[..., None]]] = {
     "recipes": experiments.recipes,
+    "experiments": experiments.experiments,
     "check": check.check,
     "costs": costs.costs,
     "train": networks.train,

@@ -6,7 +6,7 @@ import dataclasses
 import enum
 from typing import TYPE_CHECKING, TypeVar
 
-from signbin.errors import SpecError
+from signbin.errors import SpecError, unknown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,8 +44,7 @@ def parse_choice(choices: type[_Choice], option: str, value: str) -> _Choice:
     try:
         return choices(value)
     except ValueError as error:
-        allowed = ", ".join(str(choice.value) for choice in choices)
-        raise SpecError(option, value=value, allowed=allowed) from error
+        raise unknown(option, value, (str(choice.value) for choice in choices)) from error
 
 
 def parse_strategy(name: str | None) -> Strategy | None:
@@ -54,7 +53,7 @@ def parse_strategy(name: str | None) -> Strategy | None:
 
     choices = {strategy.value: strategy for strategy in Strategy}
     if name is not None and name not in choices:
-        raise SpecError("--strategy", value=name, allowed=", ".join(choices))
+        raise unknown("--strategy", name, choices)
     return choices[name] if name is not None else None
 
 
@@ -66,7 +65,7 @@ def parse_activations(
 
     bits = {"float": None, "int8": 8, "int7": 7}
     if name not in bits:
-        raise SpecError("--activations", value=name, allowed=", ".join(bits))
+        raise unknown("--activations", name, bits)
     given = {
         "--calibrate": data,
         "--calibration-method": method,

@@ -9,25 +9,41 @@ import typer
 
 from signbin.cli.options import AsJson, Force
 from signbin.cli.output import note, show
+from signbin.shipped import EXPERIMENTS, RECIPES
 
-__all__ = ["experiment", "pack", "recipes"]
+__all__ = ["experiment", "experiments", "pack", "recipes"]
 
 
 def recipes(*, as_json: AsJson = False) -> None:
     """List the recipes that come with signbin: what ``train`` takes by name."""
     from signbin.report.console import recipes_table
-    from signbin.train import load_recipe, recipe_names, recipe_purpose
+    from signbin.train import load_recipe
 
     rows = []
-    for name in recipe_names():
+    for name in RECIPES.names():
         config = load_recipe(name)
         what = {"network": config.model.name, "data": config.data.name, "epochs": config.epochs}
-        rows.append({"name": name, **what, "purpose": recipe_purpose(name)})
+        rows.append({"name": name, **what, "purpose": RECIPES.purpose(name)})
     show({"recipes": rows}, recipes_table(rows), as_json)
 
 
+def experiments(*, as_json: AsJson = False) -> None:
+    """List the experiments that come with signbin: what ``experiment`` takes by name."""
+    from signbin.report.console import experiments_table
+    from signbin.train import load_experiment
+
+    rows = []
+    for name in EXPERIMENTS.names():
+        found = load_experiment(name)
+        size = {"runs": len(found.runs), "scales": list(found.scales), "recipe": found.recipe}
+        rows.append({"name": name, **size, "question": found.question})
+    show({"experiments": rows}, experiments_table(rows), as_json)
+
+
 def experiment(
-    file: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="What to train.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="An experiment's name, or a YAML file.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="All run folders.")],
     *,
     scale: Annotated[str, typer.Option(help="How much of it, as smoke, cpu or gpu.")] = "smoke",
@@ -37,6 +53,7 @@ def experiment(
     as_json: AsJson = False,
 ) -> None:
     """Train what an experiment compares; started again, it goes on where it stopped."""
+    EXPERIMENTS.expect(name)
     from signbin.report.console import experiment_table
     from signbin.train import load_experiment, parse_override, run_experiment
     from signbin.verbs.costs import Planned
@@ -44,7 +61,7 @@ def experiment(
     overrides = dict(parse_override(text) for text in settings or ())
     planned = Planned()
     results = run_experiment(
-        load_experiment(file), scale, output, overrides=overrides, pricing=planned
+        load_experiment(name), scale, output, overrides=overrides, pricing=planned
     )
     show(results, experiment_table(results), as_json)
     note(f"wrote {output / scale / 'results.json'}")

@@ -34,6 +34,8 @@ from signbin.cli.options import (
 )
 from signbin.cli.output import command_line, note, show
 from signbin.cli.progress import compiling_progress, measuring_progress
+from signbin.run_folders import expect_no_run
+from signbin.shipped import RECIPES
 
 __all__ = ["compare", "compile_model", "new", "run", "train"]
 
@@ -58,6 +60,9 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a network once per seed and leave everything in a run folder."""
+    RECIPES.expect(recipe)  # before torch is loaded, which takes seconds
+    if not (resume or force):
+        expect_no_run(output)
     from signbin import report
     from signbin.report.console import kinds_table
     from signbin.train import load_recipe, parse_override

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Self, TypeVar
 
 from signbin.documents import from_document, to_document
-from signbin.errors import SpecError
+from signbin.errors import SpecError, unknown
 
 __all__ = [
     "SEED_MAX",
@@ -67,7 +67,7 @@ def read_listed(
     """
     kind = _checked_mapping(document, what).get("kind")
     if not isinstance(kind, str) or kind not in listed:
-        raise SpecError(f"kind of {what}", value=kind, allowed=", ".join(listed))
+        raise unknown(f"kind of {what}", kind, listed)
     return listed[kind].from_json(document)
 
 

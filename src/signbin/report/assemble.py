@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from signbin.report import words
 from signbin.report.schema import Kind, Model, Report, ReportedComparison, ReportedRun
@@ -79,8 +79,12 @@ def make_report(
 
 
 def headline(report: Report) -> tuple[Fact, ...]:
-    """The six numbers a reader looks for first; missing ones say "not given"."""
-    return (_accuracy(report), _density(report), *_agreement(report), *_file(report))
+    """The numbers a reader looks for first, of what was given: runs, a comparison, a model."""
+    return (
+        *(fact for kind in report.kinds[:1] for fact in _of_training(kind)),
+        *(() if report.comparison is None else _agreement(report.comparison)),
+        *(() if report.model is None else _file(report.model)),
+    )
 
 
 def _title(trainings: Sequence[ReportedRun], model: Model | None) -> str:
@@ -89,32 +93,24 @@ def _title(trainings: Sequence[ReportedRun], model: Model | None) -> str:
     return model.path if model else words.NOT_GIVEN
 
 
-def _accuracy(report: Report) -> Fact:
-    kind = report.kinds[0] if report.kinds else None
-    if kind is None or kind.mean is None:
-        return Fact("test accuracy", words.NOT_GIVEN, "no training run")
-    seeds = f"mean of {len(kind.accuracies)} seeds ± standard deviation"
-    note = seeds if kind.spread is not None else "one seed"
-    label = f"{kind.held_out} accuracy"
-    return Fact(label, words.accuracy(kind.mean, kind.spread), f"{kind.weights}, {note}")
+def _of_training(kind: Kind) -> Iterator[Fact]:
+    if kind.mean is not None:
+        seeds = f"mean of {len(kind.accuracies)} seeds ± standard deviation"
+        note = f"{kind.weights}, {seeds if kind.spread is not None else 'one seed'}"
+        label = f"{kind.held_out} accuracy"
+        yield Fact(label, words.accuracy(kind.mean, kind.spread), note)
+    yield Fact("density", words.ratio(kind.density), "non-zero / all, quantised layers")
 
 
-def _density(report: Report) -> Fact:
-    density = report.kinds[0].density if report.kinds else None
-    return Fact("density", words.ratio(density), "non-zero / all, quantised layers")
-
-
-def _agreement(report: Report) -> tuple[Fact, Fact]:
-    found = report.comparison
-    if found is None:
-        note = "no comparison with PyTorch"
-        return Fact("same top-1 as PyTorch", words.NOT_GIVEN, note), Fact(
-            "largest relative error", words.NOT_GIVEN, note
-        )
-    agreement = words.percent(found.top1_agreement)
+def _agreement(found: ReportedComparison) -> tuple[Fact, Fact]:
+    engine = words.engine(found.reference)
     allowed = "" if found.tolerance is None else f", allowed {words.error(found.tolerance)}"
     return (
-        Fact("same top-1 as PyTorch", agreement, f"of {words.count(found.samples)} samples"),
+        Fact(
+            f"same top-1 as {engine}",
+            words.percent(found.top1_agreement),
+            f"of {words.count(found.samples)} samples",
+        ),
         Fact(
             "largest relative error",
             words.error(found.max_relative_error),
@@ -123,13 +119,7 @@ def _agreement(report: Report) -> tuple[Fact, Fact]:
     )
 
 
-def _file(report: Report) -> tuple[Fact, Fact]:
-    model = report.model
-    if model is None:
-        note = "no compiled model"
-        return Fact("bits per weight", words.NOT_GIVEN, note), Fact(
-            "file size", words.NOT_GIVEN, note
-        )
+def _file(model: Model) -> tuple[Fact, Fact]:
     whole = f"{words.ratio(model.file_bits_per_weight)} bits per weight with graph and plan"
     return (
         Fact(

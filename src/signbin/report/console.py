@@ -26,6 +26,7 @@ __all__ = [
     "compiled_view",
     "costs_table",
     "experiment_table",
+    "experiments_table",
     "kinds_table",
     "layers_table",
     "new_network_table",
@@ -79,6 +80,15 @@ def recipes_table(rows: Iterable[Mapping[str, Any]]) -> Table:
     table = new_table("recipe", "network", ">epochs", "trains")
     for row in rows:
         add_row(table, row["name"], row["network"], str(row["epochs"]), row["purpose"])
+    return table
+
+
+def experiments_table(rows: Iterable[Mapping[str, Any]]) -> Table:
+    """What can be trained as a whole by name: one line per experiment."""
+    table = new_table("experiment", ">networks", "scales", "recipe", "asks")
+    for row in rows:
+        cells = (str(row["runs"]), ", ".join(row["scales"]), row["recipe"], row["question"])
+        add_row(table, row["name"], *cells)
     return table
 
 

@@ -28,7 +28,7 @@ from signbin.train.load import Run, load_run
 from signbin.train.models import MODELS, Architecture, ImageTask, build_model, build_network
 from signbin.train.network import fresh_network
 from signbin.train.packed import PackedNetwork, describe_packed, load_packed, pack_run
-from signbin.train.recipe import load_recipe, parse_override, recipe_names, recipe_purpose
+from signbin.train.recipe import load_recipe, parse_override, recipe_names
 from signbin.train.run import RunResult, train
 from signbin.train.run_experiment import results_of, run_experiment
 from signbin.train.untrained import BenchmarkNetwork, new_network
@@ -79,7 +79,6 @@ __all__ = [
     "pack_run",
     "parse_override",
     "recipe_names",
-    "recipe_purpose",
     "results_of",
     "run_experiment",
     "train",

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from signbin.documents import from_document
-from signbin.errors import SpecError
-from signbin.files import MOST_SETTINGS_BYTES, read_text
+from signbin.errors import SpecError, unknown
+from signbin.shipped import EXPERIMENTS
 from signbin.strict_yaml import read_yaml
 from signbin.train.config import TrainConfig
 from signbin.train.recipe import load_recipe
@@ -73,7 +73,7 @@ class Experiment:
         scale, or keys and values the recipe does not know.
         """
         if scale not in self.scales:
-            raise SpecError("scale", value=scale, allowed=", ".join(self.scales))
+            raise unknown("scale", scale, self.scales)
         chosen = self.scales[scale]
         return tuple(
             Training(run, seed, self._config(run, seed, chosen, overrides or {}))
@@ -112,23 +112,22 @@ class _Extent:
     runs: tuple[str, ...] = ()
 
 
-def load_experiment(path: Path) -> Experiment:
-    """Read an experiment; SpecError for a file that is none, and for names that nothing has."""
-    path = Path(path)
-    try:
-        document = read_yaml(read_text(path, MOST_SETTINGS_BYTES), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError("experiment file", value=str(path), reason=str(error)) from error
-    content = dict(_mapping(document, str(path)))
+def load_experiment(name_or_path: str | Path) -> Experiment:
+    """Read an experiment that comes with signbin, or a YAML file of one's own.
+
+    SpecError for a file that is none, and for names that nothing has.
+    """
+    text, name = EXPERIMENTS.read(name_or_path)
+    content = dict(_mapping(read_yaml(text, name), name))
     scales = _mapping(content.pop("scales", None), "scales")
     runs = _mapping(content.pop("runs", None), "runs")
     compare = _mapping(content.pop("compare", {}), "compare")
-    text = from_document(_Text, content)
-    if text.chart not in CHARTS:
-        raise SpecError("chart", value=text.chart, allowed=", ".join(CHARTS))
+    plain = from_document(_Text, content)
+    if plain.chart not in CHARTS:
+        raise unknown("chart", plain.chart, CHARTS)
     return Experiment(
-        path.stem,
-        **{field: getattr(text, field) for field in ("title", "question", "recipe", "chart")},
+        Path(name).stem,
+        **{field: getattr(plain, field) for field in ("title", "question", "recipe", "chart")},
         scales={name: _scale(name, scale, runs) for name, scale in scales.items()},
         runs={name: _mapping(changes, f"runs.{name}") for name, changes in runs.items()},
         compare=_comparisons(compare, runs),
@@ -146,7 +145,7 @@ def _scale(name: str, document: object, runs: Mapping[str, object]) -> Scale:
 def _known(where: str, names: tuple[str, ...], runs: Mapping[str, object]) -> tuple[str, ...]:
     for name in names:
         if name not in runs:
-            raise SpecError(where, value=name, allowed=", ".join(runs))
+            raise unknown(where, name, runs)
     return names
 
 

@@ -10,12 +10,12 @@ from typing import Final
 from signbin.documents import from_document, to_document
 from signbin.errors import FormatError, SpecError
 from signbin.files import MOST_SETTINGS_BYTES, read_text, write_text
+from signbin.run_folders import HEADER, expect_no_run, holds_a_run
 from signbin.strict_yaml import read_yaml, write_yaml
 from signbin.train.config import TrainConfig
 
 __all__ = ["RunFolder", "SeedFolder"]
 
-_HEADER: Final = "# Resolved configuration of a signbin training run.\n"
 _SEED_FOLDER: Final = re.compile(r"seed-\d+\Z")
 
 
@@ -97,7 +97,7 @@ class RunFolder:
             if self.config.exists():
                 self._clear()
             self.path.mkdir(parents=True, exist_ok=True)
-            write_text(self.config, _HEADER + write_yaml(to_document(config)))
+            write_text(self.config, HEADER + write_yaml(to_document(config)))
         except OSError as error:
             raise SpecError(
                 "output folder cannot be written",
@@ -129,19 +129,14 @@ class RunFolder:
             raise SpecError("output folder", value=str(self.path), allowed="a folder")
         if not self.path.is_dir() or all(entry == self.cache for entry in self.path.iterdir()):
             return
-        if not self._holds_a_run():
+        if not holds_a_run(self.path):
             raise SpecError(
                 "output folder holds other files",
                 value=str(self.path),
                 allowed="a new or empty folder, or an earlier run",
             )
         if not force:
-            raise SpecError(
-                "output folder holds an earlier run",
-                value=str(self.path),
-                allowed="a new or empty folder",
-                remedy="choose another one, continue with resume, or replace it with force",
-            )
+            expect_no_run(self.path)
 
     def _clear(self) -> None:
         # The configuration goes last: until then the folder is known to hold a run.
@@ -157,12 +152,6 @@ class RunFolder:
         self.summary.unlink(missing_ok=True)
         self.costs.unlink(missing_ok=True)
         self.config.unlink()
-
-    def _holds_a_run(self) -> bool:
-        try:
-            return read_text(self.config, MOST_SETTINGS_BYTES).startswith(_HEADER)
-        except (OSError, UnicodeDecodeError):
-            return False
 
 
 def _is_seed_folder(path: Path) -> bool:

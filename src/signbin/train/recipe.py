@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import copy
-import importlib.resources
-import itertools
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from signbin.documents import from_document, nearest, to_document
-from signbin.errors import SpecError
-from signbin.files import MOST_SETTINGS_BYTES, read_text
+from signbin.documents import from_document, to_document
+from signbin.errors import SpecError, nearest
+from signbin.shipped import RECIPES
 from signbin.strict_yaml import read_yaml
 from signbin.train.config import TrainConfig
 
-__all__ = ["load_recipe", "parse_override", "recipe_names", "recipe_purpose"]
+__all__ = ["load_recipe", "parse_override", "recipe_names"]
 
 
 def recipe_names() -> tuple[str, ...]:
     """The recipes that come with signbin, in alphabetical order."""
-    folder = importlib.resources.files("signbin.train").joinpath("recipes")
-    names = [Path(entry.name) for entry in folder.iterdir()]
-    return tuple(sorted(name.stem for name in names if name.suffix == ".yaml"))
-
-
-def recipe_purpose(name: str) -> str:
-    """What a recipe that comes with signbin trains: the first sentence of its comment."""
-    lines = _text_and_name(name)[0].splitlines()
-    comment = itertools.takewhile(lambda line: line.startswith("#"), lines)
-    text = " ".join(line.lstrip("# ").strip() for line in comment)
-    return re.split(r"(?<=[^.])[.;:] | \(", f"{text} ", maxsplit=1)[0].rstrip(". ")
+    return RECIPES.names()
 
 
 def load_recipe(
@@ -46,7 +33,7 @@ def load_recipe(
 
     SpecError for an unknown recipe, key or value.
     """
-    config = from_document(TrainConfig, read_yaml(*_text_and_name(name_or_path)))
+    config = from_document(TrainConfig, read_yaml(*RECIPES.read(name_or_path)))
     if not overrides:
         return config
     document = to_document(config)
@@ -61,30 +48,6 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not separator or not key.strip():
         raise SpecError("override", value=text, allowed="key=value")
     return key.strip(), read_yaml(value, f"the value of {key.strip()}")
-
-
-def _text_and_name(name_or_path: str | Path) -> tuple[str, str]:
-    if isinstance(name_or_path, Path) or name_or_path.endswith((".yaml", ".yml")):
-        path = Path(name_or_path)
-        try:
-            return read_text(path, MOST_SETTINGS_BYTES), str(path)
-        except (OSError, UnicodeDecodeError) as error:
-            raise SpecError(
-                "recipe file",
-                value=str(path),
-                reason=str(error),
-                allowed="a YAML file in UTF-8",
-                remedy=f"check the path, or name a recipe: {', '.join(recipe_names())}",
-            ) from error
-    if name_or_path not in recipe_names():
-        raise SpecError(
-            "recipe",
-            value=name_or_path,
-            allowed=", ".join(recipe_names()),
-            remedy="or give the path of a .yaml file",
-        )
-    folder = importlib.resources.files("signbin.train").joinpath("recipes")
-    return folder.joinpath(f"{name_or_path}.yaml").read_text(encoding="utf-8"), name_or_path
 
 
 def _replace(document: dict[str, Any], key: str, value: Any) -> None:

@@ -37,7 +37,7 @@ from signbin.analysis.accelerators import (
 )
 from signbin.analysis.counts import Counts
 from signbin.analysis.workload import LayerWorkload
-from signbin.errors import FormatError, SpecError
+from signbin.errors import FormatError, SpecError, unknown
 from signbin.files import MOST_SETTINGS_BYTES, read_text
 
 __all__ = ["ACCELERATORS", "Accelerator", "accelerator", "load_configuration"]
@@ -155,7 +155,7 @@ def accelerator(name: str) -> Accelerator:
     for one in ACCELERATORS:
         if one.name == name:
             return one
-    raise SpecError("accelerator", value=name, allowed=", ".join(one.name for one in ACCELERATORS))
+    raise unknown("accelerator", name, (one.name for one in ACCELERATORS))
 
 
 def load_configuration(model: Accelerator, source: str | Path | None = None) -> Any:

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from signbin.errors import SpecError
+from signbin.errors import SpecError, unknown
 from signbin.spec import Preprocessing
 from signbin.train.config import DataConfig
 from signbin.train.data.batches import (
@@ -116,7 +116,7 @@ def load_dataset(data: str | DataConfig, cache: Path | None = None) -> Dataset:
     """
     config = DataConfig(data) if isinstance(data, str) else data
     if config.name not in DATASETS:
-        raise SpecError("data set", value=config.name, allowed=", ".join(DATASETS))
+        raise unknown("data set", config.name, DATASETS)
     usual = {field.name: field.default for field in dataclasses.fields(DataConfig)}
     for key in _NOT_FOR_ALL:
         value = getattr(config, key)

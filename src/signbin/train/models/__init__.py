@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from torch import nn
 
-from signbin.errors import SpecError
+from signbin.errors import SpecError, unknown
 from signbin.train.config import BlockStyle, ModelConfig, Nonlinearity
 from signbin.train.data import Dataset
 from signbin.train.models.blocks import (
@@ -169,7 +169,7 @@ MODELS: Final[Mapping[str, Architecture]] = MappingProxyType(
 def architecture(name: str) -> Architecture:
     """The row of MODELS with this name; SpecError where there is none."""
     if name not in MODELS:
-        raise SpecError("model", value=name, allowed=", ".join(MODELS))
+        raise unknown("model", name, MODELS)
     return MODELS[name]
 
 

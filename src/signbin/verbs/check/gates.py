@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from signbin.errors import SpecError
+from signbin.errors import SpecError, nearest
 from signbin.verbs.check.record import NetworkCheck, SchemeCheck
 
 __all__ = ["Gates"]
@@ -43,7 +43,8 @@ class Gates:
     def _asked(self, found: NetworkCheck) -> tuple[SchemeCheck, ...]:
         names = [scheme.scheme for scheme in found.schemes]
         if self.scheme is not None and self.scheme not in names:
-            raise SpecError("--scheme", value=self.scheme, allowed="; ".join(names))
+            remedy = nearest(self.scheme, names)
+            raise SpecError("--scheme", value=self.scheme, allowed="; ".join(names), remedy=remedy)
         return tuple(one for one in found.schemes if self.scheme in (None, one.scheme))
 
     def _slow(self, found: NetworkCheck, asked: tuple[SchemeCheck, ...]) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ def test_weights_that_are_none_are_refused_in_one_line(signbin, tmp_path, array,
 
 def test_files_that_are_no_model_are_refused(signbin, tmp_path, compiled):
     (tmp_path / "weights.npy").write_bytes(b"no array")
-    assert "not a .npy file" in signbin("analyze", tmp_path / "weights.npy").err
+    assert "a .npy file of weights" in signbin("analyze", tmp_path / "weights.npy").err
     (tmp_path / "model.txt").write_text("text")
     assert "run folder" in signbin("analyze", tmp_path / "model.txt").err
     assert signbin("analyze", tmp_path / "absent.sbn").code == 1

@@ -6,11 +6,14 @@ import sys
 import zipfile
 
 import numpy as np
+import onnx
 import pytest
 
 from signbin.artifact.container import MAGIC
+from signbin.artifact.frame import PARTS_MAGIC
 from signbin.errors import SpecError
-from signbin.verbs.recognition import READ, expect_readable
+from signbin.verbs.protobuf import looks_like_onnx
+from signbin.verbs.recognition import READ, SourceKind, expect_readable, kind_of
 
 
 def archive(*names: str) -> bytes:
@@ -27,9 +30,14 @@ def numpy_file() -> bytes:
     return held.getvalue()
 
 
+MODEL = onnx.parser.parse_model(
+    '<ir_version: 9, opset_import: ["" : 18]> g (float[N,3] x) => (float[N,3] y) { y = Relu(x) }'
+).SerializeToString()
 FILES = {
     "compiled": (MAGIC + b"rest", "a compiled model"),
-    "onnx": (b"\x08\x08\x12\x07pytorch", "probably ONNX"),
+    "in parts": (PARTS_MAGIC + b"rest", "a compiled model in parts"),
+    "part of a model": (MODEL[:-3], "a protocol buffer, but no ONNX model"),
+    "other message": (b"\x08\x08\x12\x07pytorch", "a protocol buffer, but no ONNX model"),
     "tflite": (b"\x1c\0\0\0TFL3rest", "a TensorFlow Lite file"),
     "keras": (b"\x89HDF\r\n\x1a\n", "as Keras writes"),
     "old checkpoint": (b"\x80\x02}q\0.", "a pickle"),
@@ -70,6 +78,45 @@ def test_what_is_not_there_and_a_folder_of_something_else(tmp_path) -> None:
         expect_readable(str(tmp_path))
 
 
+def test_what_is_not_there_names_what_is_called_alike(tmp_path) -> None:
+    (tmp_path / "resnet18.onnx").write_bytes(MODEL)
+    with pytest.raises(SpecError, match=r"nothing there.*did you mean .*resnet18\.onnx\?"):
+        expect_readable(str(tmp_path / "resnet8.onnx"))
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (MODEL, SourceKind.ONNX),
+        (b"\x02\0\0\0\0\0\0\0{}", SourceKind.PACKED),
+        (MAGIC, SourceKind.COMPILED),
+        (PARTS_MAGIC, SourceKind.PARTS),
+        (numpy_file(), SourceKind.ARRAY),
+        (b"\xff" * 16 + b"{", SourceKind.OTHER),
+    ],
+)
+def test_a_kind_is_told_by_content_whatever_the_name(tmp_path, content: bytes, kind) -> None:
+    for name in ("m.onnx", "m.sbn", "m.safetensors", "m.npy", "m"):
+        path = tmp_path / name
+        path.write_bytes(content)
+        assert kind_of(str(path)) is kind
+
+
+def test_any_bytes_are_told_from_a_model_without_an_error(tmp_path) -> None:
+    random, path = np.random.default_rng(0), tmp_path / "m"
+    for cut in range(len(MODEL)):
+        path.write_bytes(MODEL[:cut])
+        assert not looks_like_onnx(path), cut
+    for _ in range(200):
+        broken = bytearray(MODEL)
+        for place in random.integers(0, len(MODEL), 3):
+            broken[place] = random.integers(0, 256)
+        path.write_bytes(broken)
+        assert looks_like_onnx(path) in (True, False)
+    path.write_bytes(random.bytes(4096))
+    assert not looks_like_onnx(path)
+
+
 def test_it_is_said_before_torch_is_imported(tmp_path) -> None:
     (tmp_path / "m.onnx").write_bytes(b"\x08\x08\x12\x07pytorch")
     script = (
@@ -79,5 +126,5 @@ def test_it_is_said_before_torch_is_imported(tmp_path) -> None:
     )
     command = [sys.executable, "-c", script, str(tmp_path / "m.onnx")]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "probably ONNX" in said
+    assert "no ONNX model" in said
     assert said.splitlines()[-1] == "False"

@@ -21,6 +21,7 @@ __all__ = [
     "parse_activations",
     "parse_autotune",
     "parse_choice",
+    "parse_input_shapes",
     "parse_seeds",
     "parse_strategy",
 ]
@@ -37,6 +38,21 @@ def parse_seeds(text: str | None) -> list[int] | None:
     except ValueError as error:
         allowed = "whole numbers with commas between them, as 0,1,2"
         raise SpecError("--seeds", value=text, allowed=allowed) from error
+
+
+def parse_input_shapes(texts: list[str] | None) -> dict[str, tuple[int, ...]]:
+    """Extents by input, from "x=3,224,224"."""
+    found = {}
+    for text in texts or ():
+        name, _, extents = text.rpartition("=")
+        try:
+            found[name] = tuple(int(extent) for extent in extents.split(","))
+        except ValueError:
+            name = ""
+        if not name or any(extent < 1 for extent in found[name]):
+            allowed = "INPUT=C,H,W: extents after the batch, as x=3,224,224"
+            raise SpecError("--input-shape", value=text, allowed=allowed)
+    return found
 
 
 def parse_choice(choices: type[_Choice], option: str, value: str) -> _Choice:

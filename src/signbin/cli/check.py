@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from signbin.cli.options import AsJson, Isa, SourceText
+from signbin.cli.arguments import parse_input_shapes
+from signbin.cli.options import AsJson, InputShape, Isa, SourceText
 from signbin.cli.output import note, show
 
 __all__ = ["check"]
@@ -19,6 +20,7 @@ def check(
         list[float] | None,
         typer.Option(help="Signed-binary density to compare, instead of 0.36, 0.2, 0.12, 0.07."),
     ] = None,
+    input_shape: InputShape = None,
     isa: Isa = "auto",
     scheme: Annotated[
         str | None, typer.Option(help="Show its layers, and hold the limits against it alone.")
@@ -43,16 +45,9 @@ def check(
 
     gates = rooms.Gates(scheme, max_ms, max_kb, require_coverage)
     schemes = rooms.schemes_of(density)
-    given = load_source(source)
+    given = load_source(source, input_shapes=parse_input_shapes(input_shape))
     with report.counted_progress("schemes") as progress:
-        found = rooms.check(
-            given.model,
-            given.example_inputs,
-            name=given.name,
-            isa=isa,
-            schemes=schemes,
-            progress=progress,
-        )
+        found = rooms.check_source(given, isa=isa, schemes=schemes, progress=progress)
     missed = gates.missed(found)
     document = to_document(found)
     show(document, check_view(document, scheme), as_json)

@@ -81,7 +81,8 @@ def energy(
 
 def analyze(
     source: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A run folder, a .sbn file or .npy weights.")
+        Path,
+        typer.Argument(metavar="MODEL", help="A .sbn file, a source such as ONNX, .npy weights."),
     ],
     *,
     seed: Annotated[int | None, typer.Option(help="Which network of a run; the first.")] = None,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +15,7 @@ from signbin.cli.options import (
     FloatModel,
     Force,
     Isa,
-    ModelFile,
+    ModelOrSource,
     NoJit,
     PeerCalibrate,
     PeerIsa,
@@ -21,12 +23,16 @@ from signbin.cli.options import (
     Threads,
 )
 from signbin.cli.output import note, show
+from signbin.cli.progress import compiling_progress
+
+if TYPE_CHECKING:
+    from signbin.verbs.bench import BenchRequest
 
 __all__ = ["bench", "doctor", "profile"]
 
 
 def bench(
-    model: ModelFile,
+    model: ModelOrSource,
     *,
     against: Annotated[
         str | None,
@@ -54,7 +60,7 @@ def bench(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Time a compiled model, paired with other engines on the same network.
+    """Time a model, paired with other engines on the same network.
 
     An engine that fails is a line that says why; exits 1 where all do.
     """
@@ -77,7 +83,7 @@ def bench(
     )
     if output is not None:
         report.require_free([output], overwrite=force)
-    found = race.bench(request).to_json()
+    found = _raced(request)
     if output is not None:
         report.write_json(output, found, overwrite=force)
     show(found, bench_table(found), as_json)
@@ -87,8 +93,20 @@ def bench(
         raise typer.Exit(1)
 
 
+def _raced(request: BenchRequest) -> dict[str, Any]:
+    """The record of a race; what is no .sbn file is compiled first."""
+    from signbin.verbs.bench import bench
+    from signbin.verbs.opening import compiled_file
+
+    with contextlib.ExitStack() as stack:
+        with compiling_progress() as watch:
+            file = compiled_file(request.model, isa=request.isa, watch=watch)
+            made = stack.enter_context(file)
+        return bench(dataclasses.replace(request, model=made)).to_json()
+
+
 def profile(
-    model: ModelFile,
+    model: ModelOrSource,
     *,
     threads: Threads = 1,
     isa: Isa = "auto",
@@ -97,12 +115,13 @@ def profile(
     repeats: Annotated[int, typer.Option(min=1, help="Runs to take the median of.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Time every layer of a compiled model, beside its strategy and the reason for it."""
-    from signbin import runtime
+    """Time every layer of a model, beside its strategy and the reason for it."""
     from signbin.report.console import profile_table
+    from signbin.verbs.opening import open_program
     from signbin.verbs.profile import profile as measure_profile
 
-    program = runtime.Program.load(model, isa=isa, threads=threads, jit=not no_jit)
+    with compiling_progress() as watch:
+        program = open_program(model, isa=isa, threads=threads, jit=not no_jit, watch=watch)
     found = measure_profile(program, batch=batch, repeats=repeats).to_json()
     document = {
         "model": program.graph.name,

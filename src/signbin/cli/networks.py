@@ -13,6 +13,7 @@ from signbin.cli.arguments import (
     parse_activations,
     parse_autotune,
     parse_choice,
+    parse_input_shapes,
     parse_seeds,
     parse_strategy,
 )
@@ -27,6 +28,7 @@ from signbin.cli.options import (
     CalibrationSamples,
     FloatLayers,
     Force,
+    InputShape,
     Isa,
     ModelFile,
     NoJit,
@@ -122,6 +124,7 @@ def compile_model(
     strategy: Annotated[
         str | None, typer.Option(help="Force dense or bucket where it can serve.")
     ] = None,
+    input_shape: InputShape = None,
     isa: Isa = "auto",
     activations: Activations = "float",
     calibrate: Calibrate = None,
@@ -148,12 +151,11 @@ def compile_model(
     )
     forced, cost = parse_strategy(strategy), None
     with compiling_progress() as watch:
-        found = load_source(source, seed)
+        found = load_source(source, seed, parse_input_shapes(input_shape))
         recorded = {**found.card.provenance, "command": command_line(context)}
         card = dataclasses.replace(found.card, provenance=recorded)
-        program = compiling.compile(
-            found.model, found.example_inputs, card=card, isa=isa, strategy=forced, watch=watch
-        )
+        found = dataclasses.replace(found, card=card)
+        program = compiling.compile_source(found, isa=isa, strategy=forced, watch=watch)
         if asked is not None:
             program, cost = compiling.quantize_source(
                 found, program, asked, strategy=forced, watch=watch
@@ -219,6 +221,7 @@ def compare(
             min=0.0, max=1.0, help="Smallest share of equal classes. Default: 1; 8-bit 0.95."
         ),
     ] = None,
+    input_shape: InputShape = None,
     isa: Isa = "auto",
     no_jit: NoJit = False,
     as_json: AsJson = False,
@@ -230,7 +233,8 @@ def compare(
     from signbin.verbs.source import load_source
 
     program = runtime.Program.load(model, isa=isa, jit=not no_jit)
-    opened = load_source(source, compiled_seed(program) if seed is None else seed)
+    shapes = parse_input_shapes(input_shape)
+    opened = load_source(source, compiled_seed(program) if seed is None else seed, shapes)
     found = compare_source(
         opened, program, samples=samples, tolerance=tolerance, min_agreement=min_agreement
     )

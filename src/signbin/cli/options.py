@@ -31,9 +31,11 @@ __all__ = [
     "FloatModel",
     "Force",
     "Gemm",
+    "InputShape",
     "Isa",
     "Measure",
     "ModelFile",
+    "ModelOrSource",
     "NoJit",
     "Pattern",
     "PeerCalibrate",
@@ -58,7 +60,18 @@ Threads = Annotated[int, typer.Option("--threads", "-t", min=1, help="Threads pe
 BatchSize = Annotated[int, typer.Option(min=1, help="Images per call.")]
 SourceText = Annotated[
     str,
-    typer.Argument(metavar="SOURCE", help="A run folder, or MODULE:FACTORY or FILE.py:FACTORY."),
+    typer.Argument(
+        metavar="SOURCE",
+        help="An ONNX file, a run folder, a packed file, MODULE:FACTORY or FILE.py:FACTORY.",
+    ),
+]
+ModelOrSource = Annotated[
+    Path,
+    typer.Argument(metavar="MODEL", help="A .sbn file, or a source to compile first, as ONNX."),
+]
+InputShape = Annotated[
+    list[str] | None,
+    typer.Option(metavar="INPUT=C,H,W", help="Extents that an ONNX file leaves open."),
 ]
 # Options of one verb that has many.
 Activations = Annotated[
@@ -92,7 +105,10 @@ AutotuneSeconds = Annotated[
     float | None, typer.Option(help="To measure in, besides a first round. Default: 30.")
 ]
 EnergySource = Annotated[
-    Path | None, typer.Argument(metavar="MODEL.sbn|SHAPES.txt", help="What to estimate.")
+    Path | None,
+    typer.Argument(
+        metavar="MODEL|SHAPES.txt", help="A .sbn file, a source such as ONNX, or shapes."
+    ),
 ]
 Gemm = Annotated[str | None, typer.Option(metavar="MxNxK", help="Or one matrix product.")]
 Density = Annotated[

@@ -14,7 +14,7 @@ from signbin.onnx_reader.loading import OnnxSource, load_onnx
 from signbin.onnx_reader.table import ALLOWED
 from signbin.onnx_reader.walk import Shapes, Walk
 
-__all__ = ["NodeFinding", "findings", "read_onnx"]
+__all__ = ["NodeFinding", "findings", "read_onnx", "value_names"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +92,20 @@ def findings(source: OnnxSource, *, input_shapes: Shapes | None = None) -> tuple
     walk = Walk(load_onnx(source), input_shapes or {})
     walk.run()
     return tuple(_found(walk))
+
+
+def value_names(source: OnnxSource, *, input_shapes: Shapes | None = None) -> dict[str, str]:
+    """Value of :func:`read_onnx`'s graph -> the value of the model that it is, by their names.
+
+    Only values that lie in the graph as they do in the model. Errors as of :func:`findings`.
+    """
+    walk = Walk(load_onnx(source), input_shapes or {})
+    walk.run()
+    found: dict[str, str] = {}
+    for name, entry in walk.entries.items():
+        if isinstance(entry, Variable) and entry.shape == entry.stored:
+            found.setdefault(entry.name, name)
+    return found
 
 
 def _found(walk: Walk) -> list[NodeFinding]:

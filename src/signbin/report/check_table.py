@@ -28,7 +28,9 @@ def check_view(document: Mapping[str, Any], scheme: str | None) -> Group:
 
     refused = document["coverage"]["refused"]
     if refused:
-        return Group(Text(f"{len(refused)} refused; nothing is predicted"), _refusals(refused))
+        of = document["coverage"]["operators"]
+        count = f"{len(refused)} of {of} operators refused" if of else f"{len(refused)} refused"
+        return Group(Text(f"{count}; nothing is predicted"), _refusals(refused))
     speed = document["rates"] or "not measured on this CPU: no times are predicted"
     parts: list[Any] = [_schemes(document), Text(_LEGEND), Text(f"speed: {speed}")]
     parts += [Text(sentence) for sentence in document["advice"]]

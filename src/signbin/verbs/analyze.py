@@ -1,6 +1,6 @@
-"""Repetition against sparsity in a model: a training run, a .sbn file or plain weights.
+"""Repetition against sparsity in a model: a model to compile, a .sbn file or plain weights.
 
-torch is imported only for a run, and for float weights whose few values are to be recognised.
+torch is imported only for a model of its own, onnx for an ONNX file.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from signbin.errors import SpecError
 from signbin.ir.graph import Constant, Graph
 from signbin.plan.layer import Layer, weighted_layers
 from signbin.spec import LowBitWeight
+from signbin.verbs.graphs import graph_of
+from signbin.verbs.recognition import COMPILABLE, READ, SourceKind, kind_of, refusal
+from signbin.verbs.source import load_source
 
 __all__ = ["Weights", "analyze_json", "read_layers"]
 
@@ -61,26 +64,21 @@ class Weights:
 def read_layers(source: Path, seed: int | None = None) -> Weights:
     """The layers with weights of a model.
 
-    source: a run folder (seed: which of its networks; the first where None), a ``.sbn`` file, or
-    a ``.npy`` file with the weights of one layer, (K, C, R, S) or (K, C). Weights of few values
-    are recognised, whoever trained them; others are float. FormatError, SpecError and
-    CaptureError say what is wrong.
+    source: what :func:`signbin.verbs.source.load_source` reads (seed: which network of a run; the
+    first where None), a ``.sbn`` file, or a ``.npy`` file with the weights of one layer,
+    (K, C, R, S) or (K, C). Weights of few values are recognised, whoever trained them; others are
+    float. FormatError, SpecError and CaptureError say what is wrong.
     """
-    if source.suffix == ".npy":
+    kind = kind_of(str(source))
+    if kind is SourceKind.ARRAY:
         return Weights(source.stem, (_one_layer(source),), {})
-    if source.is_dir():
-        from signbin.capture import capture  # noqa: PLC0415 - needs torch
-        from signbin.verbs.source import load_source  # noqa: PLC0415
-
-        run = load_source(str(source), seed)
-        return _of_graph(run.name, capture(run.model, run.example_inputs))
-    if source.suffix != ".sbn":
-        raise SpecError(
-            "model to analyse",
-            value=str(source),
-            allowed="a run folder, a .sbn file or a .npy file of weights",
-        )
-    return _of_graph(source.stem, artifact.read(source).graph)
+    if kind is SourceKind.COMPILED:
+        return _of_graph(source.stem, artifact.read(source).graph)
+    if kind not in COMPILABLE:
+        allowed = f"a .sbn file, a .npy file of weights, {READ}"
+        raise refusal(str(source), "model to analyse", allowed)
+    given = load_source(str(source), seed)
+    return _of_graph(given.name, graph_of(given))
 
 
 def _of_graph(name: str, graph: Graph) -> Weights:

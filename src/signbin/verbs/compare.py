@@ -10,7 +10,8 @@ from signbin.interop import OnnxValues
 from signbin.ir import Graph
 from signbin.report import words
 from signbin.runtime import Program
-from signbin.verbs.source import Source
+from signbin.verbs.graphs import engine_of, example_arrays_of, graph_of, reference_of
+from signbin.verbs.source import Source, is_onnx
 
 __all__ = ["compare_source", "gate"]
 
@@ -26,38 +27,41 @@ def compare_source(
     tolerance: float | None = None,
     min_agreement: float | None = None,
 ) -> Comparison:
-    """PyTorch against the interpreter, the compiled program, and ONNX Runtime where it is there.
+    """The source's own engine against the interpreter, the program, and other engines there are.
 
-    tolerance, min_agreement: None for 1e-4 and 1, or 0.2 and 0.95 where the program's activations
-    are codes, for rounding to 7 or 8 bits. Uses the run's whole test split, or its first
-    ``samples`` images; a factory's example inputs where there is no test split.
+    The source's is PyTorch, or ONNX Runtime for an ONNX model; beside PyTorch, ONNX Runtime runs
+    the graph where it is installed. tolerance, min_agreement: None for 1e-4 and 1, or 0.2 and 0.95
+    where the program's activations are codes, for rounding to 7 or 8 bits. Uses the run's whole
+    test split, or its first ``samples`` images; where there is none, a factory's example inputs,
+    or noise for an ONNX model.
     """
-    from signbin.capture import Reference, capture  # noqa: PLC0415 - needs torch
-
     if source.samples is not None:
         inputs = [source.samples[:samples]]
     else:
-        inputs = [tensor.detach().cpu().numpy()[:samples] for tensor in source.example_inputs]
-    graph, codes = capture(source.model, source.example_inputs), program.graph.has_codes
+        inputs = [array[:samples] for array in example_arrays_of(source)]
+    graph, codes = graph_of(source), program.graph.has_codes
     if tolerance is None:
         tolerance = _CODES_TOLERANCE if codes else FLOAT_TOLERANCE
     if min_agreement is None:
         min_agreement = _CODES_AGREEMENT if codes else 1.0
     return compare(
-        Reference(source.model, source.example_inputs),
+        reference_of(source),
         graph,
         program,
         inputs,
         tolerance=tolerance,
         min_agreement=min_agreement,
-        others=_other_engines(graph),
+        others=_other_engines(source, graph),
+        name=engine_of(source),
     )
 
 
-def _other_engines(graph: Graph) -> dict[str, ReferenceFunction]:
-    """ONNX Runtime, where it is installed and the graph has float32 values alone."""
+def _other_engines(source: Source, graph: Graph) -> dict[str, ReferenceFunction]:
+    """ONNX Runtime, where it is not the reference, is installed, and all values are float32."""
     floats = all(node.type.dtype == "f32" for node in graph.nodes)
-    return {"onnxruntime": OnnxValues(graph)} if floats and OnnxValues.installed() else {}
+    if not floats or is_onnx(source.model) or not OnnxValues.installed():
+        return {}
+    return {"onnxruntime": OnnxValues(graph)}
 
 
 def gate(comparison: Comparison) -> None:

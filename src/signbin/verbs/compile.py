@@ -1,14 +1,16 @@
-"""The doors joined: model -> capture -> passes -> calibrate -> plan -> artifact -> Program.
+"""The doors joined: model -> graph -> passes -> calibrate -> plan -> artifact -> Program.
 
-torch is imported only by the calls that are given a torch model or a training run.
+torch is imported only by the calls that are given a torch model or a training run, onnx by those
+that are given an ONNX model.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from signbin import native
 from signbin.artifact import Artifact
@@ -21,17 +23,24 @@ from signbin.plan import GroupSearch, Strategy, Target, make_plan
 from signbin.runtime import Program, Samples
 from signbin.tune import Autotune
 from signbin.tune import autotune as measured_plan
-from signbin.verbs.source import MOST_SAMPLES, ModelCard, Source, read_calibration
+from signbin.verbs.graphs import graph_of
+from signbin.verbs.source import (
+    MOST_SAMPLES,
+    Examples,
+    Model,
+    ModelCard,
+    Source,
+    as_source,
+    read_calibration,
+)
 from signbin.version import VERSION
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
 
 __all__ = [
     "CalibrationRequest",
     "Watcher",
     "compile",
     "compile_graph",
+    "compile_source",
     "quantize_program",
     "quantize_source",
     "silent",
@@ -65,8 +74,8 @@ class CalibrationRequest:
 
 
 def compile(  # noqa: PLR0913 - the one door: every choice is a keyword of it
-    model: nn.Module,
-    example_inputs: tuple[Tensor, ...],
+    model: Model | str | os.PathLike[str],
+    example_inputs: Examples | None = None,
     *,
     card: ModelCard | None = None,
     isa: str = "auto",
@@ -75,10 +84,12 @@ def compile(  # noqa: PLR0913 - the one door: every choice is a keyword of it
     autotune: bool | Autotune = False,
     watch: Watcher = silent,
 ) -> Program:
-    """Compile a trained ``torch.nn.Module`` for this CPU; ``program.save(path)`` keeps it.
+    """Compile a trained model for this CPU; ``program.save(path)`` keeps it.
 
-    example_inputs: one tensor (N, C, H, W) in a tuple; only its shape and dtype matter, and the
-    program accepts any batch. Quantised layers are recognised from their values, whoever
+    model: a ``torch.nn.Module``; an ``onnx.ModelProto``; or the path of an ONNX file, or anything
+    else that ``signbin compile`` reads. example_inputs: one tensor (N, C, H, W) in a tuple; only
+    its shape and dtype matter, and the program accepts any batch. Only a module needs it, and an
+    ONNX model that leaves extents open. Quantised layers are recognised from their values, whoever
     trained them. isa: ``auto`` or a name from ``signbin doctor``. strategy: None lets the
     planner choose per layer; a Strategy forces it wherever it can serve. activations: None keeps
     them float32; :class:`signbin.QuantizedActivations`, with real samples, makes them 8-bit.
@@ -86,21 +97,31 @@ def compile(  # noqa: PLR0913 - the one door: every choice is a keyword of it
     predicting it; an :class:`signbin.Autotune` says for how long, and where times are kept. watch:
     is told in words what begins, as ``print``.
 
-    Raises CaptureError (naming every unsupported layer), PlanError, ExecutionError, or SpecError
-    for samples that do not fit.
+    Raises CaptureError (naming every unsupported layer), PlanError, ExecutionError, FormatError
+    for a damaged file, or SpecError for what is no model and for samples that do not fit.
     """
     _expect_activations(activations)
-    from signbin.capture import capture  # noqa: PLC0415 - needs torch, which running does not
-
-    watch("tracing the model")
-    graph = capture(model, example_inputs)
-    program = compile_graph(graph, card=card, isa=isa, strategy=strategy, watch=watch)
+    source = as_source(model, example_inputs, card)
+    program = compile_source(source, isa=isa, strategy=strategy, watch=watch)
     if activations is not None:
         program = quantize_program(program, activations, strategy=strategy, watch=watch)
     if autotune is False:
         return program
     how = Autotune() if autotune is True else autotune
     return tune_program(program, how, strategy=strategy)
+
+
+def compile_source(
+    source: Source,
+    *,
+    isa: str = "auto",
+    strategy: Strategy | None = None,
+    watch: Watcher = silent,
+) -> Program:
+    """:func:`compile` for what :func:`signbin.verbs.source.load_source` read."""
+    watch("tracing the model")
+    graph = graph_of(source)
+    return compile_graph(graph, card=source.card, isa=isa, strategy=strategy, watch=watch)
 
 
 def _expect_activations(activations: object) -> None:

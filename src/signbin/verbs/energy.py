@@ -30,9 +30,15 @@ from signbin.analysis import (
     sweep,
 )
 from signbin.errors import SpecError
+from signbin.ir import Graph
 from signbin.measure.energy import UnavailableEnergy, find_zones, measure
+from signbin.passes import lower
 from signbin.plan import Target
 from signbin.runtime import Program, read_inputs
+from signbin.verbs.graphs import graph_of
+from signbin.verbs.opening import open_program
+from signbin.verbs.recognition import COMPILABLE, SourceKind, kind_of
+from signbin.verbs.source import load_source
 
 __all__ = [
     "EnergyRequest",
@@ -53,9 +59,10 @@ _POWERCAP: Final = Path("/sys/class/powercap")
 class SubjectRequest:
     """What energy is asked of: exactly one of a source and a product.
 
-    source: a compiled model (``.sbn``) or a shapes file. product: "MxNxK". density, pattern,
-    seed: how zeros are drawn, where they are not a model's. samples: images, ``.npy`` files or
-    folders of them that the model is run on, to count its zero activations. float_layers: whether
+    source: a compiled model (``.sbn``), what can be compiled, or a shapes file. product: "MxNxK".
+    density, pattern, seed: how zeros are drawn, where they are not a model's. samples: images,
+    ``.npy`` files or folders of them that the model is run on, to count its zero activations.
+    float_layers: whether
     a model's layers with float weights are counted, too. planned: whether the plan for the CPU
     at hand is wanted. measured: whether a measurement is, too.
     """
@@ -75,7 +82,7 @@ class SubjectRequest:
             raise SpecError(
                 "energy of",
                 value=self.product and f"{self.source} and {self.product}",
-                allowed="a .sbn file, a shapes file, or --gemm MxNxK: one of them",
+                allowed="a model, a shapes file, or --gemm MxNxK: one of them",
             )
         given = {
             "--density": self.density is not None and self.is_model,
@@ -91,16 +98,18 @@ class SubjectRequest:
 
     @property
     def is_model(self) -> bool:
-        """Whether a compiled model is asked about."""
-        return self.source is not None and self.source.suffix == ".sbn"
+        """Whether a model is asked about, compiled or not."""
+        kinds = (SourceKind.COMPILED, SourceKind.PARTS, *COMPILABLE)
+        named = self.source is not None and self.source.suffix == ".sbn"
+        return named or (self.source is not None and kind_of(str(self.source)) in kinds)
 
 
 _ALLOWED: Final = {
     "--density": "a shapes file or --gemm; a model has the zeros it was trained to",
     "--pattern": "--gemm; zeros of a shapes file are drawn independently",
-    "--samples": "a compiled model, which can be run on them",
-    "--all-layers": "a compiled model, which knows its float layers",
-    "--measure": "a compiled model, which can be run",
+    "--samples": "a model, which can be run on them",
+    "--all-layers": "a model, which knows its float layers",
+    "--measure": "a model, which can be run",
 }
 
 
@@ -114,14 +123,14 @@ def read_subject(asked: SubjectRequest) -> Subject:
     if not asked.is_model:
         return subject_from_shapes(asked.source, asked.density, seed=asked.seed)
     runs = asked.planned or bool(asked.samples)
-    program = Program.load(asked.source) if runs else None
+    program = open_program(asked.source) if runs else None
     densities = None
     if program is not None and asked.samples:
         images = _read_samples(program, asked.samples)
         batches = (images[first : first + _BATCH] for first in range(0, len(images), _BATCH))
         densities = input_densities(program.graph, (program.trace(batch) for batch in batches))
     subject = subject_from_graph(
-        artifact.read(asked.source).graph,
+        program.graph if program is not None else _graph(asked.source),
         float_layers=asked.float_layers,
         activation_density=densities,
         seed=asked.seed,
@@ -131,6 +140,13 @@ def read_subject(asked: SubjectRequest) -> Subject:
         return subject
     lanes = Target.from_cpu(native.cpu(), program.isa).lanes
     return dataclasses.replace(subject, plan=program.plan, lanes=lanes)
+
+
+def _graph(source: Path) -> Graph:
+    """The lowered graph of a model, which is not planned."""
+    if kind_of(str(source)) is SourceKind.COMPILED:
+        return artifact.read(source).graph
+    return lower(graph_of(load_source(str(source))))
 
 
 def estimate_json(
@@ -180,7 +196,7 @@ def measure_model(
     zones = find_zones(root)
     if isinstance(zones, UnavailableEnergy):
         return zones.to_json()
-    program = Program.load(source)
+    program = open_program(source)
     images = _read_samples(program, samples) if samples else _random_images(program)
     start = time.monotonic()
     program(images)

@@ -1,74 +1,133 @@
-"""What a file is that was given as a model, by its content; one that is not read is named."""
+"""What was given as a model, by its content; what is not read is named, with what is."""
 
 from __future__ import annotations
 
 import ast
+import difflib
+import enum
 import zipfile
 from pathlib import Path
 from typing import Final
 
 from signbin.artifact.container import MAGIC
+from signbin.artifact.frame import PARTS_MAGIC
 from signbin.errors import SpecError
+from signbin.verbs.protobuf import looks_like_onnx
 
-__all__ = ["READ", "expect_readable"]
+__all__ = ["COMPILABLE", "READ", "SourceKind", "expect_readable", "kind_of", "refusal"]
+
+
+class SourceKind(enum.Enum):
+    """What a model can come as."""
+
+    RUN = "a run folder of signbin train"
+    PACKED = "a .safetensors file of signbin pack"
+    ONNX = "an ONNX file"
+    FACTORY = "a function that makes it"
+    COMPILED = "a compiled model"
+    PARTS = "a compiled model in parts"
+    ARRAY = "a numpy array"
+    OTHER = "something else"
+
 
 READ: Final = (
-    "a run folder of signbin train, a .safetensors file of signbin pack, FILE.py:FACTORY or "
-    "package.module:FACTORY"
+    "an ONNX file, a run folder of signbin train, a .safetensors file of signbin pack, "
+    "FILE.py:FACTORY or package.module:FACTORY"
 )
 """All that can be compiled, as errors say it."""
 
+COMPILABLE: Final = (SourceKind.RUN, SourceKind.PACKED, SourceKind.ONNX, SourceKind.FACTORY)
+"""Kinds that can be compiled."""
+
 _FACTORY: Final = (
-    "write a function that returns (model, example_inputs) and name it: FILE.py:FACTORY"
+    "export it as ONNX, or write a function that returns (model, example_inputs) and name it: "
+    "FILE.py:FACTORY"
 )
 _OF_CHECKPOINT: Final = (
     "write a function that builds the model, loads the file (weights_only=True) and returns "
     "(model, example_inputs): FILE.py:FACTORY"
 )
+_OF_COMPILED: Final = "run it, or compile what it was made from"
 _STARTS: Final = (
-    (MAGIC, "a compiled model", "run it, or compile what it was made from"),
     (b"\x89HDF", "an HDF5 file, as Keras writes", _FACTORY),
     (b"\x80\x02", "a pickle, as old PyTorch checkpoints are", _OF_CHECKPOINT),
-    (b"\x93NUMPY", "a numpy array", "it holds no network"),
-    (b"\x08", "a protocol buffer, probably ONNX", _FACTORY),
+    (b"\x08", "a protocol buffer, but no ONNX model", _FACTORY),
 )
+_NUMPY: Final = b"\x93NUMPY"
 _TFLITE: Final = b"TFL3"
+_MOST_HEADER: Final = 100_000_000  # bytes, of a .safetensors file
+_MOST_NAMES: Final = 1000
 
 
-def expect_readable(source: str) -> None:
-    """Refuse what is there but cannot be compiled; before torch is imported, which takes a while.
-
-    SpecError names what was found, all that is read, and what to do instead.
-    """
+def kind_of(source: str) -> SourceKind:
+    """What a source is, by what is in it; OTHER for what is not there, or is none of the kinds."""
     path = Path(source)
     try:
         if path.is_dir():
-            _expect_run(path, source)
-        elif path.is_file():
-            _expect_network(path, source)
-        else:
-            raise _refusal(source, "nothing there", "check the path; --help lists what is read")
+            return SourceKind.RUN if (path / "config.yaml").is_file() else SourceKind.OTHER
+        if path.is_file():
+            return _kind_of_file(path)
+    except (OSError, ValueError):
+        return SourceKind.OTHER
+    return SourceKind.FACTORY if ":" in source else SourceKind.OTHER
+
+
+def expect_readable(source: str) -> SourceKind:
+    """The kind of a source that can be compiled; said before torch is imported, which takes long.
+
+    SpecError names what was found instead, all that is read, and what to do.
+    """
+    kind = kind_of(source)
+    if kind not in COMPILABLE:
+        raise refusal(source)
+    return kind
+
+
+def refusal(source: str, what: str = "model source", allowed: str = READ) -> SpecError:
+    """The error for a source of no kind that is taken: what was found, and what to do instead."""
+    try:
+        found, remedy = _found(Path(source), kind_of(source))
     except (OSError, ValueError) as error:
-        if isinstance(error, SpecError):
-            raise
-        raise _refusal(source, f"cannot be read: {error}", "check the path") from error
+        found, remedy = f"cannot be read: {error}", "check the path"
+    return SpecError(what, value=source, reason=found, allowed=allowed, remedy=remedy)
 
 
-def _expect_run(path: Path, source: str) -> None:
-    if not (path / "config.yaml").is_file():
-        raise _refusal(source, "a folder without config.yaml", "name the folder of one run")
+def _kind_of_file(path: Path) -> SourceKind:
+    with path.open("rb") as file:
+        start = file.read(16)
+    if start.startswith(MAGIC):
+        return SourceKind.COMPILED
+    if start.startswith(PARTS_MAGIC):
+        return SourceKind.PARTS
+    if start.startswith(_NUMPY):
+        return SourceKind.ARRAY
+    if _is_safetensors(start, path.stat().st_size):
+        return SourceKind.PACKED
+    return SourceKind.ONNX if looks_like_onnx(path) else SourceKind.OTHER
 
 
-def _expect_network(path: Path, source: str) -> None:
-    if path.suffix == ".safetensors":
-        return
+def _is_safetensors(start: bytes, size: int) -> bool:
+    """A file of tensors begins with the length of its header, which is a JSON object."""
+    length = int.from_bytes(start[:8], "little")
+    return start[8:9] == b"{" and 2 <= length <= min(size - 8, _MOST_HEADER)
+
+
+def _found(path: Path, kind: SourceKind) -> tuple[str, str]:
+    """What it is, and what to do about it."""
+    if kind in (SourceKind.COMPILED, SourceKind.PARTS):
+        return kind.value, _OF_COMPILED
+    if kind is SourceKind.ARRAY:
+        return kind.value, "it holds no network"
+    if path.is_dir():
+        return "a folder without config.yaml", "name the folder of one run"
+    if not path.exists():
+        return "nothing there", _near(path)
     if path.suffix == ".py":
-        raise _refusal(source, "a Python file without the name of its factory", _name_one(path))
-    raise _refusal(source, *_kind(path))
+        return "a Python file without the name of its factory", _name_one(path)
+    return _other_file(path)
 
 
-def _kind(path: Path) -> tuple[str, str]:
-    """What the file is, and what to do about it."""
+def _other_file(path: Path) -> tuple[str, str]:
     with path.open("rb") as file:
         start = file.read(16)
     if start.startswith(b"PK"):
@@ -77,6 +136,19 @@ def _kind(path: Path) -> tuple[str, str]:
         return "a TensorFlow Lite file", _FACTORY
     found = (row[1:] for row in _STARTS if start.startswith(row[0]))
     return next(found, ("a file of another kind", _FACTORY))
+
+
+def _near(path: Path) -> str:
+    """Files beside it whose names are like the one that is not there."""
+    names: list[str] = []
+    if path.parent.is_dir():
+        names = [
+            each.name for each, _ in zip(path.parent.iterdir(), range(_MOST_NAMES), strict=False)
+        ]
+    close = difflib.get_close_matches(path.name, names, 3)
+    if not close:
+        return "check the path; --help lists what is read"
+    return "did you mean " + " or ".join(str(path.parent / name) for name in close) + "?"
 
 
 def _archive(path: Path) -> tuple[str, str]:
@@ -102,7 +174,3 @@ def _name_one(path: Path) -> str:
         if isinstance(node, ast.FunctionDef) and not (node.args.args or node.name.startswith("_"))
     ]
     return "write " + " or ".join(f"{path}:{name}" for name in functions[:4] or ["FACTORY"])
-
-
-def _refusal(source: str, found: str, remedy: str) -> SpecError:
-    return SpecError("model source", value=source, reason=found, allowed=READ, remedy=remedy)

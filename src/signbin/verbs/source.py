@@ -1,18 +1,20 @@
-"""Where a model to compile comes from: a run folder, a packed file, or a function of one's own.
+"""Where a model to compile comes from: an ONNX file, a run folder, a packed file, or a function.
 
-torch is imported only by the calls that read such a source.
+torch is imported only by the calls that read one of the last three, onnx by those that read ONNX.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +23,26 @@ from signbin.artifact import Artifact
 from signbin.errors import SpecError
 from signbin.runtime import Samples, read_samples
 from signbin.spec import Preprocessing
-from signbin.verbs.recognition import expect_readable
+from signbin.verbs.recognition import SourceKind, expect_readable
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
     from torch import Tensor, nn
 
-__all__ = ["MOST_SAMPLES", "ModelCard", "Source", "load_source", "read_calibration"]
+__all__ = [
+    "MOST_SAMPLES",
+    "Examples",
+    "Model",
+    "ModelCard",
+    "Source",
+    "as_source",
+    "is_onnx",
+    "load_source",
+    "read_calibration",
+]
+
+Model: TypeAlias = "nn.Module | ModelProto"
+Examples: TypeAlias = "tuple[Tensor | NDArray[Any], ...]"
 
 _OURS: Final = (
     *(__file__, importlib.__file__),
@@ -49,42 +65,106 @@ class ModelCard:
 class Source:
     """A model to compile, with the inputs to capture it by and (for runs) its samples.
 
+    model: a ``torch.nn.Module`` or an ``onnx.ModelProto``. example_inputs: tensors for the first,
+    arrays for the second, all inputs in order; none where an ONNX model states its extents.
     samples: of the test part, float32 (N, C, H, W); labels: their classes, int64 (N,), None for
     networks that were not trained; training: up to so many samples of the training part. None
     where the source brings none.
     """
 
     name: str
-    model: nn.Module
-    example_inputs: tuple[Tensor, ...]
+    model: Model
+    example_inputs: Examples
     card: ModelCard
     samples: NDArray[np.float32] | None = None
     labels: NDArray[np.int64] | None = None
     training: Callable[[int], NDArray[np.float32]] | None = None
 
 
-def load_source(source: str, seed: int | None = None) -> Source:
-    """What ``signbin compile`` and ``compare`` accept: a run folder, a file or ``module:factory``.
+def is_onnx(model: object) -> TypeGuard[ModelProto]:
+    """Whether it is an ``onnx.ModelProto``; where onnx was never imported, nothing is one."""
+    onnx = sys.modules.get("onnx")
+    return onnx is not None and isinstance(model, onnx.ModelProto)
 
-    A file is a packed network as ``signbin pack`` writes it. A factory (``package.module:name`` or
-    ``file.py:name``) takes no arguments and returns (model, example_inputs). seed picks one of a
-    run's seeds; None takes its first. SpecError for anything else, by what it is.
+
+def as_source(
+    model: Model | str | os.PathLike[str],
+    example_inputs: Examples | None = None,
+    card: ModelCard | None = None,
+) -> Source:
+    """What :func:`signbin.compile` was given as a source.
+
+    model: a module, which needs example_inputs; a ModelProto; or what :func:`load_source` reads.
+    example_inputs: of an ONNX model only their shapes count. SpecError for a module without them.
     """
-    if ":" in source and not Path(source).exists():
+    if isinstance(model, (str, os.PathLike)):
+        loaded = load_source(os.fspath(model))
+        given = loaded.example_inputs if example_inputs is None else tuple(example_inputs)
+        return dataclasses.replace(loaded, example_inputs=given, card=card or loaded.card)
+    if is_onnx(model):
+        return Source(
+            model.graph.name or "model", model, tuple(example_inputs or ()), card or ModelCard()
+        )
+    if example_inputs is None:
+        raise SpecError(
+            "example_inputs",
+            value=None,
+            allowed="a tuple of tensors, for a torch.nn.Module",
+            remedy="pass (torch.zeros(1, 3, 224, 224),) in the shape of the model's input",
+        )
+    return Source("model", model, example_inputs, card or ModelCard())
+
+
+def load_source(
+    source: str, seed: int | None = None, input_shapes: Mapping[str, tuple[int, ...]] | None = None
+) -> Source:
+    """What ``signbin compile`` and ``compare`` accept; which it is, its content says.
+
+    An ONNX file; a run folder; a packed network as ``signbin pack`` writes it; or a factory
+    (``package.module:name`` or ``file.py:name``), which takes no arguments and returns (model,
+    example_inputs). seed picks one of a run's seeds; None takes its first. input_shapes: for
+    inputs whose extents an ONNX file leaves open, those after the batch. SpecError for anything
+    else, by what it is.
+    """
+    kind = expect_readable(source)
+    if kind is SourceKind.ONNX:
+        return _source_from_onnx(Path(source), input_shapes or {})
+    if input_shapes:
+        raise SpecError(
+            "--input-shape",
+            value=", ".join(input_shapes),
+            allowed="only for an ONNX file",
+            remedy="the extents of other models are those of their example inputs",
+        )
+    if kind is SourceKind.FACTORY:
         return _source_from_factory(source)
-    expect_readable(source)
-    if Path(source).suffix == ".safetensors":
+    if kind is SourceKind.PACKED:
         return _source_from_packed(Path(source))
+    return _source_from_run(Path(source), seed)
+
+
+def _source_from_run(path: Path, seed: int | None) -> Source:
     from signbin.train import load_run  # noqa: PLC0415 - needs torch, which running does not
 
-    run = load_run(Path(source), seed)
+    run = load_run(path, seed)
     import torch  # noqa: PLC0415
 
     card = ModelCard(run.preprocessing, run.class_names, run.provenance)
     example = torch.from_numpy(run.test_images[:2].copy())
     labels = run.test_labels if run.trained else None
-    name, images = Path(source).name, run.test_images
+    name, images = path.name, run.test_images
     return Source(name, run.model, (example,), card, images, labels, run.training_images)
+
+
+def _source_from_onnx(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Source:
+    from signbin.onnx_reader import load_onnx  # noqa: PLC0415 - an extra
+    from signbin.verbs.onnx_inputs import example_arrays  # noqa: PLC0415
+
+    model = load_onnx(path)
+    made = " ".join(filter(None, (model.producer_name, model.producer_version)))
+    provenance = {"source": str(path), **({"producer": made} if made else {})}
+    examples = example_arrays(model, shapes)
+    return Source(path.stem, model, examples, ModelCard(provenance=provenance))
 
 
 def _source_from_packed(path: Path) -> Source:
@@ -153,10 +233,13 @@ def _factory(module_name: str, factory_name: str, source: str) -> Callable[[], o
         raise _their_error(error, source) from error
     factory = getattr(module, factory_name, None)
     if not callable(factory):
+        names = [name for name, each in vars(module).items() if callable(each)]
+        close = difflib.get_close_matches(factory_name, names, 3)
+        meant = " or ".join(f"{module_name}:{name}" for name in close)
         raise SpecError(
             f"model source: {module_name} has no function {factory_name!r}",
             value=source,
-            remedy=remedy,
+            remedy=f"did you mean {meant}?" if close else remedy,
         )
     return factory  # type: ignore[no-any-return]  # callable() is all that can be known here
 

@@ -1,7 +1,7 @@
 """What a network would cost before anybody trains it: coverage, size, memory and time."""
 
 from signbin.verbs.check.gates import Gates
-from signbin.verbs.check.network import check, check_graph, rates_of
+from signbin.verbs.check.network import check, check_graph, check_source, rates_of
 from signbin.verbs.check.record import Coverage, LayerCheck, NetworkCheck, SchemeCheck
 from signbin.verbs.check.schemes import SCHEMES, Scheme, schemes_of, signed_binary
 
@@ -15,6 +15,7 @@ __all__ = [
     "SchemeCheck",
     "check",
     "check_graph",
+    "check_source",
     "rates_of",
     "schemes_of",
     "signed_binary",

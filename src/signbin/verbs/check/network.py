@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from signbin import artifact, files, native
 from signbin.analysis.latency import Rates, predict, step_works
@@ -37,11 +39,10 @@ from signbin.verbs.check.schemes import (
     patterns_of,
     stand_in,
 )
+from signbin.verbs.graphs import graph_of, operators_of
+from signbin.verbs.source import Examples, Model, Source, as_source
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-__all__ = ["check", "check_graph", "rates_of"]
+__all__ = ["check", "check_graph", "check_source", "rates_of"]
 
 _RATES: Final = Path(__file__).parent / "rates"
 _LARGEST_FILE: Final = 2**20
@@ -52,32 +53,48 @@ def _quiet(done: int, of: int) -> None:
 
 
 def check(
-    model: nn.Module,
-    example_inputs: tuple[Tensor, ...],
+    model: Model | str | os.PathLike[str],
+    example_inputs: Examples | None = None,
     *,
-    name: str = "model",
+    name: str | None = None,
     isa: str = "auto",
     schemes: Sequence[Scheme] = SCHEMES,
     progress: Callable[[int, int], None] = _quiet,
 ) -> NetworkCheck:
-    """What a ``torch.nn.Module`` would cost, before it is trained; nothing of it is run.
+    """What a model would cost, before it is trained; nothing of it is run.
 
-    example_inputs: one tensor (N, C, H, W) in a tuple. Where operators are refused, all of them
-    stand in ``coverage.refused``, each with what to do, and no scheme is predicted. isa: ``auto``
-    or a name from ``signbin doctor``. progress: is told how many of how many schemes are done.
+    model, example_inputs: as for :func:`signbin.compile`. name: in the answer; None takes the
+    source's. Where operators are refused, all of them stand in ``coverage.refused``, each with
+    what to do, and no scheme is predicted. isa: ``auto`` or a name from ``signbin doctor``.
+    progress: is told how many of how many schemes are done.
 
-    CaptureError where the model cannot be traced at all; SpecError for schemes of the same name.
+    CaptureError where the model cannot be traced at all, SpecError for what is no model and for
+    schemes of the same name, FormatError for a damaged file.
     """
-    from signbin.capture import capture  # noqa: PLC0415 - needs torch
+    _expect_different(schemes)
+    source = as_source(model, example_inputs)
+    if name is not None:
+        source = dataclasses.replace(source, name=name)
+    return check_source(source, isa=isa, schemes=schemes, progress=progress)
 
+
+def check_source(
+    source: Source,
+    *,
+    isa: str = "auto",
+    schemes: Sequence[Scheme] = SCHEMES,
+    progress: Callable[[int, int], None] = _quiet,
+) -> NetworkCheck:
+    """:func:`check` for what :func:`signbin.verbs.source.load_source` read."""
     _expect_different(schemes)
     try:
-        graph = lower(capture(model, example_inputs))
+        graph = lower(graph_of(source))
     except CaptureError as error:
         if not error.findings:
             raise
-        return NetworkCheck(name, str(_target(isa)), "", Coverage(0, error.findings))
-    return check_graph(graph, name=name, isa=isa, schemes=schemes, progress=progress)
+        coverage = Coverage(0, error.findings, operators_of(source))
+        return NetworkCheck(source.name, str(_target(isa)), "", coverage)
+    return check_graph(graph, name=source.name, isa=isa, schemes=schemes, progress=progress)
 
 
 def check_graph(

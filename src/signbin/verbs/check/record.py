@@ -13,11 +13,13 @@ __all__ = ["Coverage", "LayerCheck", "NetworkCheck", "SchemeCheck"]
 class Coverage:
     """What signbin runs of a network. nodes: of the graph, once it is lowered; 0 where it is none.
 
-    refused: every operator that it does not run, with the reason and what to do.
+    refused: every operator that it does not run, with the reason and what to do. operators: of an
+    ONNX model that is refused, those that run among them; 0 where nobody counts them.
     """
 
     nodes: int
     refused: tuple[Finding, ...] = ()
+    operators: int = 0
 
     @property
     def complete(self) -> bool:

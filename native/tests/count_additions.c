@@ -16,7 +16,7 @@ typedef struct layer {
     int32_t codes, zero, top; /* whether the input is codes */
     int32_t tile_filters, chunk, mode;
     int32_t summed, nodes, operands,
-        segments; /* summed: 1: a list of sums, 2: bit-serial, no walk */
+        segments; /* summed: 1: a list of sums, 2: bit-serial, 3: by tables, no walk */
 } layer;
 
 static void *read_numbers(size_t count, size_t size) {
@@ -108,6 +108,7 @@ int main(void) {
     const sb_weight_spec weight = {
         .strategy = one->summed == 1   ? SB_STRATEGY_SUMS
                     : one->summed == 2 ? SB_STRATEGY_BITSERIAL
+                    : one->summed == 3 ? SB_STRATEGY_TABLE
                                        : SB_STRATEGY_BUCKET,
         .codes = {codes, count},
         .scale = {scale, (size_t)one->filters},

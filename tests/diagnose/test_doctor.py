@@ -33,7 +33,7 @@ def test_the_self_test_runs_every_usable_isa_with_every_strategy(found):
     wanted = {
         f"self-test {kernel.isa} {kernel.strategy}"
         for kernel in native.kernels()
-        if kernel.usable and kernel.strategy in ("dense", "bucket")
+        if kernel.usable and kernel.strategy in ("dense", "bucket", "table")
     }
     assert wanted
     assert {name for name in found() if name.startswith("self-test")} == wanted

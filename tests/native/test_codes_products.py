@@ -1,4 +1,4 @@
-"""Dense layers on codes and tables, at the edges of their 16-bit sums and of their blocks."""
+"""Dense layers on codes, at the edges of their 16-bit sums and of their blocks."""
 
 import itertools
 
@@ -11,7 +11,6 @@ from signbin.native import _signbin
 ROWS = [row for row in native.kernels() if row.activations == "u8" and row.usable]
 CONV = [row for row in ROWS if (row.strategy, row.op) == ("dense", "conv2d")]
 LINEAR = [row for row in ROWS if (row.strategy, row.op) == ("dense", "linear")]
-TABLE = [row for row in ROWS if row.strategy == "table"]
 BATCH = _signbin.Place.BATCH
 
 
@@ -234,40 +233,3 @@ def test_products_of_images_equal_the_integers(codes_oracle, row, kind, batch):
         chain = chain_for(codes_oracle, codes, offset=batch == 3)
         how = {"given": given, "q": q, "threads": 1 + batch % 3}
         check_linear(codes_oracle, row, integers(codes, chain), chain, codes, how)
-
-
-@pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("values", [(0, 1), (-1, 1), (-1, 0, 1), (0, -1), (1,), (-1,), (0,)])
-@pytest.mark.parametrize("row", TABLE, ids=name)
-def test_tables_equal_the_integers(codes_oracle, row, values, threads):
-    """Enough inputs for 64 tables and more, each code the largest."""
-    rng = np.random.default_rng(threads)
-    for channels, filters in ((520, 33), (1, 1), (9, 64), (255, 31)):
-        codes = rng.choice(np.array(values, np.int8), (filters, channels))
-        chain = chain_for(codes_oracle, codes, offset=threads == 3)
-        weight = _signbin.Weight(
-            strategy=_signbin.Strategy.TABLE,
-            codes=codes.reshape(-1),
-            scale=chain.scale,
-            offset=chain.offset,
-            tile=(1, 1, 1),
-        )
-        for given, q in (
-            (codes_oracle.Quantized(0, 255), np.full((1, channels), 255)),
-            (codes_oracle.Quantized(128, 255), rng.integers(0, 256, (3, channels))),
-        ):
-            how = {"given": given, "q": q, "threads": threads}
-            check_linear(codes_oracle, row, weight, chain, codes, how)
-
-
-@pytest.mark.parametrize("isa", ["scalar", "portable"])
-def test_tables_where_no_kernel_reads_them_are_refused(codes_oracle, isa):
-    layer = codes_oracle.Program(isa, ((4,), (2,)), (codes_oracle.Quantized(), None), place=BATCH)
-    weight = _signbin.Weight(
-        strategy=_signbin.Strategy.TABLE,
-        codes=np.ones(8, np.int8),
-        scale=np.ones(2, np.float32),
-        tile=(1, 1, 1),
-    )
-    with pytest.raises(_signbin.StatusError, match="no u8 table kernel for linear"):
-        layer.builder.add_linear(layer.input, layer.output, weight, _signbin.Epilogue())

@@ -26,6 +26,7 @@ COMPILER = shutil.which(os.environ.get("CC", "cc"))
 FLAGS = ["-std=c11", "-D_DEFAULT_SOURCE", "-O0", "-Wno-psabi", '-DSB_VERSION="0"', "-pthread"]
 RULES = {rule.strategy: rule for rule in STRATEGIES}
 ZEROS, TWO_GROUPS = 1, 2
+NO_WALK = {Strategy.BITSERIAL: 2, Strategy.TABLE: 3}
 
 
 def scalar_alone(c_library, folder):
@@ -96,7 +97,7 @@ def counted(counter, case, strategy, parameters):
     tile = (parameters["filters"] if strategy is Strategy.BUCKET else 1, parameters.get("chunk", 1))
     channels = layer.channels * case.groups
     numbers = [case.linear, channels, window, window, layer.filters, window, 1, 0, case.groups, 1]
-    sizes = (2, 0, 0, 0) if strategy is Strategy.BITSERIAL else sizes
+    sizes = (NO_WALK[strategy], 0, 0, 0) if strategy in NO_WALK else sizes
     numbers += [layer.activations == "u8", 0, layer.top, *tile, mode, *sizes]
     described = np.array(numbers, np.int32).tobytes() + case.codes.tobytes()
     described += b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
@@ -162,6 +163,7 @@ PARAMETERS = {
     Strategy.CSE: [{"filters": 20, "inputs": 90}, {"filters": 20, "inputs": 30, "signed": 1}],
     Strategy.QGYM: [{"filters": 8, "inputs": 32, "steps": 200}],
     Strategy.BITSERIAL: [{}, {"two_groups": 1}],
+    Strategy.TABLE: [{}],
 }
 
 
@@ -171,11 +173,13 @@ PARAMETERS = {
 def test_a_run_adds_what_the_strategy_counts(counter, strategy, kind, activations):
     if strategy is Strategy.QGYM:
         pytest.importorskip("egglog.bindings", reason="no egglog: pip install 'signbin[qgym]'")
-    if strategy is Strategy.BITSERIAL and activations == "f32":
+    if strategy in NO_WALK and activations == "f32":
         assert RULES[strategy].applies(Case(weight_of(kind, "linear")).layer) is not None
         return
     for name, shape in SHAPES.items():
         case = Case(weight_of(kind, name), shape.get("groups", 1), activations)
+        if strategy is Strategy.TABLE and not case.linear:
+            continue
         for parameters in PARAMETERS[strategy]:
             if strategy is Strategy.BUCKET and parameters["filters"] > 4 and kind == "ternary":
                 continue

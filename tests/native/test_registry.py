@@ -13,16 +13,14 @@ KERNELS = native.kernels()
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
-# Images of bytes are made for dense kernels in vectors only; the scalar one reads codes. Tables
-# compute what bucket walks do.
+# Images of bytes are made for dense kernels in vectors only; the scalar one reads codes.
 ONLY_IN_VECTORS = {("u8", "layout", "bytes")}
-REFERENCE = {"table": "bucket"}
 
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.name)
 def test_every_op_has_a_scalar_reference(kernel) -> None:
     serving = [other for other in KERNELS if other.isa == "scalar"]
-    key = (kernel.activations, REFERENCE.get(kernel.strategy, kernel.strategy), kernel.op)
+    key = (kernel.activations, kernel.strategy, kernel.op)
     references = {(other.activations, other.strategy, other.op) for other in serving}
     assert key in references | ONLY_IN_VECTORS
 

@@ -95,5 +95,5 @@ def test_hostile_json_is_a_plan_error(plan, damage):
 
 
 def test_strategies_keep_their_names():
-    names = ["dense", "bucket", "sparse", "agr", "summerge", "cse", "qgym", "bitserial"]
+    names = ["dense", "bucket", "table", "sparse", "agr", "summerge", "cse", "qgym", "bitserial"]
     assert [strategy.value for strategy in Strategy] == names

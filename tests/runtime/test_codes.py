@@ -79,6 +79,29 @@ def test_floats_may_lie_behind_an_odd_number_of_codes(graph_builder, width, batc
         np.testing.assert_allclose(traced[graph.outputs[0]], expected[graph.outputs[0]], rtol=1e-5)
 
 
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("values", [(0, 1), (-1, 1), (-1, 0, 1)])
+def test_wide_linear_layers_look_sums_up(graph_builder, isa, values):
+    """Rows, a fused ReLU, codes and float32 out; forced, written and read again: the same bits."""
+    builder = graph_builder()
+    shape, scale = (3, 200), np.full(200, 0.02, np.float32)
+    weights = []
+    for _ in range(2):
+        drawn = builder.rng.choice(np.array(values, np.int8), (200, 200))
+        weights.append(builder.const(LowBitWeight(drawn, scale)))
+    spec = ActivationSpec(0.0625, 128, 8)
+    codes = builder.add("quantize", builder.input(*shape), codes=spec)
+    hidden = builder.add("linear", codes, weight=weights[0], activation="relu", codes=spec)
+    graph = builder.graph(builder.add("linear", hidden, weight=weights[1]))
+    images = np.random.default_rng(2).normal(size=(3, *shape)).astype(np.float32)
+    check(graph, images, isa=isa, strategy=Strategy.TABLE)
+    program = Program(Artifact(graph), isa=isa, strategy=Strategy.TABLE)
+    read = Program.from_bytes(program.to_bytes(), isa=isa)
+    assert [layer.strategy for layer in read.plan.layers] == [Strategy.TABLE] * 2
+    np.testing.assert_array_equal(read(images), program(images))
+    assert all("_table_" in read.kernels[layer.layer] for layer in read.plan.layers)
+
+
 def test_a_value_the_library_refuses_is_named(graph_builder, monkeypatch):
     builder = graph_builder()
     graph = builder.graph(builder.add("relu", builder.add("relu", builder.input(4, 3, 3))))

@@ -17,7 +17,7 @@ import numpy as np
 from signbin.errors import SignbinError
 from signbin.ir import BATCH, Constant, ConstRef, Graph, Node, TensorType, Value, interpret
 from signbin.plan import STRATEGIES, Strategy
-from signbin.spec import Kernel, LowBitWeight
+from signbin.spec import ActivationSpec, Kernel, LowBitWeight
 
 __all__ = ["Check", "Status", "doctor"]
 
@@ -140,13 +140,14 @@ def _isa(isa: str, kernels: Sequence[Kernel]) -> Iterator[Check]:
 
 
 def _self_test(isa: str, strategy: Strategy) -> Check:
-    """One small convolution, compiled with forced kernels, against the numpy interpreter."""
+    """One small layer, compiled with forced kernels, against the numpy interpreter."""
     from signbin.artifact import Artifact  # noqa: PLC0415 - needs the native library
     from signbin.runtime import Program  # noqa: PLC0415
 
     name = f"self-test {isa} {strategy.value}"
-    graph = _small_graph(strategy)
-    image = np.random.default_rng(0).standard_normal((2, 4, 6, 6), dtype=np.float32)
+    graph = _small_linear() if strategy is Strategy.TABLE else _small_graph(strategy)
+    shape = (2, *graph.inputs[0].type.shape[1:])
+    image = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
     expected = interpret(graph, {"x": image})["y"]
     try:
         actual = Program(Artifact(graph), isa=isa, strategy=strategy)(image)
@@ -171,6 +172,20 @@ def _small_graph(strategy: Strategy) -> Graph:
     node = Node("y", "conv2d", ("x",), attributes, kind)
     given = Value("x", TensorType("f32", (BATCH, 4, 6, 6)))
     return Graph("self_test", (given,), (node,), ("y",), {"weight": weight})
+
+
+def _small_linear() -> Graph:
+    """40 filters of 70 inputs on codes, which tables serve: neither fills their vectors."""
+    generator = np.random.default_rng(1)
+    codes = generator.choice(np.array([-1, 1], np.int8), (40, 70))
+    weight = LowBitWeight(codes, np.linspace(0.5, 1.5, 40, dtype=np.float32))
+    given = Value("x", TensorType("f32", (BATCH, 70)))
+    coded = TensorType("u8", (BATCH, 70), ActivationSpec(0.03125, 128, 8))
+    nodes = (
+        Node("q", "quantize", ("x",), {}, coded),
+        Node("y", "linear", ("q",), {"weight": ConstRef("weight")}, TensorType("f32", (BATCH, 40))),
+    )
+    return Graph("self_test", (given,), nodes, ("y",), {"weight": weight})
 
 
 def _temporary_folder() -> Check:

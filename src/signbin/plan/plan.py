@@ -29,6 +29,7 @@ class Strategy(enum.Enum):
 
     DENSE = "dense"
     BUCKET = "bucket"
+    TABLE = "table"
     SPARSE = "sparse"
     AGR = "agr"
     SUMMERGE = "summerge"

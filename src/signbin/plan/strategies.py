@@ -19,6 +19,7 @@ from signbin.plan.products import has_product_kernels, product_cost
 from signbin.plan.saturated_sums import SaturatedSums
 from signbin.plan.shared_sums import SharedSums
 from signbin.plan.stats import LARGEST_GROUP, PatternStats, largest_group, pattern_stats
+from signbin.plan.table import Table
 from signbin.plan.target import Target
 from signbin.spec import Kernel, LowBitWeight
 
@@ -185,6 +186,7 @@ class Bucket:
 STRATEGIES: Final[tuple[StrategyRule, ...]] = (
     Dense(),
     Bucket(),
+    Table(),
     SharedSums(Strategy.SPARSE),
     SharedSums(Strategy.AGR),
     SharedSums(Strategy.SUMMERGE),

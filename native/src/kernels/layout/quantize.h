@@ -72,10 +72,27 @@ static inline void sb_quantize_lanes(const sb_layer *layer, const sb_operands *o
     }
 }
 
+/* Plain numbers lie as their codes will: all of them are one row. */
+static inline void sb_quantize_run(const sb_layer *layer, const sb_operands *operands, size_t begin,
+                                   size_t end) {
+    const sb_requantize *requantize = &layer->epilogue.requantize;
+    const float *input = operands->input, factor = layer->real[0];
+    const int32_t zero = requantize->output_zero, top = requantize->output_top;
+    uint16_t *output = operands->output;
+    for (size_t i = begin; i < end; ++i)
+        output[i] = sb_to_code(input[i] * factor, zero, top);
+}
+
 static inline void sb_quantize_plain(const sb_layer *layer, const sb_operands *operands) {
     const sb_geometry *geometry = &layer->geometry;
+    const size_t plane = (size_t)geometry->in_height * (size_t)geometry->in_width;
     uint16_t *output = operands->output;
     size_t begin, end;
+    if (!layer->input.lanes) {
+        sb_take_share(operands, (size_t)geometry->in_channels * plane, &begin, &end);
+        sb_quantize_run(layer, operands, begin, end);
+        return;
+    }
     sb_take_share(operands, (size_t)geometry->in_channels, &begin, &end);
     for (size_t c = begin; c < end; ++c)
         for (int32_t y = 0; y < geometry->in_height; ++y)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
@@ -234,12 +235,18 @@ class LowBitWeight:
         """Shape of the weight tensor."""
         return tuple(int(extent) for extent in self.codes.shape)
 
-    @property
+    @functools.cached_property
     def density(self) -> float:
         """Non-zero codes / codes."""
         return float(np.count_nonzero(self.codes)) / self.codes.size
 
-    @property
+    @functools.cached_property
+    def extremes(self) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+        """The smallest and the largest code of every filter."""
+        flat = self.codes.reshape(self.codes.shape[0], -1)
+        return flat.min(axis=1), flat.max(axis=1)
+
+    @functools.cached_property
     def value_set(self) -> ValueSet:
         """The narrowest set that holds all codes.
 
@@ -247,11 +254,10 @@ class LowBitWeight:
         needs), else binary if no code is zero, else ternary. Weights that are signed-binary over
         regions smaller than a filter are therefore ternary here.
         """
-        flat = self.codes.reshape(self.codes.shape[0], -1)
-        mixed = (flat.min(axis=1) < 0) & (flat.max(axis=1) > 0)
-        if not mixed.any():
+        least, largest = self.extremes
+        if not ((least < 0) & (largest > 0)).any():
             return ValueSet.SIGNED_BINARY
-        return ValueSet.TERNARY if np.any(flat == 0) else ValueSet.BINARY
+        return ValueSet.TERNARY if self.density < 1 else ValueSet.BINARY
 
     def dequantized(self) -> NDArray[np.float32]:
         """The float32 weight tensor: scale[k] * codes[k] + offset[k]."""

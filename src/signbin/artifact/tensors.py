@@ -123,9 +123,8 @@ def _check_padding(entry: TensorEntry, data: memoryview) -> None:
 def _encode_low_bit(weight: LowBitWeight) -> EncodedTensor:
     encoding = Encoding(weight.value_set.value)
     flat = weight.codes.reshape(-1)
-    per_filter = weight.codes.reshape(weight.shape[0], -1)
     if encoding is Encoding.SIGNED_BINARY:
-        fields = [flat != 0, per_filter.min(axis=1) < 0]
+        fields = [flat != 0, weight.extremes[0] < 0]
     elif encoding is Encoding.BINARY:
         fields = [flat > 0]
     else:

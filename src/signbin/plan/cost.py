@@ -8,9 +8,12 @@ priced in generated.py.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -121,20 +124,17 @@ def boundaries(radix: int, filters: int) -> int:
 
 def walk_counts(layer: Layer, stats: PatternStats, chunk: int) -> WalkCounts:
     """Operations of the bucket walk of ``layer``, counted from its weights."""
-    sizes = group_sizes(layer.filters // layer.groups, stats.filters) * layer.groups
-    walks = _walks_per_group(layer, sizes, chunk)
     shared = layer.needs_window_total
     total = layer.channels * layer.stride**2 + math.prod(layer.window)
-    of_size = {size: boundaries(layer.radix, size) for size in set(sizes)}
-    pairs = list(zip(walks, sizes, strict=True))
-    results = sum(count * size for count, size in pairs)
+    of_size = _walks_of_size(layer, stats.filters, chunk)
+    results = sum(count * size for size, count in of_size.items())
     return WalkCounts(
         load_adds=stats.load_adds,
-        boundaries=sum(count * of_size[size] for count, size in pairs),
+        boundaries=sum(count * boundaries(layer.radix, size) for size, count in of_size.items()),
         window_total=layer.groups * total if shared else 0,
         merges=results - layer.filters,
         results=results,
-        walks=sum(walks),
+        walks=sum(of_size.values()),
     )
 
 
@@ -249,18 +249,27 @@ def load_share(layer: Layer, tile: Tile, target: Target) -> float:
     return share if size <= target.l2_bytes else share * _L3_LOAD_SHARE
 
 
-def _walks_per_group(layer: Layer, sizes: tuple[int, ...], chunk: int) -> list[int]:
-    """Walks of every group of filters over all chunks.
+@functools.lru_cache(maxsize=1024)
+def _groups_of_size(count: int, filters: int) -> tuple[tuple[int, ...], Mapping[int, int]]:
+    """Sizes of the groups, and how many there are of each size."""
+    sizes = group_sizes(count, filters)
+    return sizes, MappingProxyType(collections.Counter(sizes))
+
+
+def _walks_of_size(layer: Layer, filters: int, chunk: int) -> dict[int, int]:
+    """Walks over all chunks, by the number of filters they take together.
 
     Where a filter has more non-zero codes in a chunk than 16 bits can sum inputs for, the packer
     halves the chunk for that group of filters until it fits.
     """
+    sizes, number = _groups_of_size(layer.filters // layer.groups, filters)
     chunks = -(-layer.channels // chunk)
-    if layer.activations != "u8":
-        return [chunks] * len(sizes)
-    starts = np.arange(0, layer.channels, chunk)
-    used = np.add.reduceat(layer.used_per_channel, starts, axis=1)
-    most = np.maximum.reduceat(used, np.cumsum([0, *sizes[:-1]]), axis=0)
-    bound = _LARGEST_SUM // layer.top
+    bound = _LARGEST_SUM // layer.top if layer.activations == "u8" else math.inf
+    if chunk * math.prod(layer.window) <= bound:
+        return {size: count * layer.groups * chunks for size, count in number.items()}
+    every = sizes * layer.groups
+    starts = np.cumsum([0, *every[:-1]])
+    most = np.maximum.reduceat(layer.used_per_chunk(chunk), starts, axis=0)
     halvings = np.ceil(np.log2(np.maximum(most, bound) / bound)).astype(int)
-    return [int(count) for count in (1 << halvings).sum(axis=1)]
+    walks = (1 << halvings).sum(axis=1)
+    return {size: int(walks[np.equal(every, size)].sum()) for size in number}

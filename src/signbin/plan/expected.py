@@ -8,6 +8,7 @@ merges, window totals, halved chunks, the dense layer) does not depend on where 
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -69,7 +70,8 @@ def expected_stats(layer: Layer, filters: int, count: int) -> PatternStats:
     """
     empty = 1 - count / layer.inputs
     sizes = group_sizes(layer.filters // layer.groups, filters) * layer.groups
-    used = layer.inputs * sum(1 - empty**size for size in sizes)
+    counts = collections.Counter(sizes)
+    used = layer.inputs * sum(number * (1 - empty**size) for size, number in counts.items())
     share = 1 - used / (layer.inputs * len(sizes))
     return PatternStats(filters, len(sizes), 1, round(used), share, (share,))
 

@@ -12,6 +12,7 @@ than the best one on average.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from typing import Final
 
@@ -108,6 +109,7 @@ def memory_share(layer: Layer, tile: Tile, interleaved: float, registers: int) -
     return 1 - kept
 
 
+@functools.lru_cache(maxsize=64)
 def _flip_shares(radix: int, filters: int) -> list[float]:
     """Share of a walk's boundaries at which each digit changes, the lowest first."""
     changes = [(radix - 1) * float(radix) ** (filters - 1 - digit) for digit in range(filters)]

@@ -99,6 +99,17 @@ class Layer:
         counts: NDArray[np.intp] = np.count_nonzero(used, axis=2)
         return counts
 
+    def used_per_chunk(self, chunk: int) -> NDArray[np.intp]:
+        """:attr:`used_per_channel`, summed over chunks of so many channels."""
+        if chunk not in self._used_per_chunk:
+            starts = np.arange(0, self.channels, chunk)
+            self._used_per_chunk[chunk] = np.add.reduceat(self.used_per_channel, starts, axis=1)
+        return self._used_per_chunk[chunk]
+
+    @functools.cached_property
+    def _used_per_chunk(self) -> dict[int, NDArray[np.intp]]:
+        return {}
+
     @functools.cached_property
     def needs_window_total(self) -> bool:
         """Whether a bucket walk also needs the sum of all inputs of the window."""

@@ -68,15 +68,18 @@ def entropy_bits(weight: LowBitWeight) -> float:
 
 def walk_radix(weight: LowBitWeight) -> int:
     """Values a digit of a pattern takes: 3 where one filter has codes -1, 0 and +1, else 2."""
+    least, largest = weight.extremes
+    mixed = (least < 0) & (largest > 0)
+    if weight.density == 1 or not mixed.any():
+        return 2
     flat = weight.codes.reshape(weight.shape[0], -1)
-    mixed = (flat.min(axis=1) < 0) & (flat.max(axis=1) > 0)
     return 3 if np.any(flat[mixed] == 0) else 2
 
 
 def has_binary_filter(weight: LowBitWeight) -> bool:
     """Whether a filter has codes of both signs, and so needs the sum of its window at radix 2."""
-    flat = weight.codes.reshape(weight.shape[0], -1)
-    return bool(np.any((flat.min(axis=1) < 0) & (flat.max(axis=1) > 0)))
+    least, largest = weight.extremes
+    return bool(np.any((least < 0) & (largest > 0)))
 
 
 def largest_group(weight: LowBitWeight) -> int:
@@ -197,7 +200,8 @@ def walk_digits(weight: LowBitWeight, radix: int | None = None) -> NDArray[np.in
     codes: NDArray[np.int8 | np.uint8] = weight.codes.reshape(weight.shape[0], -1)
     if (walk_radix(weight) if radix is None else radix) == 3:
         return codes
-    one_sign_below = (codes.min(axis=1) < 0) & (codes.max(axis=1) <= 0)
+    least, largest = weight.extremes
+    one_sign_below = (least < 0) & (largest <= 0)
     non_zero: NDArray[np.uint8] = (codes > 0).astype(np.uint8)
     non_zero[one_sign_below] = codes[one_sign_below] != 0
     return non_zero

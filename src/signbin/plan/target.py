@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import math
 from collections.abc import Mapping
 from typing import Any, Final
@@ -122,6 +123,7 @@ class Target:
         below = _X86[: _X86.index(self.isa)][::-1] if self.isa in _X86 else ()
         return tuple(dict.fromkeys((self.isa, *below, "portable", "scalar")))
 
+    @functools.lru_cache(maxsize=64)  # noqa: B019 - equal targets are one, and there are few
     def running(self, isa: str) -> Target:
         """This machine while it runs a kernel of ``isa``: that width and rate, these caches."""
         if isa == self.isa:

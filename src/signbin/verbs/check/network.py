@@ -16,7 +16,6 @@ from signbin.artifact.tensors import stored_bytes
 from signbin.documents import ReadingRules, from_document
 from signbin.errors import CaptureError, FormatError, SpecError
 from signbin.ir import Graph
-from signbin.ir.graph import ConstRef
 from signbin.passes import lower
 from signbin.plan import (
     Layer,
@@ -30,6 +29,7 @@ from signbin.plan import (
 from signbin.plan.cost import walk_counts
 from signbin.plan.operations import dense_operations
 from signbin.runtime.build import values_bytes
+from signbin.spec import LowBitWeight
 from signbin.verbs.check.record import Coverage, LayerCheck, NetworkCheck, SchemeCheck
 from signbin.verbs.check.schemes import (
     SCHEMES,
@@ -110,9 +110,11 @@ def check_graph(
     target, layers = _target(isa), low_bit_layers(graph)
     rates = rates_of(str(native.cpu()["name"]), target.isa)
     found: list[SchemeCheck] = []
+    known: dict[tuple[object, ...], LowBitWeight] = {}
     for scheme in schemes:
         progress(len(found), len(schemes))
-        found.append(_priced(graph, layers, scheme, target, rates))
+        made = stand_in(graph, layers, scheme, known)
+        found.append(_priced(made, scheme, target, rates))
     progress(len(found), len(schemes))
     owners = graph.layer_modules()
     return NetworkCheck(
@@ -146,15 +148,21 @@ def _expect_different(schemes: Sequence[Scheme]) -> None:
         raise SpecError("schemes to check", value=names, allowed="different ones, at least one")
 
 
-def _priced(
-    graph: Graph, low_bit: Sequence[str], scheme: Scheme, target: Target, rates: Rates | None
-) -> SchemeCheck:
-    made = stand_in(graph, low_bit, scheme)
+def _priced(made: Graph, scheme: Scheme, target: Target, rates: Rates | None) -> SchemeCheck:
     plan = make_plan(made, native.kernels(), target, expected=expected_of(made))
     times = predict(step_works(made, plan, target), rates) if rates else {}
+    weighted, modules = weighted_layers(made, 1), made.layer_modules()
+    weights = {f"{id(layer.weight)}": layer.weight for layer in weighted}
+    sizes = stored_bytes(weights)  # layers may share one
     layers = tuple(
-        _layer(made, layer, plan.for_layer(layer.name), times.get(layer.name))
-        for layer in weighted_layers(made, 1)
+        _layer(
+            layer,
+            modules.get(layer.name, ""),
+            plan.for_layer(layer.name),
+            sizes[f"{id(layer.weight)}"],
+            times.get(layer.name),
+        )
+        for layer in weighted
     )
     return SchemeCheck(
         scheme=scheme.name,
@@ -174,14 +182,13 @@ def _file_bytes(graph: Graph, plan: Plan) -> int:
     return len(artifact.encode(artifact.Artifact(graph, plan)))
 
 
-def _layer(graph: Graph, layer: Layer, planned: LayerPlan, ms: float | None) -> LayerCheck:
-    reference = graph.node(layer.name).attributes["weight"]
-    assert isinstance(reference, ConstRef)
-    stored = stored_bytes({reference.name: layer.weight})[reference.name]
+def _layer(
+    layer: Layer, module: str, planned: LayerPlan, stored: int, ms: float | None
+) -> LayerCheck:
     additions, multiplications = _operations(layer, planned)
     return LayerCheck(
         layer=layer.name,
-        module=graph.layer_modules().get(layer.name, ""),
+        module=module,
         op=layer.op,
         weights=layer.value_set.value,
         strategy=planned.strategy.value,

@@ -97,7 +97,7 @@ def test_inputs_are_cast_and_made_contiguous_but_never_changed(artifact, images)
         (np.zeros((1, 3, 17, 13), np.float32), r"\(1, 3, 17, 13\)"),
         (np.zeros((0, 3, 13, 17), np.float32), "N >= 1"),
         (np.zeros((1, 663), np.float32), "shape of input x"),
-        (np.zeros((1, 3, 13, 17), np.uint8), "dtype of input x: got 'uint8'.*astype"),
+        (np.zeros((1, 3, 13, 17), np.uint8), "dtype of input x: got 'uint8'.*ModelCard"),
         (np.zeros((1, 3, 13, 17), np.complex64), "complex64"),
         (np.zeros((1, 3, 13, 17), object), "object"),
         ([[0.0]], "list.*numpy"),

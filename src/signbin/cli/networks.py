@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -38,6 +38,9 @@ from signbin.cli.output import command_line, note, show
 from signbin.cli.progress import compiling_progress, measuring_progress
 from signbin.run_folders import expect_no_run
 from signbin.shipped import RECIPES
+
+if TYPE_CHECKING:
+    from signbin.diagnose import QuantizationCost
 
 __all__ = ["compare", "compile_model", "new", "run", "train"]
 
@@ -134,13 +137,14 @@ def compile_model(
     autotune: AutotuneFlag = False,
     autotune_cache: AutotuneCache = None,
     autotune_seconds: AutotuneSeconds = None,
+    free_sizes: Annotated[
+        bool, typer.Option("--free-sizes", help="Take images of any height and width.")
+    ] = False,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Compile a trained network for this CPU; says per layer how it will run and why."""
-    from signbin import artifact, report
-    from signbin.documents import to_document
-    from signbin.report.console import compiled_view
+    from signbin import report
     from signbin.verbs import compile as compiling
     from signbin.verbs.source import load_source
 
@@ -155,7 +159,9 @@ def compile_model(
         recorded = {**found.card.provenance, "command": command_line(context)}
         card = dataclasses.replace(found.card, provenance=recorded)
         found = dataclasses.replace(found, card=card)
-        program = compiling.compile_source(found, isa=isa, strategy=forced, watch=watch)
+        program = compiling.compile_source(
+            found, isa=isa, strategy=forced, free_sizes=free_sizes, watch=watch
+        )
         if asked is not None:
             program, cost = compiling.quantize_source(
                 found, program, asked, strategy=forced, watch=watch
@@ -164,15 +170,25 @@ def compile_model(
         with measuring_progress(measuring) as watched:
             program = compiling.tune_program(program, watched, strategy=forced)
     program.save(output, overwrite=force)
-    opened = artifact.read(output)
-    model = report.describe_model(
-        output, opened, artifact.stored_bytes(opened.graph.constants), program.arena_bytes
-    )
+    _show_compiled(output, program.arena_bytes, cost, as_json)
+
+
+def _show_compiled(
+    path: Path, arena_bytes: int, cost: QuantizationCost | None, as_json: bool
+) -> None:
+    """The layers of a file that was just written, and what its codes cost."""
+    from signbin import artifact, report
+    from signbin.documents import to_document
+    from signbin.report.console import compiled_view
+
+    opened = artifact.read(path)
+    stored = artifact.stored_bytes(opened.graph.constants)
+    model = report.describe_model(path, opened, stored, arena_bytes)
     document = to_document(model)
     if cost is not None:
         document["quantization"] = cost.to_json()
     show(document, compiled_view(model.layers, document.get("quantization")), as_json)
-    note(f"wrote {output}: {report.words.size(model.size_bytes)}")
+    note(f"wrote {path}: {report.words.size(model.size_bytes)}")
 
 
 def run(

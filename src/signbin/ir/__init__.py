@@ -1,5 +1,11 @@
 """The intermediate representation: graphs, the op table, verifier, text form and interpreter."""
 
+from signbin.ir.extents import (
+    differing_nodes,
+    with_extents,
+    with_following_extents,
+    with_free_axes,
+)
 from signbin.ir.graph import (
     BATCH,
     AttributeValue,
@@ -35,6 +41,7 @@ __all__ = [
     "Value",
     "arguments_of",
     "describe_constant",
+    "differing_nodes",
     "interpret",
     "interpret_node",
     "is_name",
@@ -46,4 +53,7 @@ __all__ = [
     "requantization",
     "resolve",
     "verify",
+    "with_extents",
+    "with_following_extents",
+    "with_free_axes",
 ]

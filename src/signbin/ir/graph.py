@@ -70,10 +70,15 @@ class TensorType:
 
 @dataclasses.dataclass(frozen=True)
 class Value:
-    """A named graph input."""
+    """A named graph input.
+
+    free: axes along which a program takes other extents than those of the type, in ascending
+    order; the batch, axis 0, is free anyway. The graph is a rule for all of them, see extents.py.
+    """
 
     name: str
     type: TensorType
+    free: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -43,7 +43,7 @@ _TYPE: Final = (
     r"(?: scale ([0-9.e+-]{1,32}) zero ([0-9]{1,4}) bits ([0-9]))?"
 )
 _GRAPH: Final = re.compile(rf"graph ({_NAME})")
-_INPUT: Final = re.compile(rf"input %({_NAME}) : {_TYPE}")
+_INPUT: Final = re.compile(rf"input %({_NAME}) : {_TYPE}(?: free \(([0-9](?:,[0-9]){{0,7}})\))?")
 _CONST: Final = re.compile(rf"const @({_NAME}) : (.+)")
 _NODE: Final = re.compile(
     rf"%({_NAME}) = ([a-z0-9_]{{1,64}})\(([^()]*)\)(?: \{{([^{{}}]*)\}})? : {_TYPE}"
@@ -172,8 +172,10 @@ def _read_graph(draft: _Draft, line: str) -> None:
 
 
 def _read_input(draft: _Draft, line: str) -> None:
-    match = _match(_INPUT, line, "input", "input %NAME : f32[N,...]")
-    draft.inputs.append(Value(match[1], _tensor_type(*match.groups()[1:])))
+    example = "input %NAME : f32[N,...], and perhaps free (2,3)"
+    name, *type_, free = _match(_INPUT, line, "input", example).groups()
+    axes = tuple(map(int, free.split(","))) if free else ()
+    draft.inputs.append(Value(name, _tensor_type(*type_), axes))
 
 
 def _read_constant(draft: _Draft, line: str) -> None:

@@ -83,8 +83,8 @@ ROW_OPS: Final = (
     ),
     Op(
         "reshape",
-        "y = x as [N, *shape], elements in the same order",
-        {"shape": Attribute(AttributeKind.NUMBERS, minimum=1, maximum=MAX_ELEMENTS)},
+        "y = x as [N, *shape], elements in the same order; one extent may be -1: it follows",
+        {"shape": Attribute(AttributeKind.NUMBERS, minimum=-1, maximum=MAX_ELEMENTS)},
         shape_rules.reshape,
         reference.reshape,
         TypeRule.KEPT,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Final
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from signbin.ir.graph import BATCH
 from signbin.ir.schema import MAX_ELEMENTS, Arguments, Shape
 
 __all__ = [
+    "FOLLOWS",
     "add",
     "avg_pool2d",
     "batch_norm",
@@ -41,6 +43,10 @@ __all__ = [
     "weight_of_conv2d",
     "weight_of_linear",
 ]
+
+
+FOLLOWS: Final = -1
+"""An extent of a reshape that is whatever the others leave."""
 
 
 def per_channel(arguments: Arguments) -> tuple[int | None, ...]:
@@ -170,11 +176,18 @@ def flatten(arguments: Arguments) -> Shape:
 
 
 def reshape(arguments: Arguments) -> Shape:
-    """[N, *shape], as many elements as the input."""
-    shape = arguments.numbers("shape")
+    """[N, *shape], as many elements as the input; an extent that is stated as -1 follows."""
+    stated = arguments.numbers("shape")
     count = math.prod(arguments.inputs[0].shape[1:])
-    if math.prod(shape) != count:
-        raise arguments.refusal("shape", value=shape, allowed=f"{count} elements, as the input has")
+    others = math.prod(extent for extent in stated if extent != FOLLOWS)
+    follows = count // others if others else 0
+    shape = tuple(follows if extent == FOLLOWS else extent for extent in stated)
+    if stated.count(FOLLOWS) > 1 or not all(shape) or math.prod(shape) != count:
+        raise arguments.refusal(
+            "shape",
+            value=stated,
+            allowed=f"{count} elements, as the input has, one extent -1 or none",
+        )
     return (BATCH, *shape)
 
 

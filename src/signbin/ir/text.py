@@ -12,6 +12,10 @@ A quantised value says how its codes are meant, after its shape:
 
     %q = quantize(%x) : u8[N,1,8,8] scale 0.03125 zero 128 bits 8
 
+An input that may have other extents than these along some axes says which:
+
+    input %x : f32[N,3,224,224] free (2,3)
+
 Where a network hands back more than an array or a tuple of them, a last line says so:
 
     form {"dict":{"logits":0,"features":1}}
@@ -27,7 +31,7 @@ from __future__ import annotations
 import json
 
 from signbin.ir.form import form_to_json
-from signbin.ir.graph import AttributeValue, Constant, ConstRef, Graph, Node
+from signbin.ir.graph import AttributeValue, Constant, ConstRef, Graph, Node, Value
 from signbin.ir.ops import OPS
 from signbin.spec import IntegerWeight, LowBitWeight
 
@@ -37,7 +41,7 @@ __all__ = ["describe_constant", "print_graph"]
 def print_graph(graph: Graph) -> str:
     """The graph as text, one line per input, constant, node, one for the outputs and their form."""
     lines = [f"graph {graph.name}"]
-    lines += [f"input %{value.name} : {value.type}" for value in graph.inputs]
+    lines += [_input_line(value) for value in graph.inputs]
     for name in _constants_by_first_use(graph):
         lines.append(f"const @{name} : {describe_constant(graph.constants[name])}")
     lines += [_node_line(node) for node in graph.nodes]
@@ -45,6 +49,11 @@ def print_graph(graph: Graph) -> str:
     if graph.form is not None:
         lines.append("form " + json.dumps(form_to_json(graph.form), separators=(",", ":")))
     return "\n".join(lines) + "\n"
+
+
+def _input_line(value: Value) -> str:
+    free = f" free {_value_text(value.free)}" if value.free else ""
+    return f"input %{value.name} : {value.type}{free}"
 
 
 def describe_constant(constant: Constant) -> str:

@@ -23,6 +23,7 @@ from signbin.ir.graph import (
     Graph,
     Node,
     TensorType,
+    Value,
     is_name,
 )
 from signbin.ir.ops import OPS
@@ -72,6 +73,7 @@ def verify(graph: Graph) -> None:
         _verify_new_name("input", value.name, types)
         _verify_type(f"input %{value.name}", value.type)
         _verify_real("input", value.name, value.type)
+        _verify_free(value)
         types[value.name] = value.type
     for node in graph.nodes:
         _verify_new_name("node", node.name, types)
@@ -168,6 +170,18 @@ def _verify_type(what: str, tensor: TensorType) -> None:
             f"elements per image of {what}",
             value=math.prod(shape[1:]),
             allowed=f"<= {MAX_ELEMENTS}",
+        )
+
+
+def _verify_free(value: Value) -> None:
+    axes = value.free
+    legal = isinstance(axes, tuple) and all(type(axis) is int for axis in axes)
+    ascending = legal and list(axes) == sorted(set(axes))
+    if not ascending or any(not 1 <= axis < len(value.type.shape) for axis in axes):
+        raise VerifyError(
+            f"free axes of input %{value.name}",
+            value=axes,
+            allowed=f"some of 1..{len(value.type.shape) - 1}, ascending, each once",
         )
 
 

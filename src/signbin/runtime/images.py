@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from signbin.centre_crop import MOST_PIXELS, centre_crop, open_photograph
 from signbin.errors import ExecutionError, FormatError
+from signbin.runtime.pixels import normalised
 from signbin.spec import Preprocessing
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = ["load_image"]
-
-_PIXEL_MAX = 255.0
 
 
 def load_image(path: str | os.PathLike[str], preprocessing: Preprocessing) -> NDArray[np.float32]:
@@ -47,11 +46,10 @@ def load_image(path: str | os.PathLike[str], preprocessing: Preprocessing) -> ND
             reason=str(error),
             allowed=f"an image that Pillow can read, of at most {MOST_PIXELS} pixels",
         ) from error
-    pixels = np.asarray(fitted, np.float32) / np.float32(_PIXEL_MAX)
-    planes = pixels.reshape(preprocessing.height, preprocessing.width, preprocessing.channels)
-    mean = np.asarray(preprocessing.mean, np.float32)
-    std = np.asarray(preprocessing.std, np.float32)
-    return np.ascontiguousarray(((planes - mean) / std).transpose(2, 0, 1))
+    size = (preprocessing.height, preprocessing.width, preprocessing.channels)
+    pixels = np.asarray(fitted, np.uint8).reshape(1, *size).transpose(0, 3, 1, 2)
+    (prepared,) = normalised(pixels, preprocessing)
+    return np.asarray(prepared)
 
 
 def _decoded(image: Image, channels: int) -> Image:

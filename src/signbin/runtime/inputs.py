@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from signbin.errors import ExecutionError
 from signbin.ir import Value
+from signbin.runtime.pixels import channels_first, normalised
+from signbin.spec import Preprocessing
 
 __all__ = [
     "ArrayLike",
@@ -44,10 +46,12 @@ def as_batches(
     given: tuple[ArrayLike | Mapping[str, ArrayLike], ...],
     named: Mapping[str, ArrayLike],
     expected: tuple[Value, ...],
+    preprocessing: Preprocessing | None = None,
 ) -> list[NDArray[np.float32]]:
     """One batch for every expected input, in order, all of as many images.
 
-    given: by position, or one mapping by name; named: by keyword. ExecutionError where an input
+    given: by position, or one mapping by name; named: by keyword. preprocessing: of images, where
+    the network says it. ExecutionError where an input
     is missing, given twice or unknown, or as for :func:`as_batch`.
     """
     names = [value.name for value in expected]
@@ -63,7 +67,7 @@ def as_batches(
         by_name[name] = cast(ArrayLike, array)
     if set(by_name) != set(names):
         raise ExecutionError("inputs", value=sorted(map(str, by_name)), allowed=_wanted(names))
-    batches = [as_batch(by_name[value.name], value) for value in expected]
+    batches = [as_batch(by_name[value.name], value, preprocessing) for value in expected]
     counts = {len(batch) for batch in batches}
     if len(counts) > 1:
         raise ExecutionError(
@@ -88,35 +92,70 @@ def _wanted(names: list[str]) -> str:
     return f"one array for each of {shown}" if len(names) > 1 else f"one array, {shown}"
 
 
-def as_batch(given: ArrayLike, expected: Value) -> NDArray[np.float32]:
+def as_batch(
+    given: ArrayLike, expected: Value, preprocessing: Preprocessing | None = None
+) -> NDArray[np.float32]:
     """given as contiguous float32 of shape (N, *expected), N >= 1; ExecutionError otherwise.
 
-    Arrays that DLPack knows are read where they lie. Real floating types are cast. Integers are
-    refused: nothing says how they are scaled.
+    Along axes that are free any extent will do. Arrays that DLPack knows are read where they lie.
+    Real floating types are cast. Bytes are images, (N, C, H, W) or (N, H, W, C), where the network
+    says how they are prepared; other integers are refused: nothing says how they are scaled.
     """
     name = f"input {expected.name}"
     images = as_array(given, name)
-    if not np.issubdtype(images.dtype, np.floating):
+    if images.dtype == np.uint8 and preprocessing is not None:
+        images = channels_first(images, preprocessing.channels)
+    elif not np.issubdtype(images.dtype, np.floating):
         raise ExecutionError(
             f"dtype of {name}",
             value=str(images.dtype),
-            allowed="float32, or another floating type",
-            remedy="scale it as in training and convert it with .astype(numpy.float32)",
+            allowed="float32, or another floating type"
+            + (", or uint8 images" if preprocessing is not None else ""),
+            remedy=_dtype_remedy(images),
         )
     extents = expected.type.shape[1:]
-    if images.ndim != len(extents) + 1 or images.shape[1:] != extents or not len(images):
-        wanted = ", ".join(str(extent) for extent in extents)
+    if not _fits(images.shape, expected):
+        wanted = ", ".join(
+            "any" if axis in expected.free else str(extent)
+            for axis, extent in enumerate(extents, start=1)
+        )
         raise ExecutionError(
             f"shape of {name}",
             value=images.shape,
             allowed=f"(N, {wanted}) with N >= 1",
-            remedy="add the batch axis with array[None]" if images.shape == extents else "",
+            remedy=_shape_remedy(images.shape, expected),
         )
     try:
+        if images.dtype == np.uint8 and preprocessing is not None:
+            return normalised(images, preprocessing)
         with np.errstate(over="ignore"):  # values beyond float32 become infinite, as in numpy
             return np.ascontiguousarray(images, dtype=np.float32)
     except MemoryError as error:
         raise beyond_memory(len(images)) from error
+
+
+def _dtype_remedy(images: NDArray[Any]) -> str:
+    if images.dtype == np.uint8:
+        return (
+            "compile it with a ModelCard whose preprocessing says how pixels become numbers, or "
+            "scale them as in training"
+        )
+    return "scale it as in training and convert it with .astype(numpy.float32)"
+
+
+def _fits(shape: tuple[int, ...], expected: Value) -> bool:
+    wanted = expected.type.shape
+    return len(shape) == len(wanted) and all(
+        extent >= 1 and (axis in expected.free or extent == wanted[axis] or axis == 0)
+        for axis, extent in enumerate(shape)
+    )
+
+
+def _shape_remedy(shape: tuple[int, ...], expected: Value) -> str:
+    if _fits((1, *shape), expected):
+        return "add the batch axis with array[None]"
+    same = len(shape) == len(expected.type.shape) > 2 and shape[1] == expected.type.shape[1]
+    return "compile it with free_sizes=True (--free-sizes) for any size" if same else ""
 
 
 def as_array(given: ArrayLike, name: str) -> NDArray[Any]:

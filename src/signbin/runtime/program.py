@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from signbin import artifact as sbn
 from signbin import native
 from signbin.artifact import Artifact
-from signbin.errors import FormatError
-from signbin.ir import Graph, verify
+from signbin.errors import ExecutionError, FormatError, VerifyError
+from signbin.ir import Graph, verify, with_extents
 from signbin.ir.form import default_form, filled
 from signbin.plan import MachineCode, Plan, Strategy, Target, check_limits, make_plan
 from signbin.runtime.budget import (
@@ -29,6 +29,7 @@ from signbin.runtime.budget import (
     within_budget,
 )
 from signbin.runtime.inputs import ArrayLike, as_batches, as_count, beyond_memory, empty_batch
+from signbin.runtime.sizes import Extents, KeptSizes
 from signbin.sums import Budget
 
 if TYPE_CHECKING:
@@ -64,6 +65,10 @@ class Program:
     is planned again, and its ``why`` in :attr:`plan` says so. A strategy that is forced takes the
     time it takes. A graph whose values need more memory is refused.
 
+    Inputs whose sizes were left free (see :func:`signbin.compile`) take other extents along these
+    axes: the first call with a new size lays out and plans the network for it, which takes as long
+    as loading; the last four sizes are kept.
+
     Immutable. Any number of Python threads may call it at once (each call works in an arena of its
     own, and the GIL is released meanwhile), with any batch of at least one image: the first call
     takes the program's threads, the others meanwhile run on their own. The outputs have the same
@@ -98,6 +103,8 @@ class Program:
             artifact.graph, self._plan, self._isa, self._threads, jit=jit
         )
         expect_memory(artifact.graph.name, self.arena_bytes, budget)
+        self._budget = budget
+        self._sizes: KeptSizes[Program] = KeptSizes(self._resized)
 
     @classmethod
     def load(  # noqa: PLR0913 - the constructor's, and the budget in numbers
@@ -180,13 +187,15 @@ class Program:
         inputs: one array for every input of the graph, in its order, or by name: as keywords or in
         one mapping. Numpy arrays, or any arrays on the CPU that DLPack knows, as PyTorch's tensors;
         ``torch.from_dlpack`` takes the outputs without a copy. Other floating types are cast to
-        float32; anything else is an ExecutionError. A NaN or an infinity makes every output that
+        float32. uint8 images, (N, C, H, W) or (N, H, W, C), are prepared as the network says, where
+        it does; anything else is an ExecutionError. A NaN or an infinity makes every output that
         depends on it NaN or infinite.
 
         What comes back has the form of the network's own result: an array, or arrays in the tuples,
         lists and dicts that it returned.
         """
-        outputs = self._run(as_batches(inputs, named, self.graph.inputs), [])
+        batches = self._batches(inputs, named)
+        outputs = self._for(batches)._run(batches, [])
         form = self.graph.form
         return filled(default_form(len(outputs)) if form is None else form, outputs)
 
@@ -197,7 +206,10 @@ class Program:
 
         inputs: as for a call. float32 numbers, or for u8 values the codes, uint8.
         """
-        batches = as_batches(inputs, named, self.graph.inputs)
+        batches = self._batches(inputs, named)
+        return self._for(batches)._trace(batches)
+
+    def _trace(self, batches: list[NDArray[np.float32]]) -> dict[str, NDArray[Any]]:
         values = {name: self._empty(name, len(batches[0])) for name in self._values}
         copies: list[NDArray[np.float32] | None] = [None] * len(self._values)
         for name, index in self._values.items():
@@ -214,7 +226,8 @@ class Program:
         starts until all threads have finished it, for the whole batch.
         """
         step_ns = np.zeros(len(self.graph.nodes))
-        self._run(as_batches(inputs, named, self.graph.inputs), [], step_ns)
+        batches = self._batches(inputs, named)
+        self._for(batches)._run(batches, [], step_ns)
         return tuple(
             StepTime(name, kernel, float(ns) / _NANOSECONDS_PER_MS)
             for (name, kernel), ns in zip(self.kernels.items(), step_ns, strict=True)
@@ -281,9 +294,34 @@ class Program:
             f"isa={self._isa}, threads={self._threads}, {len(self.graph.nodes)} steps)"
         )
 
+    def _batches(
+        self,
+        inputs: tuple[ArrayLike | Mapping[str, ArrayLike], ...],
+        named: Mapping[str, ArrayLike],
+    ) -> list[NDArray[np.float32]]:
+        return as_batches(inputs, named, self.graph.inputs, self._artifact.preprocessing)
+
+    def _for(self, batches: list[NDArray[np.float32]]) -> Program:
+        """The program for inputs of these extents: this one, or one of its kept sizes."""
+        extents = tuple(batch.shape[1:] for batch in batches)
+        own = tuple(value.type.shape[1:] for value in self.graph.inputs)
+        return self if extents == own else self._sizes.of(extents)
+
+    def _resized(self, extents: Extents) -> Program:
+        names = (value.name for value in self.graph.inputs)
+        try:
+            graph = with_extents(self.graph, dict(zip(names, extents, strict=True)))
+        except VerifyError as error:
+            raise ExecutionError(
+                "size of the inputs", value=extents, reason=f"this network cannot take it: {error}"
+            ) from error
+        how = self._asked | {"budget": self._budget}
+        return Program(Artifact(graph, provenance=self._artifact.provenance), **how)
+
     def _with_plan(self) -> Artifact:
         return dataclasses.replace(self._artifact, plan=self._plan)
 
+    _asked: dict[str, Any]
     _native: _signbin.Program
     _values: Mapping[str, int]
 

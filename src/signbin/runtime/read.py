@@ -92,7 +92,7 @@ def _read_archive(path: Path, expected: Value) -> Samples:
             value=sorted(found),
             allowed="one array of samples, and perhaps 'labels'",
         )
-    images = _checked_array(path, next(iter(found.values())), expected.type.shape[1:])
+    images = _checked_array(path, next(iter(found.values())), expected)
     if labels is None:
         return Samples(images)
     if labels.shape != (len(images),) or not np.issubdtype(labels.dtype, np.integer):
@@ -117,7 +117,7 @@ def read_inputs(
     parts: list[NDArray[np.float32]] = []
     for path in paths:
         if path.suffix == ".npy":
-            array = _read_array(path, expected.type.shape[1:])
+            array = _read_array(path, expected)
             numbered = [f"{path}[{index}]" for index in range(len(array))]
             names += numbered if len(array) > 1 else [str(path)]
             parts.append(array)
@@ -133,16 +133,24 @@ def read_inputs(
     return names, np.concatenate(parts)
 
 
-def _read_array(path: Path, image: tuple[int, ...]) -> NDArray[np.float32]:
-    """Samples of the shape ``image`` from a .npy file, as (N, *image)."""
-    return _checked_array(path, open_array(path), image)
+def _read_array(path: Path, expected: Value) -> NDArray[np.float32]:
+    """Samples from a .npy file, as (N, ...)."""
+    return _checked_array(path, open_array(path), expected)
 
 
-def _checked_array(path: Path, array: NDArray[Any], image: tuple[int, ...]) -> NDArray[np.float32]:
-    """The array as float32 (N, *image); ExecutionError where it is none."""
-    shape = tuple(array.shape)
-    if shape[-len(image) :] != image or len(shape) - len(image) not in (0, 1) or 0 in shape:
-        raise ExecutionError(f"shape of {path}", value=shape, allowed=f"{image} or (N, *{image})")
+def _checked_array(path: Path, array: NDArray[Any], expected: Value) -> NDArray[np.float32]:
+    """As float32 (N, ...), any extents along free axes; ExecutionError where it is none."""
+    shape, image = tuple(array.shape), expected.type.shape[1:]
+    wanted = tuple(
+        "any" if axis in expected.free else extent for axis, extent in enumerate(image, start=1)
+    )
+    given = shape[-len(image) :]
+    fits = len(given) == len(image) and all(
+        one in ("any", extent) for one, extent in zip(wanted, given, strict=True)
+    )
+    if not fits or len(shape) - len(image) not in (0, 1) or 0 in shape:
+        allowed = f"({', '.join(map(str, wanted))}), with or without a batch axis in front"
+        raise ExecutionError(f"shape of {path}", value=shape, allowed=allowed)
     if not np.issubdtype(array.dtype, np.floating):
         raise ExecutionError(
             f"dtype of {path}",
@@ -157,4 +165,4 @@ def _checked_array(path: Path, array: NDArray[Any], image: tuple[int, ...]) -> N
             allowed="finite numbers",
             remedy="look at how it was prepared",
         )
-    return np.ascontiguousarray(array.reshape(-1, *image), dtype=np.float32)
+    return np.ascontiguousarray(array.reshape(-1, *given), dtype=np.float32)

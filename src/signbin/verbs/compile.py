@@ -23,6 +23,7 @@ from signbin.plan import GroupSearch, Strategy, Target, make_plan
 from signbin.runtime import Program, Samples
 from signbin.tune import Autotune
 from signbin.tune import autotune as measured_plan
+from signbin.verbs.free_sizes import FreeSizes, with_free_sizes
 from signbin.verbs.graphs import graph_of
 from signbin.verbs.source import (
     MOST_SAMPLES,
@@ -82,6 +83,7 @@ def compile(  # noqa: PLR0913 - the one door: every choice is a keyword of it
     strategy: Strategy | None = None,
     activations: QuantizedActivations | None = None,
     autotune: bool | Autotune = False,
+    free_sizes: FreeSizes = False,
     watch: Watcher = silent,
 ) -> Program:
     """Compile a trained model for this CPU; ``program.save(path)`` keeps it.
@@ -94,15 +96,18 @@ def compile(  # noqa: PLR0913 - the one door: every choice is a keyword of it
     planner choose per layer; a Strategy forces it wherever it can serve. activations: None keeps
     them float32; :class:`signbin.QuantizedActivations`, with real samples, makes them 8-bit.
     autotune: measure on this machine which way of running each layer is fastest, instead of
-    predicting it; an :class:`signbin.Autotune` says for how long, and where times are kept. watch:
-    is told in words what begins, as ``print``.
+    predicting it; an :class:`signbin.Autotune` says for how long, and where times are kept.
+    free_sizes: the program takes images of any height and width, sequences (N, C, L) of any length,
+    that the network can take; or which axes of which inputs are free, as {"tokens": (1,)}. It is
+    captured at two sizes and refused where it depends on them. watch: is
+    told in words what begins, as ``print``.
 
     Raises CaptureError (naming every unsupported layer), PlanError, ExecutionError, FormatError
     for a damaged file, or SpecError for what is no model and for samples that do not fit.
     """
     _expect_activations(activations)
     source = as_source(model, example_inputs, card)
-    program = compile_source(source, isa=isa, strategy=strategy, watch=watch)
+    program = compile_source(source, isa=isa, strategy=strategy, free_sizes=free_sizes, watch=watch)
     if activations is not None:
         program = quantize_program(program, activations, strategy=strategy, watch=watch)
     if autotune is False:
@@ -116,11 +121,15 @@ def compile_source(
     *,
     isa: str = "auto",
     strategy: Strategy | None = None,
+    free_sizes: FreeSizes = False,
     watch: Watcher = silent,
 ) -> Program:
     """:func:`compile` for what :func:`signbin.verbs.source.load_source` read."""
     watch("tracing the model")
     graph = graph_of(source)
+    if free_sizes is not False:
+        watch("tracing it at another size")
+        graph = with_free_sizes(source, graph, free_sizes)
     return compile_graph(graph, card=source.card, isa=isa, strategy=strategy, watch=watch)
 
 

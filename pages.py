@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import tables
-from docs import catalogue, rooms
+from docs import catalogue, onnx_operators, rooms
 from experiments import zoo
 from experiments.energy import page as energy
 from experiments.trade_off import page as trade_off
@@ -40,6 +40,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "accuracy": training.accuracy,
     "rooms": rooms.rooms,
     "imports": rooms.imports,
+    "onnx_operators": onnx_operators.operators,
     **catalogue.TABLES,
 }
 WITH_TABLES: Final = (
@@ -47,6 +48,7 @@ WITH_TABLES: Final = (
     ROOT / "docs" / "architecture.md",
     ROOT / "docs" / "catalogue.md",
     ROOT / "docs" / "method.md",
+    ROOT / "docs" / "onnx.md",
     ROOT / "docs" / "results" / "speed.md",
     ROOT / "docs" / "simulator.md",
     ROOT / "docs" / "weight-kinds.md",

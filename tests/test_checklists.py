@@ -112,6 +112,8 @@ RENAMED = {
     "affine": "scale_rows",
     "constant": "fill",
     **dict.fromkeys(("pad", "resize_nearest"), "resample"),
+    **dict.fromkeys(("depth_to_space", "space_to_depth"), "resample"),
+    "resize_linear": "blend",
 }
 
 

@@ -258,12 +258,55 @@ static sb_status add_resampled(sb_maker *maker, uint32_t input, int32_t *shape, 
     return sb_builder_add_direct(maker->builder, &spec);
 }
 
+/* Between rows and columns, a few places and shares of them spoilt. */
+static sb_status add_blended(sb_maker *maker, uint32_t input, int32_t *shape, sb_type made,
+                             uint32_t *output) {
+    int32_t whole[2 * (32 + 32)];
+    const int32_t height = shape[1], width = shape[2];
+    const int32_t parts = made == SB_TYPE_U8 ? 1 << 11 : 1 << 24;
+    shape[1] = any(1, 32);
+    shape[2] = any(1, 32);
+    const int32_t count = shape[1] + shape[2];
+    for (int32_t i = 0; i < count; ++i) {
+        whole[i] = any(0, (i < shape[1] ? height : width) - 1);
+        whole[count + i] = any(0, parts);
+        spoil(&whole[i], 40 * maker->odds);
+        spoil(&whole[count + i], 40 * maker->odds);
+    }
+    *output = add_value(maker, shape, made, SB_PLACE_ARENA);
+    const sb_direct_spec spec = {.op = "blend",
+                                 .input = input,
+                                 .output = *output,
+                                 .whole = {whole, 2 * (size_t)count - !any(0, 4 * maker->odds)}};
+    return sb_builder_add_direct(maker->builder, &spec);
+}
+
+/* Channels by their places, a few of them spoilt. */
+static sb_status add_taken(sb_maker *maker, uint32_t input, int32_t *shape, sb_type made,
+                           uint32_t *output) {
+    int32_t whole[3 + 32] = {1, shape[0], shape[1] * shape[2]};
+    const int32_t channels = shape[0];
+    shape[0] = any(1, 32);
+    for (int32_t i = 0; i < shape[0]; ++i) {
+        whole[3 + i] = any(0, channels - 1);
+        spoil(&whole[3 + i], 40 * maker->odds);
+    }
+    *output = add_value(maker, shape, made, SB_PLACE_ARENA);
+    for (int i = 0; i < 3; ++i)
+        spoil(&whole[i], 4 * maker->odds);
+    const sb_direct_spec spec = {.op = "take",
+                                 .input = input,
+                                 .output = *output,
+                                 .whole = {whole, 3 + (size_t)shape[0] - !any(0, 4 * maker->odds)}};
+    return sb_builder_add_direct(maker->builder, &spec);
+}
+
 /* A step behind `input`; *output and shape are its result. */
 static sb_status add_step(sb_maker *maker, uint32_t input, int32_t *shape, sb_type *type,
                           uint32_t *output) {
     const sb_type made = any(0, 4) ? *type : (sb_type)any(0, 1), was = *type;
     *type = made;
-    switch (any(0, 5)) {
+    switch (any(0, 7)) {
     case 0:
     case 1:
         return add_layer(maker, input, shape, was, made, output);
@@ -275,6 +318,10 @@ static sb_status add_step(sb_maker *maker, uint32_t input, int32_t *shape, sb_ty
                            : convert(maker, input, *output, made, spoilt_float(0.5f, maker->odds));
     case 4:
         return add_resampled(maker, input, shape, made, output);
+    case 5:
+        return add_blended(maker, input, shape, made, output);
+    case 6:
+        return add_taken(maker, input, shape, made, output);
     default:
         return add_subsample(maker, input, shape, made, output);
     }

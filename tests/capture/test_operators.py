@@ -95,6 +95,28 @@ LAYERS = {
     "global pool": (nn.AdaptiveAvgPool2d(1), ["global_avg_pool"]),
     "adaptive pool": (nn.AdaptiveAvgPool2d((3, 2)), ["avg_pool2d"]),
     "flatten": (nn.Flatten(), ["flatten"]),
+    "group norm": (nn.GroupNorm(3, 6), ["reshape", "layer_norm", "reshape", "channel_bias"]),
+    "instance norm": (nn.InstanceNorm2d(6), ["reshape", "layer_norm", "reshape"]),
+    "instance norm with affine": (
+        nn.InstanceNorm2d(6, affine=True),
+        ["reshape", "layer_norm", "channel_bias", "reshape"],
+    ),
+    "root mean square norm": (
+        nn.RMSNorm(8),
+        ["multiply", "reduce", "affine", "unary", "unary", "expand", "multiply", "affine"],
+    ),
+    "transposed conv": (nn.ConvTranspose2d(6, 4, 2, 2), ["conv2d", "depth_to_space"]),
+    "transposed conv of one pixel apart": (nn.ConvTranspose2d(6, 4, 3), ["conv2d"]),
+    **{
+        f"transposed conv {number}": (layer, ["conv2d", "depth_to_space"])
+        for number, layer in enumerate(
+            nn.ConvTranspose2d(6, 4, (3, 4), stride, padding, more, groups, dilation=dilation)
+            for stride in ((2, 2), (3, 2), (4, 1))
+            for padding in (0, 1)
+            for groups in (1, 2)
+            for dilation, more in (((1, 1), 0), ((2, 3), 1))
+        )
+    },
 }
 
 
@@ -332,6 +354,97 @@ FUNCTIONS = {
         lambda self, x: nn.Upsample(scale_factor=3)(x),
         {},
         ["resize_nearest"],
+    ),
+    "between pixels": (
+        lambda self, x: F.interpolate(x, scale_factor=2, mode="bilinear"),
+        {},
+        ["resize_linear"],
+    ),
+    "between pixels, corner to corner": (
+        lambda self, x: F.interpolate(x, (13, 21), mode="bilinear", align_corners=True),
+        {},
+        ["resize_linear"],
+    ),
+    "between pixels, by odd scales": (
+        lambda self, x: F.interpolate(x, scale_factor=(1.7, 0.6), mode="bilinear"),
+        {},
+        ["resize_linear"],
+    ),
+    "bicubic": (
+        lambda self, x: F.interpolate(x, (13, 5), mode="bicubic"),
+        {},
+        ["transpose", "linear", "transpose", "linear"],
+    ),
+    "bicubic, corner to corner": (
+        lambda self, x: F.interpolate(x, (13, 5), mode="bicubic", align_corners=True),
+        {},
+        ["transpose", "linear", "transpose", "linear"],
+    ),
+    "antialiased": (
+        lambda self, x: F.interpolate(x, (4, 17), mode="bilinear", antialias=True),
+        {},
+        ["transpose", "linear", "transpose", "linear"],
+    ),
+    "antialiased bicubic": (
+        lambda self, x: F.interpolate(x, (4, 17), mode="bicubic", antialias=True),
+        {},
+        ["transpose", "linear", "transpose", "linear"],
+    ),
+    "pixels of channels": (
+        lambda self, x: F.pixel_shuffle(x[:, :4], 2),
+        {},
+        ["slice_channels", "depth_to_space"],
+    ),
+    "channels of pixels": (
+        lambda self, x: F.pixel_unshuffle(x[:, :, :, :6], 3),
+        {},
+        ["pad", "space_to_depth"],
+    ),
+    "averages of uneven windows": (
+        lambda self, x: F.adaptive_avg_pool2d(x, (4, 11)),
+        {},
+        ["transpose", "linear", "transpose", "linear"],
+    ),
+    "largest of uneven windows": (
+        lambda self, x: F.adaptive_max_pool2d(x, (4, 5)),
+        {},
+        [*["take", "reshape", "reduce", "reshape"] * 2],
+    ),
+    "largest of even windows": (
+        lambda self, x: F.adaptive_max_pool2d(x, (3, 2)),
+        {},
+        ["max_pool2d"],
+    ),
+    "powers": (
+        lambda self, x: (x.square() + 1.5) ** 0.5 + x**3,
+        {},
+        ["multiply", "channel_bias", "unary", "multiply", "multiply", "add"],
+    ),
+    "inverse roots": (
+        lambda self, x: (x.abs() + 0.5).rsqrt() + (x.abs() + 0.5) ** -1.5,
+        {},
+        [
+            *("unary", "channel_bias", "unary", "unary", "unary", "channel_bias", "unary"),
+            *("multiply", "unary", "add"),
+        ],
+    ),
+    "logarithms and erf": (
+        lambda self, x: (x.abs() + 0.1).log() + torch.erf(x) + (x.abs() + 1).sqrt(),
+        {},
+        ["unary", "channel_bias", "unary", "unary", "add", "unary", "channel_bias", "unary", "add"],
+    ),
+    "logarithm of softmax": (
+        lambda self, x: F.log_softmax(x, 1),
+        {},
+        ["reduce", "expand", "subtract", "unary", "reduce", "unary", "expand", "subtract"],
+    ),
+    "larger and lesser": (
+        lambda self, x: torch.maximum(x, -x) + torch.minimum(x, x.mean(1, keepdim=True)),
+        {},
+        [
+            *("batch_norm", "reshape", "reshape", "concat", "reduce", "reduce", "expand"),
+            *("reshape", "concat", "reduce", "add", "reshape"),
+        ],
     ),
     "in a border of ones": (lambda self, x: F.pad(x, (1, 0, 2, 3), value=1.0), {}, ["pad"]),
     "in a border below all": (

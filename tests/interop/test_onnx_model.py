@@ -38,7 +38,8 @@ def assert_same(graph: Graph, batch: int = 3) -> None:
     actual = run_onnx(to_onnx(graph), images)
     assert actual.shape == expected.shape
     # float32 sums of some hundred terms against float64 ones
-    assert np.abs(actual - expected).max() <= 1e-5 * max(1.0, np.abs(expected).max())
+    largest = max(1.0, np.nanmax(np.abs(expected)))
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * largest)
 
 
 def vector(count: int) -> np.ndarray:
@@ -175,6 +176,27 @@ CASES = {
     "resize_nearest to less": one_node("resize_nearest", IMAGE, (6, 5, 11), size=(5, 11)),
     "resize_nearest centred": one_node(
         "resize_nearest", IMAGE, (6, 10, 12), size=(10, 12), centred=True
+    ),
+    "resize_linear": one_node(
+        *("resize_linear", IMAGE, (6, 10, 12)),
+        size=(10, 12),
+        step_height=0.7,
+        step_width=0.75,
+        first_height=-0.15,
+        first_width=0.3,
+    ),
+    "depth_to_space": one_node("depth_to_space", IMAGE, (1, 14, 27), block=(2, 3)),
+    "depth_to_space less a border": one_node(
+        "depth_to_space", IMAGE, (1, 13, 24), block=(2, 3), crop=(1, 0, 0, 3)
+    ),
+    "space_to_depth": one_node("space_to_depth", IMAGE, (126, 1, 3), block=(7, 3)),
+    "take": one_node(
+        "take",
+        IMAGE,
+        (6, 3, 9),
+        axis=2,
+        constants={"i": np.float32([6, 0, 6])},
+        indices=ConstRef("i"),
     ),
     "subsample_pad in a border": one_node(
         *("subsample_pad", IMAGE, (9, 5, 4)),

@@ -128,7 +128,8 @@ def _image_step(builder: GraphBuilder, value: str, images: list[str]) -> str:
         _identity: 0.05,
         _moved_channels: 0.02,
         _moved_pixels: 0.03,
-        _add: 0.03,
+        _made_of_pixels: 0.02,
+        _add: 0.01,
         _concat: 0.02,
         _gate: 0.05,
     }
@@ -206,6 +207,30 @@ def _moved_pixels(builder: GraphBuilder, value: str) -> str:
     if kind != "constant":
         stated = {"mode": kind}
     return builder.add("pad", value, padding=tuple(padding), **stated)
+
+
+def _made_of_pixels(builder: GraphBuilder, value: str) -> str:
+    """Between pixels, or blocks of pixels as channels and back, a border less."""
+    rng = builder.rng
+    _, channels, *extents = builder.type_of(value).shape
+    blocks = [(d, a) for d in (1, 2, 3) for a in (1, 2) if channels % (d * a) == 0]
+    block = blocks[int(rng.integers(len(blocks)))]
+    if rng.random() < 0.4 and channels * math.prod(block) <= 40:
+        size = [extent // side * side for extent, side in zip(extents, block, strict=True)]
+        if min(size) > 0:
+            crop = tuple(min(0, made - extent) for made, extent in zip(size, extents, strict=True))
+            cut = builder.add("pad", value, padding=(0, 0, *crop)) if any(crop) else value
+            return builder.add("space_to_depth", cut, block=block)
+    if rng.random() < 0.5 and max(extents) < 9:
+        crop = tuple(int(rng.integers(0, 2)) for _ in range(4))
+        shape = [extent * side for extent, side in zip(extents, block, strict=True)]
+        fits = all(extent > sum(crop[axis::2]) for axis, extent in enumerate(shape))
+        stated = {"crop": crop} if fits else {}
+        return builder.add("depth_to_space", value, block=block, **stated)
+    size = tuple(int(rng.integers(1, min(2 * extent, 14) + 1)) for extent in extents)
+    steps = {f"step_{axis}": float(rng.uniform(0, 2)) for axis in ("height", "width")}
+    firsts = {f"first_{axis}": float(rng.uniform(-1, 1)) for axis in ("height", "width")}
+    return builder.add("resize_linear", value, size=size, **steps, **firsts)
 
 
 def _channel_bias(builder: GraphBuilder, value: str) -> str:
@@ -324,9 +349,12 @@ def _activation(builder: GraphBuilder, value: str) -> str:
 def _axes(builder: GraphBuilder, value: str, spec=None) -> str:
     """Axes of [N, A, B] turned, ended early or repeated; numbers also combined along them."""
     rng, (rows, columns) = builder.rng, builder.type_of(value).shape[1:]
-    kind = int(rng.integers(4 if spec is None else 3))
+    kind = int(rng.integers(5 if spec is None else 4))
     if kind == 0:
         return builder.add("transpose", value, order=(2, 1))
+    if kind == 3:
+        places = rng.integers(0, columns, int(rng.integers(1, 6))).astype(np.float32)
+        return builder.add("take", value, axis=2, indices=builder.const(places))
     if kind == 1:
         step = 1 + int(rng.integers(2))
         count = int(rng.integers(1, (columns - 1) // step + 2))
@@ -558,6 +586,8 @@ def _quantized_channels(builder: GraphBuilder, value: str, values: list[str]) ->
     rng = builder.rng
     if rng.random() < 0.3:
         return _moved_pixels(builder, value)
+    if rng.random() < 0.3:
+        return _made_of_pixels(builder, value)
     if rng.random() < 0.4:
         return _moved_channels(builder, value)
     own = builder.type_of(value).quantization

@@ -9,7 +9,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from signbin.errors import VerifyError
-from signbin.ir import OPS, interpret, reference, row_reference, row_rules, shape_rules
+from signbin.ir import (
+    OPS,
+    interpret,
+    pixel_ops,
+    pixel_rules,
+    reference,
+    row_reference,
+    row_rules,
+    shape_rules,
+)
 from signbin.ir.functions import FUNCTIONS
 from signbin.ir.schema import TypeRule
 from signbin.spec import LowBitWeight
@@ -200,17 +209,20 @@ TORCH = {
     "abs": torch.abs,
     "binary_sign": lambda x: torch.where(x < 0, -1.0, 1.0).double(),
     "elu": torch.nn.functional.elu,
+    "erf": torch.erf,
     "exp": torch.exp,
     "gelu": torch.nn.functional.gelu,
     "gelu_tanh": lambda x: torch.nn.functional.gelu(x, approximate="tanh"),
     "hard_sigmoid": torch.nn.functional.hardsigmoid,
     "hard_swish": torch.nn.functional.hardswish,
+    "log": torch.log,
     "mish": torch.nn.functional.mish,
     "reciprocal": torch.reciprocal,
     "sigmoid": torch.sigmoid,
     "sign": torch.sign,
     "silu": torch.nn.functional.silu,
     "softplus": torch.nn.functional.softplus,
+    "sqrt": torch.sqrt,
     "tanh": torch.tanh,
 }
 
@@ -226,7 +238,8 @@ def test_unary_is_the_function_of_that_name_in_float64(graph_builder, function):
     rectified = FUNCTIONS[function].never_negative
     assert FUNCTIONS[function].formula
     assert bool(ours.min() >= 0) == rectified
-    assert run(graph_builder, "unary", np.abs(x), function=function).min() >= 0
+    lowers = FUNCTIONS[function].negative_of_positive
+    assert (run(graph_builder, "unary", np.abs(x), function=function).min() < 0) == lowers
 
 
 def test_unary_takes_alpha_where_the_function_has_one(graph_builder):
@@ -317,6 +330,10 @@ def test_axes_change_places_end_and_repeat(graph_builder):
         ("reduce", {"function": "sum", "axis": 3, "count": 2}),
         ("softmax", {"axis": 4}),
         ("layer_norm", {"axes": 4, "epsilon": 1e-5}),
+        ("take", {"axis": 4, "constants": {"indices": np.zeros(2, np.float32)}}),
+        ("take", {"axis": 1, "constants": {"indices": np.float32([0, 3])}}),
+        ("take", {"axis": 1, "constants": {"indices": np.float32([-1])}}),
+        ("take", {"axis": 1, "constants": {"indices": np.float32([0.5])}}),
     ],
 )
 def test_axes_that_are_not_there_are_named(graph_builder, op, stated):
@@ -473,6 +490,62 @@ def test_a_scale_that_does_not_make_the_size_is_refused(graph_builder):
         run(graph_builder, "resize_nearest", normal(1, 3, 4, 5), size=(4, 9), scale_width=2.0)
 
 
+@pytest.mark.parametrize("aligned", [False, True])
+def test_resize_linear_is_torchs_at_any_size_and_scale(graph_builder, aligned):
+    resize = torch.nn.functional.interpolate
+    for height in range(1, 9):
+        x = normal(1, 2, height, 5)
+        for size in [(height, 5), (2 * height, 10), *((n, 16 - n) for n in range(1, 16, 3))]:
+            theirs = resize(torch.tensor(x), size, mode="bilinear", align_corners=aligned)
+            stated = {}
+            for axis, extent, made in zip(("height", "width"), (height, 5), size, strict=True):
+                step = (extent - 1) / max(made - 1, 1) if aligned else extent / made
+                stated[f"step_{axis}"] = step
+                stated[f"first_{axis}"] = 0.0 if aligned else 0.5 * step - 0.5
+            agree(run(graph_builder, "resize_linear", x, size=size, **stated), theirs)
+
+
+@pytest.mark.parametrize("block", [(2, 2), (3, 3)])
+def test_channels_become_pixels_as_in_torch_and_back(graph_builder, block):
+    x = normal(2, 4 * block[0] * block[1], 3, 5)
+    fine = run(graph_builder, "depth_to_space", x, block=block)
+    np.testing.assert_array_equal(
+        fine, torch.nn.functional.pixel_shuffle(torch.tensor(x), block[0])
+    )
+    cut = run(graph_builder, "depth_to_space", x, block=block, crop=(1, 0, 2, 1))
+    np.testing.assert_array_equal(cut, fine[:, :, 1:-2, :-1])
+    np.testing.assert_array_equal(run(graph_builder, "space_to_depth", fine, block=block), x)
+
+
+def test_blocks_need_no_equal_sides(graph_builder):
+    x = np.arange(12, dtype=np.float32).reshape(1, 6, 1, 2)
+    made = run(graph_builder, "depth_to_space", x, block=(2, 3))
+    expected = [[[0, 2, 4, 1, 3, 5], [6, 8, 10, 7, 9, 11]]]
+    np.testing.assert_array_equal(made[0], expected)
+    np.testing.assert_array_equal(run(graph_builder, "space_to_depth", made, block=(2, 3)), x)
+
+
+@pytest.mark.parametrize(
+    ("op", "stated"),
+    [
+        ("depth_to_space", {"block": (2, 2)}),
+        ("depth_to_space", {"block": (3, 1), "crop": (7, 0, 5, 0)}),
+        ("space_to_depth", {"block": (3, 1)}),
+        ("resize_linear", {"size": (2**16, 2**16)}),
+    ],
+)
+def test_blocks_and_sizes_that_do_not_fit_are_named(graph_builder, op, stated):
+    with pytest.raises(VerifyError, match="allowed"):
+        run(graph_builder, op, normal(2, 3, 4, 5), **stated)
+
+
+@pytest.mark.parametrize("axis", [1, 2, 3])
+def test_take_is_numpys(graph_builder, axis):
+    x, indices = normal(2, 3, 4, 5), np.float32([2, 0, 0, 1, 2])
+    made = run(graph_builder, "take", x, axis=axis, constants={"indices": indices})
+    np.testing.assert_array_equal(made, x.take(indices.astype(int), axis))
+
+
 def test_parts_of_different_images_are_refused(graph_builder):
     builder = graph_builder()
     x, y = builder.input(2, 2, 3, name="x"), builder.input(2, 3, 3, name="y")
@@ -491,12 +564,14 @@ def test_sums_accumulate_in_float64(graph_builder):
 def test_every_row_has_its_own_reference_and_documented_attributes():
     references = {
         name.rstrip("_"): getattr(module, name)
-        for module in (reference, row_reference)
+        for module in (reference, row_reference, pixel_ops)
         for name in module.__all__
         if name.islower() and not name.endswith("_codes")
     }
     rules = [
-        getattr(module, rule) for module in (shape_rules, row_rules) for rule in module.__all__
+        getattr(module, rule)
+        for module in (shape_rules, row_rules, pixel_rules)
+        for rule in module.__all__
     ]
     assert set(OPS) == {*references, "quantize", "dequantize"}
     for name, op in OPS.items():

@@ -75,9 +75,11 @@ def test_codes_stand_for_the_numbers_of_the_float_op_within_half_a_step(
         exact = float_value(graph, node, operands)
         low, high = -spec.zero_point * spec.scale, (spec.top - spec.zero_point) * spec.scale
         error = np.abs(spec.dequantized(values[node.name]) - np.clip(exact, low, high))
-        # Half a step; beyond it float32 rounding of up to ten operations on the largest number.
+        # Half a step; beyond it float32 rounding of up to ten operations on the largest number, and
+        # shares of 2048ths, each of both at most 2^-12 of 255 steps away.
+        step = (0.5 + 2**-3 * (node.op == "resize_linear")) * spec.scale
         largest = max(np.abs(exact).max(initial=0), *(np.abs(x).max() for x in operands.values()))
-        assert error.max() <= 0.5 * spec.scale + 1e-5 * (1 + largest), node.op
+        assert error.max() <= step + 1e-5 * (1 + largest), node.op
 
 
 def float_value(graph, node, operands):
@@ -102,7 +104,7 @@ def slow_node(graph, node, operands):
         return interpret_single(graph, node, operands)
     steps = operands[0].astype(np.int64) - spec.zero_point
     if OPS[node.op].types is TypeRule.KEPT:
-        return slow_kept(node, operands[0], spec)
+        return slow_kept(graph, node, operands[0], spec)
     if node.op == "concat":
         return slow_concat(graph, node, operands)
     attributes = resolve(node)
@@ -216,8 +218,11 @@ def slow_axes(op, attributes, codes, shape):
     return result
 
 
-def slow_kept(node, codes, spec):  # noqa: PLR0911 - one for every op
+def slow_kept(graph, node, codes, spec):  # noqa: PLR0911 - one for every op
     attributes = resolve(node)
+    if node.op == "take":
+        places = graph.array(attributes["indices"]).astype(int)
+        return codes.take(places, attributes["axis"])
     if node.op in ("pad", "resize_nearest"):
         return slow_moved(node, codes, spec)
     if node.op == "slice_channels":
@@ -232,6 +237,10 @@ def slow_kept(node, codes, spec):  # noqa: PLR0911 - one for every op
         return codes.reshape(len(codes), *node.type.shape[1:])
     if node.op in ("transpose", "slice", "expand"):
         return slow_axes(node.op, attributes, codes, node.type.shape)
+    if node.op in ("depth_to_space", "space_to_depth"):
+        return slow_blocks(node, codes)
+    if node.op == "resize_linear":
+        return slow_between(node, codes)
     if node.op == "subsample_pad":
         result = np.full((len(codes), *node.type.shape[1:]), spec.zero_point, np.uint8)
         vertical, horizontal = attributes["stride"]
@@ -270,6 +279,46 @@ def slow_moved(node, codes, spec):
             result[place] = slow_code(F32(attributes["value"]) * F32(1.0 / spec.scale), spec)
         else:
             result[place] = codes[(*place[:2], *source)]
+    return result
+
+
+def slow_blocks(node, codes):
+    """Pixel by pixel of the finer image: which channel of which block it is."""
+    attributes = resolve(node)
+    down, across = attributes["block"]
+    spread = node.op == "depth_to_space"
+    result = np.empty((len(codes), *node.type.shape[1:]), np.uint8)
+    top, left = attributes["crop"][:2] if spread else (0, 0)
+    fine = result.shape if spread else codes.shape
+    for n, c, y, x in np.ndindex(fine):
+        row, column = y + top, x + left
+        channel = (c * down + row % down) * across + column % across
+        coarse = (n, channel, row // down, column // across)
+        if spread:
+            result[n, c, y, x] = codes[coarse]
+        else:
+            result[coarse] = codes[n, c, y, x]
+    return result
+
+
+def slow_between(node, codes):
+    """Pixel by pixel in Python integers: four codes by their shares, rounded half up."""
+    attributes = resolve(node)
+    result = np.empty((len(codes), *node.type.shape[1:]), np.uint8)
+    for place in np.ndindex(result.shape):
+        around = []
+        for axis, name in enumerate(("height", "width")):
+            last = codes.shape[2 + axis] - 1
+            at = attributes[f"first_{name}"] + place[2 + axis] * attributes[f"step_{name}"]
+            at = min(max(at, 0), last)
+            share = round((at - math.floor(at)) * 2048)
+            around.append([(math.floor(at), 2048 - share), (min(math.floor(at) + 1, last), share)])
+        total = sum(
+            int(codes[(*place[:2], y, x)]) * down * across
+            for y, down in around[0]
+            for x, across in around[1]
+        )
+        result[place] = (total + 2**21) // 2**22
     return result
 
 

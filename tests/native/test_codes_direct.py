@@ -11,8 +11,8 @@ from signbin.native import _signbin
 ROWS = [row for row in native.kernels() if row.activations == "u8" and row.usable]
 ISAS = list(dict.fromkeys(row.isa for row in ROWS if row.strategy == "direct"))
 PLAIN = _signbin.Epilogue()
-DIRECT = ("avg_pool2d", "channels", "elementwise", "look_up", "max_pool2d", "multiply")
-DIRECT += ("resample", "strided", "subsample_pad")
+DIRECT = ("avg_pool2d", "blend", "channels", "elementwise", "look_up", "max_pool2d", "multiply")
+DIRECT += ("resample", "strided", "subsample_pad", "take")
 SIZES = [(1, 1), (5, 3), (7, 7), (13, 17), (2, 29), (28, 28)]
 CHANNELS = [1, 3, 16, 37]
 # Blocks depend on the size, pitches on the channels, hardly on both: at most sizes few channels.

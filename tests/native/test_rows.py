@@ -94,6 +94,32 @@ def test_fill_gives_every_image_the_same_numbers(oracle, isa):
     np.testing.assert_array_equal(found, np.broadcast_to(value.reshape(4, 1, 6), (3, 4, 1, 6)))
 
 
+@pytest.mark.parametrize("inner", [1, 5, 33])
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("isa", ISAS)
+def test_elements_of_an_axis_are_taken_by_their_places(oracle, isa, threads, inner):
+    x, places = normal(2, 3, 7, inner), (6, 0, 0, 3, 5, 6, 1, 2, 2)
+    stated = {"whole": (3, 7, inner, *places), "threads": threads}
+    found = made(oracle, isa, "take", x, (3, len(places), inner), **stated)
+    np.testing.assert_array_equal(found, x[:, :, list(places)])
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_codes_are_taken_by_their_places(isa):
+    builder = _signbin.Builder(isa, 1 << 16)
+    given = builder.add_value((4, 6, 3), _signbin.Place.INPUT)
+    codes = builder.add_value((4, 6, 3), _signbin.Place.ARENA, 0, codes=(128, 255))
+    moved = builder.add_value((4, 2, 3), _signbin.Place.ARENA, 4096, codes=(128, 255))
+    result = builder.add_value((4, 2, 3), _signbin.Place.OUTPUT)
+    builder.add_direct("quantize", given, codes, real=(1.0,))
+    builder.add_direct("take", codes, moved, whole=(4, 6, 3, 5, 1))
+    builder.add_direct("dequantize", moved, result, real=(1.0,))
+    x = RNG.integers(-128, 128, (2, 4, 6, 3)).astype(np.float32)
+    y = np.full((2, 4, 2, 3), np.nan, np.float32)
+    builder.finish().run([x], [y], 2)
+    np.testing.assert_array_equal(y, x[:, :, [5, 1]])
+
+
 WALKS = {
     "transpose": ((0, 1, 1, 1, 6, 4, 0, 0, 0, 1, 6), (6, 1, 4), lambda x: x.swapaxes(1, 3)),
     "slice": ((1, 1, 1, 4, 1, 3, 0, 0, 6, 0, 2), (4, 1, 3), lambda x: x[..., 1::2]),
@@ -140,6 +166,12 @@ def test_walks_keep_codes(isa, walk):
         ("strided", {"whole": (0, 2**28, 2**28, 2**28, 2**28, 2**28, 0, 0, 0, 0, 0)}),
         ("strided", {"whole": (0, 1, 1, 4, 1, 6)}),
         ("strided", {}),
+        ("take", {"whole": (4, 6, 1)}),
+        ("take", {"whole": (4, 6, 1, 0, 1, 2, 3, 4)}),
+        ("take", {"whole": (4, 6, 1, 0, 1, 2, 3, 4, 6)}),
+        ("take", {"whole": (4, 6, 1, 0, 1, 2, 3, 4, -1)}),
+        ("take", {"whole": (2**28, 2**28, 2**28, 0)}),
+        ("take", {"whole": (4, 6)}),
         ("scale_rows", {"whole": (5,)}),
         ("scale_rows", {"whole": (4,), "scale": np.ones(5, np.float32)}),
         ("scale_rows", {"whole": (4,), "epilogue": _signbin.Epilogue(residual=0)}),

@@ -294,6 +294,22 @@ static const sb_direct_op OPS[] = {
      .real = {{"fill", -INFINITY, true}},
      .map = sb_map_resampled,
      .place = sb_place_resampled},
+    /* y between four pixels of x, as kernels/direct/blend.h says. whole: rows, columns, then their
+     * shares, in 2^24ths, of codes in 2048ths. */
+    {.name = "blend",
+     .types = SB_MOVES,
+     .indexed = true,
+     .map = sb_map_blended,
+     .place = sb_place_resampled},
+    /* y[o][n][i] = x[o][places[n]][i]. whole: outer, length, inner, then the places. */
+    {.name = "take",
+     .types = SB_MOVES,
+     .indexed = true,
+     .whole = {{"outer", 1, SB_MAX_ELEMENTS},
+               {"length", 1, SB_MAX_ELEMENTS},
+               {"inner", 1, SB_MAX_ELEMENTS}},
+     .map = sb_map_taken,
+     .place = sb_place_plain},
     /* q = rint(min(max(x * factor, -zero), top - zero)) + zero, as in sb_epilogue_spec; factor is
      * 1 / scale. */
     {.name = "quantize",

@@ -124,14 +124,18 @@ class Drafted:
         """The node drafted under a name; None for graph inputs."""
         return next((node for node in reversed(self.nodes) if node.name == name), None)
 
-    def reshaped(self, x: Variable, source: str) -> Variable:
-        """The variable as a value of its own shape: by a node, made once, where it was reshaped."""
+    def reshaped(self, x: Variable, source: str, name: str = "") -> Variable:
+        """The variable as a value of its own shape: by a node, made once, where it was reshaped.
+
+        name: of that node, where it is the first to have it.
+        """
         if x.shape == x.stored:
             return x
         made = self.views.get((x.name, x.shape))
         if made is None:
-            number = sum(name == x.name for name, _ in self.views)
-            name = f"{x.name}.view" + (f"_{number}" if number else "")
+            number = sum(viewed == x.name for viewed, _ in self.views)
+            if not name or self.node(name) is not None:
+                name = f"{x.name}.view" + (f"_{number}" if number else "")
             attributes: dict[str, AttributeValue] = {"shape": x.shape[1:]}
             flat = len(x.shape) == 2
             op = "flatten" if flat else "reshape"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from signbin.draft.call import Call, Entry, NodeBuilder, Unsupported, Variable, shown
+from signbin.draft.call import Call, Entry, NodeBuilder, Unsupported, Variable
 from signbin.draft.windows import pair, shortest
 from signbin.ir import AttributeValue, Margins, margins
 
@@ -145,12 +145,6 @@ def _nearest(*, centred: bool) -> NodeBuilder:
     return build
 
 
-def _antialiased(call: Call) -> Entry:
-    x = call.get("input" if "input" in call.arguments else "self")
-    shape = shown(x.shape) if isinstance(x, Variable) else "an image"
-    raise Unsupported(f"resizes {shape} with antialias=True", "resize with antialias=False")
-
-
 IMAGE_ROWS: Final[tuple[tuple[NodeBuilder, tuple[str, ...]], ...]] = (
     (_pad, ("pad.default", "constant_pad_nd.default")),
     (_mirrored("reflect"), ("reflection_pad2d.default",)),
@@ -159,14 +153,5 @@ IMAGE_ROWS: Final[tuple[tuple[NodeBuilder, tuple[str, ...]], ...]] = (
     (
         _nearest(centred=True),
         ("_upsample_nearest_exact2d.vec", "_upsample_nearest_exact2d.default"),
-    ),
-    (
-        _antialiased,
-        (
-            "_upsample_bilinear2d_aa.vec",
-            "_upsample_bilinear2d_aa.default",
-            "_upsample_bicubic2d_aa.vec",
-            "_upsample_bicubic2d_aa.default",
-        ),
     ),
 )

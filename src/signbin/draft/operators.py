@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbin.draft import arithmetic
+from signbin.draft.adaptive import ADAPTIVE_ROWS
 from signbin.draft.call import (
     Call,
     Entry,
@@ -27,8 +28,12 @@ from signbin.draft.call import (
 )
 from signbin.draft.channels import CHANNEL_ROWS, channel_slice, part, regrouped
 from signbin.draft.coded_input import CODED_INPUT, coded_input
+from signbin.draft.composed import COMPOSED_ROWS
 from signbin.draft.images import IMAGE_ROWS, pixel_slice
+from signbin.draft.normalization import NORMALIZATION_ROWS
+from signbin.draft.resizing import RESIZING_ROWS
 from signbin.draft.rows import ROW_ROWS, axis_of, matrix_product, over, sliced
+from signbin.draft.transposed import TRANSPOSED_ROWS
 from signbin.draft.windows import (
     bordered,
     convolution_padding,
@@ -40,14 +45,15 @@ from signbin.ir import BATCH, AttributeValue, ConstRef
 __all__ = ["ALLOWED", "OPERATORS", "REMEDIES"]
 
 ALLOWED: Final = (
-    "Conv1d, Conv2d, Linear and matrix products over the last axes, MultiheadAttention and "
-    "scaled_dot_product_attention, BatchNorm1d/2d, LayerNorm, ReLU, ReLU6, LeakyReLU, PReLU, "
-    "Hardtanh, clamp, Sigmoid, Tanh, SiLU, Hardsigmoid, Hardswish, GELU, ELU, Softplus, Mish, exp, "
-    "abs, sign, 1 / x, x + y, x - y, x * y, +, -, *, / with a number or a parameter, Softmax, "
-    "torch.cat, chunk, split, unbind, slices, ChannelShuffle, permute, expand, MaxPool1d/2d, "
-    "AvgPool1d/2d, AdaptiveAvgPool1d/2d, AdaptiveMaxPool2d(1), mean, sum, amax and amin, view, "
-    "reshape and flatten behind the batch, borders around images in every mode, zeros around "
-    "channels, Upsample (nearest), Dropout, Identity"
+    "Conv1d, Conv2d, ConvTranspose1d/2d, Linear and matrix products over the last axes, "
+    "MultiheadAttention and scaled_dot_product_attention, BatchNorm1d/2d, LayerNorm, GroupNorm, "
+    "InstanceNorm, RMSNorm, ReLU, ReLU6, LeakyReLU, PReLU, Hardtanh, clamp, Sigmoid, Tanh, SiLU, "
+    "Hardsigmoid, Hardswish, GELU, ELU, Softplus, Mish, exp, abs, sign, sqrt, log, erf, powers, 1 "
+    "/ x, maximum, minimum, x + y, x - y, x * y, +, -, *, / with a number or a parameter, Softmax, "
+    "LogSoftmax, torch.cat, chunk, split, unbind, slices, ChannelShuffle, permute, expand, "
+    "MaxPool1d/2d, AvgPool1d/2d, AdaptiveAvgPool1d/2d, AdaptiveMaxPool1d/2d, mean, sum, amax and "
+    "amin, view, reshape and flatten behind the batch, borders around images in every mode, zeros "
+    "around channels, Upsample in every mode, PixelShuffle and PixelUnshuffle, Dropout, Identity"
 )
 """The layers that can be captured, as people name them."""
 
@@ -56,12 +62,10 @@ REMEDIES: Final[Mapping[str, str]] = MappingProxyType(
         ("selu", "celu", "glu", "log_sigmoid", "hardshrink", "softshrink", "threshold", "rrelu"),
         "use ELU, SiLU, Sigmoid, GELU, ReLU, LeakyReLU or PReLU",
     )
-    | dict.fromkeys(("log_softmax", "argmax"), "leave it out: apply it to the program's output")
-    | dict.fromkeys(("group_norm", "instance_norm"), "use BatchNorm2d or LayerNorm")
+    | dict.fromkeys(("argmax",), "leave it out: apply it to the program's output")
     | {
         "native_dropout": "pass training=self.training to dropout, not True",
         "_native_batch_norm_legit": "set track_running_stats=True: batch statistics are not kept",
-        "conv_transpose2d": "use Conv2d",
     }
 )
 """What to do about operators that are asked for often; by the operator's name."""
@@ -230,22 +234,6 @@ def _avg_pool2d(call: Call) -> Entry:
     return call.emit("avg_pool2d", (x,), {**window, "count_include_pad": include})
 
 
-def _adaptive_avg_pool2d(call: Call) -> Entry:
-    x = call.variable("self", rank=4)
-    extents, wanted = x.shape[2:], pair(call.get("output_size"))
-    if wanted == (1, 1):
-        return call.emit("global_avg_pool", (x,), {})
-    if wanted == extents:
-        return x
-    if any(extent % parts for extent, parts in zip(extents, wanted, strict=True)):
-        raise Unsupported(
-            f"from {extents[0]}x{extents[1]} to {wanted[0]}x{wanted[1]}: windows of unequal size",
-            "use an output size that divides the input, or 1",
-        )
-    kernel = (extents[0] // wanted[0], extents[1] // wanted[1])
-    return call.emit("avg_pool2d", (x,), {"kernel": kernel, "stride": kernel, "padding": (0, 0)})
-
-
 def _over_image(call: Call) -> tuple[Variable, tuple[int, ...]] | None:
     """The value that a reduction over whole images reads, and the shape before axes are dropped.
 
@@ -301,13 +289,6 @@ def _largest_of_image(
         "padding": (0, 0),
     }
     return call.emit("max_pool2d", (x,), window, pooled, suffix)
-
-
-def _adaptive_max_pool2d(call: Call) -> Entry:
-    x = call.variable("self", rank=4)
-    if pair(call.get("output_size")) != (1, 1):
-        raise Unsupported(f"to {call.get('output_size')}", "use an output size of 1, or MaxPool2d")
-    return _largest_of_image(call, x, (*x.shape[:2], 1, 1))
 
 
 def _reshape(call: Call) -> Entry:
@@ -380,8 +361,8 @@ _ROWS: Final[tuple[tuple[NodeBuilder, tuple[str, ...]], ...]] = (
     *(
         (_function(name), (f"{operator}.default",))
         for name, operator in {
-            **{name: name for name in ("abs", "exp", "mish", "reciprocal")},
-            **{name: name for name in ("sigmoid", "sign", "silu", "tanh")},
+            **{name: name for name in ("abs", "erf", "exp", "log", "mish", "reciprocal")},
+            **{name: name for name in ("sigmoid", "sign", "silu", "sqrt", "tanh")},
             "hard_sigmoid": "hardsigmoid",
             "hard_swish": "hardswish",
         }.items()
@@ -397,8 +378,6 @@ _ROWS: Final[tuple[tuple[NodeBuilder, tuple[str, ...]], ...]] = (
     (arithmetic.negate, ("neg.default",)),
     (_max_pool2d, ("max_pool2d.default", "max_pool2d_with_indices.default")),
     (_avg_pool2d, ("avg_pool2d.default",)),
-    (_adaptive_avg_pool2d, ("adaptive_avg_pool2d.default", "_adaptive_avg_pool2d.default")),
-    (_adaptive_max_pool2d, ("adaptive_max_pool2d.default",)),
     (_mean, ("mean.dim",)),
     (_sum, ("sum.dim_IntList",)),
     (_amax, ("amax.default",)),
@@ -420,6 +399,11 @@ _ROWS: Final[tuple[tuple[NodeBuilder, tuple[str, ...]], ...]] = (
     *CHANNEL_ROWS,
     *IMAGE_ROWS,
     *ROW_ROWS,
+    *ADAPTIVE_ROWS,
+    *COMPOSED_ROWS,
+    *NORMALIZATION_ROWS,
+    *RESIZING_ROWS,
+    *TRANSPOSED_ROWS,
 )
 
 OPERATORS: Final[Mapping[str, NodeBuilder]] = MappingProxyType(

@@ -26,6 +26,7 @@ from signbin.ir import BATCH, AttributeValue
 __all__ = [
     "ROW_ROWS",
     "as_image",
+    "as_line",
     "axis_of",
     "broadcast",
     "for_every_image",
@@ -184,7 +185,8 @@ def as_image(call: Call, argument: str) -> Variable:
     return call.drafted.reshaped(Variable(entry.name, seen, entry.stored), call.source)
 
 
-def _as_line(made: Variable) -> Variable:
+def as_line(made: Variable) -> Variable:
+    """An image of one row as a line."""
     return Variable(made.name, (*made.shape[:2], made.shape[3]), made.stored)
 
 
@@ -201,7 +203,7 @@ def _conv1d(call: Call) -> Entry:
         attributes["bias"] = call.constant("bias")
     assert call.shape is not None
     image = (*call.shape[:2], 1, call.shape[2])
-    return _as_line(call.emit("conv2d", (x,), attributes, image))
+    return as_line(call.emit("conv2d", (x,), attributes, image))
 
 
 def _padding1d(call: Call, taps: int) -> tuple[int, ...]:
@@ -209,7 +211,8 @@ def _padding1d(call: Call, taps: int) -> tuple[int, ...]:
     if stated == "valid":
         return (0, 0)
     if stated != "same":
-        return (0, _single(call, "padding"))
+        sides = stated if isinstance(stated, (list, tuple)) and len(stated) == 2 else None
+        return (0, sides[0], 0, sides[1]) if sides else (0, _single(call, "padding"))
     both = _single(call, "dilation") * (taps - 1)
     return (0, both // 2, 0, both - both // 2)
 
@@ -239,22 +242,9 @@ def _pool1d(op: str) -> NodeBuilder:
             attributes["dilation"] = dilation
         else:
             attributes["count_include_pad"] = bool(call.get("count_include_pad"))
-        return _as_line(call.emit(op, (x,), attributes, image))
+        return as_line(call.emit(op, (x,), attributes, image))
 
     return build
-
-
-def _adaptive_avg_pool1d(call: Call) -> Entry:
-    x, wanted = as_image(call, "self"), _single(call, "output_size")
-    if x.shape[3] % wanted:
-        raise Unsupported(
-            f"from {x.shape[3]} to {wanted}: windows of unequal size",
-            "use an output size that divides the input, or 1",
-        )
-    window = (1, x.shape[3] // wanted)
-    attributes = {"kernel": window, "stride": window, "padding": (0, 0)}
-    image = (*x.shape[:2], 1, wanted)
-    return _as_line(call.emit("avg_pool2d", (x,), attributes, image))
 
 
 def _layer_norm(call: Call) -> Entry:
@@ -368,7 +358,6 @@ ROW_ROWS: Final[tuple[tuple[NodeBuilder, tuple[str, ...]], ...]] = (
     (_conv1d, ("conv1d.default", "conv1d.padding")),
     (_pool1d("max_pool2d"), ("max_pool1d.default",)),
     (_pool1d("avg_pool2d"), ("avg_pool1d.default",)),
-    (_adaptive_avg_pool1d, ("adaptive_avg_pool1d.default",)),
     (_layer_norm, ("layer_norm.default",)),
     (_softmax, ("softmax.int", "_softmax.default")),
     (_bmm, ("bmm.default",)),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from signbin.ir import ConstRef, Graph, Node, arguments_of, margins, resolve
-from signbin.ir.resampling import Table, nearest_tables, pad_tables
+from signbin.ir.resampling import Table, linear_tables, nearest_tables, pad_tables
 
 __all__ = ["WRITERS", "OnnxWriter"]
 
@@ -222,17 +222,20 @@ _FUNCTIONS: Final[Mapping[str, Callable[[_Step], object]]] = {
     "abs": _function("Abs"),
     "binary_sign": _binary_sign,
     "elu": lambda step: step.add("Elu", [step.source], alpha=step.attributes["alpha"]),
+    "erf": _function("Erf"),
     "exp": _function("Exp"),
     "gelu": _gelu,
     "gelu_tanh": _gelu_tanh,
     "hard_sigmoid": _function("HardSigmoid", alpha=1 / 6, beta=0.5),
     "hard_swish": _function("HardSwish"),
+    "log": _function("Log"),
     "mish": _mish,
     "reciprocal": _function("Reciprocal"),
     "sigmoid": _function("Sigmoid"),
     "sign": _function("Sign"),
     "silu": lambda step: step.add("Mul", [step.source, step.add("Sigmoid", [step.source], "gate")]),
     "softplus": _function("Softplus"),
+    "sqrt": _function("Sqrt"),
     "tanh": _function("Tanh"),
 }
 
@@ -361,6 +364,62 @@ def _resize_nearest(step: _Step) -> None:
     _looked_up(step, nearest_tables(arguments_of(step.writer.graph, step.node)))
 
 
+def _resize_linear(step: _Step) -> None:
+    """Rows by their shares, then columns: what Resize rounds to differs among its readers."""
+    value = step.source
+    tables = linear_tables(arguments_of(step.writer.graph, step.node))
+    given = step.writer.graph.type_of(step.source).shape
+    for axis, (name, table) in enumerate(zip(("rows", "columns"), tables, strict=True), start=2):
+        after = np.minimum(table.rows + 1, given[axis] - 1)
+        column = table.shares.astype(np.float32).reshape((-1,) + (1,) * (3 - axis))
+        parts = [
+            step.add(
+                "Gather",
+                [value, step.whole_numbers(f"{name}_{part}", *at.tolist())],
+                f"{name}/{part}",
+                axis=axis,
+            )
+            for part, at in (("first", table.rows), ("after", after))
+        ]
+        apart = step.add("Sub", parts[::-1], f"{name}/apart")
+        share = step.writer.constant(f"{step.node.name}/{name}_shares", column)
+        moved = step.add("Mul", [apart, share], f"{name}/moved")
+        value = step.add("Add", [parts[0], moved], "" if axis == 3 else name)
+
+
+def _depth_to_space(step: _Step) -> None:
+    """DepthToSpace knows square blocks alone."""
+    down, across = step.attributes["block"]
+    _, channels, height, width = step.writer.graph.type_of(step.source).shape
+    _, made, rows, columns = step.node.type.shape
+    top, left, bottom, right = margins(step.attributes["crop"])
+    apart = step.whole_numbers("apart", 0, channels // (down * across), down, across, height, width)
+    grouped = step.add("Reshape", [step.source, apart], "grouped")
+    order = step.add("Transpose", [grouped], "order", perm=[0, 1, 4, 2, 5, 3])
+    shape = step.whole_numbers("shape", 0, made, height * down, width * across)
+    cut = any((top, left, bottom, right))
+    whole = step.add("Reshape", [order, shape], "whole" if cut else "")
+    if cut:
+        starts = step.whole_numbers("starts", top, left)
+        ends = step.whole_numbers("ends", top + rows, left + columns)
+        step.add("Slice", [whole, starts, ends, step.whole_numbers("axes", 2, 3)])
+
+
+def _space_to_depth(step: _Step) -> None:
+    down, across = step.attributes["block"]
+    _, channels, height, width = step.node.type.shape
+    apart = step.whole_numbers("apart", 0, channels // (down * across), height, down, width, across)
+    grouped = step.add("Reshape", [step.source, apart], "grouped")
+    order = step.add("Transpose", [grouped], "order", perm=[0, 1, 3, 5, 2, 4])
+    step.add("Reshape", [order, step.whole_numbers("shape", 0, channels, height, width)])
+
+
+def _take(step: _Step) -> None:
+    indices = step.array("indices").astype(np.int64)
+    places = step.whole_numbers("indices", *indices.tolist())
+    step.add("Gather", [step.source, places], axis=step.attributes["axis"])
+
+
 def _slice_channels(step: _Step) -> None:
     first, count = step.attributes["first"], step.attributes["count"]
     bounds = [step.whole_numbers("starts", first), step.whole_numbers("ends", first + count)]
@@ -413,6 +472,10 @@ WRITERS: Final[Mapping[str, Callable[[_Step], object]]] = MappingProxyType(
         "concat": lambda step: step.add("Concat", list(step.node.inputs), axis=1),
         "pad": _pad,
         "resize_nearest": _resize_nearest,
+        "resize_linear": _resize_linear,
+        "depth_to_space": _depth_to_space,
+        "space_to_depth": _space_to_depth,
+        "take": _take,
         "slice_channels": _slice_channels,
         "channel_shuffle": _channel_shuffle,
     }

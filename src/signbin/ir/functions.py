@@ -26,15 +26,18 @@ class Function:
     """One function: its formula for people, and its value for arrays x and a number alpha.
 
     takes_alpha: whether alpha means anything. never_negative: whether nothing below zero comes out,
-    whatever goes in. Of no number from zero up does any function make one below zero.
+    whatever goes in. negative_of_positive: whether something below zero comes out of some number
+    from zero up.
     """
 
     formula: str
     value: Callable[[Array, float], Array]
     takes_alpha: bool = False
     never_negative: bool = False
+    negative_of_positive: bool = False
 
 
+_ERF: Final = np.frompyfunc(math.erf, 1, 1)
 _ERFC: Final = np.frompyfunc(math.erfc, 1, 1)
 
 
@@ -86,6 +89,10 @@ FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
             lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0.0))),
             takes_alpha=True,
         ),
+        "erf": Function(
+            "2 / sqrt(pi) * integral of e^-t^2 from 0 to x",
+            lambda x, _: np.asarray(_ERF(x), dtype=np.float64),
+        ),
         "exp": Function("e^x", lambda x, _: np.exp(x), never_negative=True),
         "gelu": Function("x * Phi(x), Phi of the normal distribution", lambda x, _: _gelu(x)),
         "gelu_tanh": Function(
@@ -95,12 +102,16 @@ FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
             "min(max(x + 3, 0), 6) / 6", lambda x, _: _hard_sigmoid(x), never_negative=True
         ),
         "hard_swish": Function("x * min(max(x + 3, 0), 6) / 6", lambda x, _: x * _hard_sigmoid(x)),
+        "log": Function(
+            "the natural logarithm of x", lambda x, _: np.log(x), negative_of_positive=True
+        ),
         "mish": Function("x * tanh(log(1 + e^x))", lambda x, _: _mish(x)),
         "reciprocal": Function("1 / x", lambda x, _: 1.0 / x),
         "sigmoid": Function("1 / (1 + e^-x)", lambda x, _: _sigmoid(x), never_negative=True),
         "sign": Function("-1, 0 or 1; of NaN 0", lambda x, _: _sign(x)),
         "silu": Function("x / (1 + e^-x)", lambda x, _: x * _sigmoid(x)),
         "softplus": Function("log(1 + e^x)", lambda x, _: _softplus(x), never_negative=True),
+        "sqrt": Function("the square root of x", lambda x, _: np.sqrt(x)),
         "tanh": Function("(e^x - e^-x) / (e^x + e^-x)", lambda x, _: np.tanh(x)),
     }
 )

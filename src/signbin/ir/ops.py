@@ -21,6 +21,7 @@ from typing import Final
 from signbin.ir import integer, properties, reference, shape_rules
 from signbin.ir.functions import FUNCTIONS
 from signbin.ir.graph import AttributeValue, Graph, Node, TensorType
+from signbin.ir.pixel_ops import PIXEL_OPS
 from signbin.ir.resampling import PAD_MODES
 from signbin.ir.row_ops import ROW_OPS
 from signbin.ir.schema import (
@@ -190,6 +191,7 @@ _ROWS: Final = (
         on_codes="f = fl(function((q - z) s_in) / s_out), looked up by q, then the code of f",
         rectifies=properties.function_rectifies,
         keeps_sign=True,
+        lowers=properties.function_lowers,
         looked_up=True,
     ),
     Op(
@@ -379,6 +381,7 @@ _ROWS: Final = (
         identity=properties.interleaves_nothing,
         keeps_sign=True,
     ),
+    *PIXEL_OPS,
     *ROW_OPS,
     Op(
         "quantize",

@@ -21,6 +21,7 @@ __all__ = [
     "always",
     "bounded_by_zero",
     "ends_rectified",
+    "function_lowers",
     "function_rectifies",
     "interleaves_nothing",
     "keeps_every_pixel",
@@ -32,6 +33,7 @@ __all__ = [
     "repeats_no_pixel",
     "slope_is_one",
     "slopes_are_one",
+    "takes_all",
     "taps_of_window",
     "unbounded",
     "weights_of_filter",
@@ -80,6 +82,12 @@ def interleaves_nothing(arguments: Arguments) -> bool:
     return arguments.integer("groups") in (1, arguments.channels)
 
 
+def takes_all(arguments: Arguments) -> bool:
+    """Every element of the axis in its place."""
+    extent = arguments.inputs[0].shape[arguments.integer("axis")]
+    return np.array_equal(arguments.array("indices"), np.arange(extent))
+
+
 def pads_nothing(arguments: Arguments) -> bool:
     """A border of nothing, on every side."""
     return not any(arguments.margins("padding"))
@@ -109,6 +117,11 @@ def bounded_by_zero(arguments: Arguments) -> bool:
 def function_rectifies(arguments: Arguments) -> bool:
     """A function without values below zero."""
     return FUNCTIONS[arguments.word("function")].never_negative
+
+
+def function_lowers(arguments: Arguments) -> bool:
+    """A function with values below zero of numbers from zero up."""
+    return FUNCTIONS[arguments.word("function")].negative_of_positive
 
 
 def ends_rectified(arguments: Arguments) -> bool:

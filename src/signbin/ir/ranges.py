@@ -27,6 +27,7 @@ def never_negative(graph: Graph) -> frozenset[str]:
 
 def _is_never_negative(arguments: Arguments, known: set[str]) -> bool:
     op = OPS[arguments.node.op]
-    if op.keeps_sign and known.issuperset(arguments.node.inputs):
+    lowers = op.lowers is not None and op.lowers(arguments)
+    if op.keeps_sign and not lowers and known.issuperset(arguments.node.inputs):
         return True
     return op.rectifies is not None and op.rectifies(arguments)

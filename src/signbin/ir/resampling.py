@@ -1,4 +1,4 @@
-"""Which pixel of an image every pixel of another one is: tables of rows and of columns.
+"""Which pixels of an image every pixel of another one is made of: tables of rows and of columns.
 
 A table has an entry for every row (or column) of the result: the row of the image it repeats, or -1
 where it repeats none and holds a fill. What is true of rows here is true of columns.
@@ -6,18 +6,25 @@ where it repeats none and holds a fill. What is true of rows here is true of col
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from signbin.ir.schema import Arguments
+from signbin.ir.requantization import Held
+from signbin.ir.schema import Arguments, Array
 from signbin.spec import ActivationSpec
 
 __all__ = [
+    "CODE_SHARES",
     "PAD_MODES",
+    "Between",
     "Table",
+    "blended",
+    "blended_codes",
     "fill_code",
+    "linear_table",
+    "linear_tables",
     "nearest_table",
     "nearest_tables",
     "pad_table",
@@ -25,6 +32,9 @@ __all__ = [
 ]
 
 Table: TypeAlias = NDArray[np.int32]
+
+CODE_SHARES: Final = 2**11
+"""Parts of a pixel that shares of codes are whole numbers of."""
 
 PAD_MODES: Final = ("constant", "reflect", "replicate", "circular")
 """What a border holds: a number, or pixels of the image mirrored, those of its edge, or of its
@@ -99,3 +109,56 @@ def fill_code(value: float, spec: ActivationSpec) -> int:
     (0, 130)
     """
     return int(spec.quantized(np.array([value], np.float32))[0])
+
+
+class Between(NamedTuple):
+    """Rows between two of an image: the first of both, and the share of the one after it."""
+
+    rows: Table
+    shares: NDArray[np.float64]
+
+
+def linear_table(extent: int, size: int, step: float, first: float) -> Between:
+    """Row i lies at first + i * step, or at the edge of the image where that is outside.
+
+    >>> rows, shares = linear_table(3, 4, 0.75, -0.125)
+    >>> rows.tolist(), shares.tolist()
+    ([0, 0, 1, 2], [0.0, 0.625, 0.375, 0.0])
+    """
+    places = np.clip(first + np.arange(size, dtype=np.float64) * step, 0, extent - 1)
+    rows = np.floor(places)
+    return Between(rows.astype(np.int32), places - rows)
+
+
+def linear_tables(arguments: Arguments) -> tuple[Between, Between]:
+    """Rows and columns that a node ``resize_linear`` reads."""
+    rows, columns = (
+        linear_table(extent, size, arguments.real(f"step_{axis}"), arguments.real(f"first_{axis}"))
+        for extent, size, axis in zip(
+            arguments.inputs[0].shape[2:],
+            arguments.pair("size"),
+            ("height", "width"),
+            strict=True,
+        )
+    )
+    return rows, columns
+
+
+def blended(tables: tuple[Between, Between], x: Array) -> Array:
+    """Between rows, then between columns."""
+    rows, columns = tables
+    below, beside = (
+        np.minimum(table.rows + 1, extent - 1)
+        for table, extent in zip(tables, x.shape[2:], strict=True)
+    )
+    down = rows.shares[:, None]
+    made = x[:, :, rows.rows] * (1 - down) + x[:, :, below] * down
+    return made[..., columns.rows] * (1 - columns.shares) + made[..., beside] * columns.shares
+
+
+def blended_codes(tables: tuple[Between, Between], codes: Held) -> Held:
+    """The same of codes, in whole numbers: shares are rounded to 2048ths, the sum half up."""
+    whole = [np.rint(table.shares * CODE_SHARES) / CODE_SHARES for table in tables]
+    rounded = (Between(tables[0].rows, whole[0]), Between(tables[1].rows, whole[1]))
+    made = blended(rounded, codes.astype(np.float64))  # multiples of 2^-22 below 2^8: exact
+    return np.floor(made + 0.5).astype(np.uint8)

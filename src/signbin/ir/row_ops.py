@@ -123,6 +123,21 @@ ROW_OPS: Final = (
         keeps_sign=True,
     ),
     Op(
+        "take",
+        "y[..., n, ...] = x[..., indices[n], ...] along an axis",
+        {
+            "axis": _axis(),
+            "indices": Attribute(AttributeKind.CONSTANT, shape=row_rules.any_vector),
+        },
+        row_rules.take,
+        row_reference.take,
+        TypeRule.KEPT,
+        row_reference.take_codes,
+        on_codes="codes stay",
+        identity=properties.takes_all,
+        keeps_sign=True,
+    ),
+    Op(
         "expand",
         "y = x, axes of one element repeated to [N, *shape]",
         {"shape": Attribute(AttributeKind.NUMBERS, minimum=1, maximum=MAX_ELEMENTS)},

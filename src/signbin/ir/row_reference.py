@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from signbin.ir.requantization import Held
 from signbin.ir.schema import Arguments, Array
@@ -23,6 +24,8 @@ __all__ = [
     "slice_",
     "slice_codes",
     "softmax",
+    "take",
+    "take_codes",
     "transpose",
     "transpose_codes",
 ]
@@ -90,6 +93,20 @@ def slice_(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
 def slice_codes(arguments: Arguments, _constants: object, inputs: tuple[Held, ...]) -> Held:
     """The same of codes."""
     return inputs[0][_taken(arguments)]
+
+
+def take(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:
+    """Elements of an axis by their places."""
+    return np.take(inputs[0], _places(arguments), arguments.integer("axis"))
+
+
+def take_codes(arguments: Arguments, _constants: object, inputs: tuple[Held, ...]) -> Held:
+    """The same of codes."""
+    return np.take(inputs[0], _places(arguments), arguments.integer("axis"))
+
+
+def _places(arguments: Arguments) -> NDArray[np.intp]:
+    return arguments.array("indices").astype(np.intp)
 
 
 def expand(arguments: Arguments, inputs: tuple[Array, ...]) -> Array:

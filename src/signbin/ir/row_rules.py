@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from signbin.ir.graph import BATCH
 from signbin.ir.schema import MAX_ELEMENTS, Arguments, Shape
 
 __all__ = [
     "any_last_axes",
     "any_shape",
+    "any_vector",
     "constant",
     "expand",
     "last_axes",
@@ -21,6 +24,7 @@ __all__ = [
     "reduce",
     "slice_",
     "softmax",
+    "take",
     "transpose",
 ]
 
@@ -70,6 +74,30 @@ def any_last_axes(arguments: Arguments) -> tuple[int | None, ...]:
 def any_shape(arguments: Arguments) -> tuple[int | None, ...]:
     """Shape of a constant that has the shape it has."""
     return arguments.constant_shape("value")
+
+
+def any_vector(arguments: Arguments) -> tuple[int | None, ...]:
+    """Shape of a vector of any length."""
+    del arguments
+    return (None,)
+
+
+def take(arguments: Arguments) -> Shape:
+    """The input with as many elements of the axis as there are indices, whole numbers within it."""
+    axis = arguments.integer("axis")
+    _expect_axes(arguments, axis, 1)
+    shape, indices = arguments.inputs[0].shape, arguments.array("indices")
+    if indices.ndim != 1:
+        raise arguments.refusal("indices", value=indices.shape, allowed="a vector")
+    wrong = indices[(indices < 0) | (indices >= shape[axis]) | (indices != np.floor(indices))]
+    if wrong.size:
+        raise arguments.refusal(
+            "indices", value=float(wrong[0]), allowed=f"whole numbers 0..{shape[axis] - 1}"
+        )
+    result = (*shape[:axis], len(indices), *shape[axis + 1 :])
+    if math.prod(result[1:]) > MAX_ELEMENTS:
+        raise arguments.refusal("elements", value=result, allowed=f"<= {MAX_ELEMENTS}")
+    return result
 
 
 def matmul(arguments: Arguments) -> Shape:

@@ -127,10 +127,10 @@ class Op:
     What others want to know of its numbers, see properties.py. identity: whether a node returns
     its input as it is; None: never. rectifies: whether nothing below zero comes out, whatever
     goes in; None: never. keeps_sign: nothing below zero comes out where nothing below zero goes
-    in. terms: how many codes one sum adds, each as often as its weight says; None: one.
-    pads_with_least: padding of its windows counts as the least number or code, not as zero.
-    looked_up: every element is a function of one number, so that on codes its reference makes a
-    table of all results.
+    in, but where lowers says so of a node; None: of none. terms: how many codes one sum adds, each
+    as often as its weight says; None: one. pads_with_least: padding of its windows counts as the
+    least number or code, not as zero. looked_up: every element is a function of one number, so
+    that on codes its reference makes a table of all results.
     """
 
     name: str
@@ -146,6 +146,7 @@ class Op:
     identity: Callable[[Arguments], bool] | None = None
     rectifies: Callable[[Arguments], bool] | None = None
     keeps_sign: bool = False
+    lowers: Callable[[Arguments], bool] | None = None
     terms: Callable[[Arguments], int] | None = None
     pads_with_least: bool = False
     looked_up: bool = False

@@ -15,6 +15,7 @@ from signbin.ir.resampling import Table
 from signbin.ir.schema import Arguments, Array, Margins
 
 __all__ = [
+    "Elements",
     "Real",
     "convolved",
     "largest_of_windows",

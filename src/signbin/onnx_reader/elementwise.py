@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from types import MappingProxyType
@@ -11,6 +12,8 @@ import numpy as np
 
 from signbin.draft import Entry, Folded, Unsupported, Variable
 from signbin.draft.arithmetic import affine
+from signbin.draft.composed import extreme_of_values, line, power, selected
+from signbin.draft.rows import broadcast, last_axes_affine
 from signbin.onnx_reader.node import OnnxNode, Row, Rows
 
 __all__ = ["ELEMENTWISE", "scaled"]
@@ -30,6 +33,8 @@ def _two(operator: str, **more: Any) -> Row:
 
 def scaled(node: OnnxNode, x: Variable, factor: float, shift: float, suffix: str = "") -> Variable:
     """factor * x + shift."""
+    if len(x.shape) not in (2, 4):
+        return line(node.call({}), x, factor, shift, suffix)
     channels = x.shape[1]
     call = node.call({"self": x}, shape=x.shape)
     return affine(call, x, np.full(channels, factor), np.full(channels, shift), suffix)
@@ -41,16 +46,20 @@ def _leaky_relu(node: OnnxNode) -> Entry:
 
 
 def _prelu(node: OnnxNode) -> Entry:
-    """Slopes broadcast to the value from its last axis on; one per channel is what there is."""
+    """Slopes broadcast to the value from its last axis on; of other shapes x+ and slope * x-."""
     x, slope = node.variable(), node.known(1)
     per_channel = (1, x.shape[1], *[1] * (len(x.shape) - 2))
+    origin = getattr(node.entry(1), "origin", "")
     try:
         fitting = np.broadcast_to(slope, per_channel).reshape(-1)
     except ValueError:
-        raise Unsupported(
-            f"slopes of shape {slope.shape}", f"make their shape {per_channel}"
-        ) from None
-    origin = getattr(node.entry(1), "origin", "")
+        x = node.call({"self": x}).variable("self")
+        above = node.say("relu.default", self=x, suffix=".above")
+        below = node.say("clamp.default", self=x, min=None, max=0.0, suffix=".below")
+        assert isinstance(below, Variable)
+        call = node.call({"scale": Folded(slope, origin)})
+        bent = last_axes_affine(call, below, np.asarray(slope), None, ".bent")
+        return node.say("add.Tensor", self=above, other=bent, alpha=1)
     return node.say("prelu.default", self=x, weight=Folded(fitting, origin))
 
 
@@ -120,16 +129,45 @@ def _swish(node: OnnxNode) -> Entry:
     return node.say("mul.Tensor", self=x, other=gate)
 
 
-def _pow(node: OnnxNode) -> Entry:
-    exponent = _number(node.known(1))
+def _celu(node: OnnxNode) -> Entry:
+    """alpha * elu(x / alpha)."""
+    alpha, x = float(node.attribute("alpha", 1.0)), node.variable()
+    plain: dict[str, Any] = {"alpha": 1, "scale": 1, "input_scale": 1}
+    if alpha == 1.0:
+        return node.say("elu.default", self=x, **plain)
+    steep = scaled(node, x, 1 / alpha, 0.0, ".steep")
+    bent = node.say("elu.default", self=steep, suffix=".bent", **plain)
+    assert isinstance(bent, Variable)
+    return scaled(node, bent, alpha, 0.0)
+
+
+def _softsign(node: OnnxNode) -> Entry:
+    """x / (1 + |x|)."""
     x = node.variable()
-    if exponent == 1.0:
-        return x
-    if exponent == 2.0:
-        return node.say("mul.Tensor", self=x, other=x)
-    if exponent == -1.0:
-        return node.say("reciprocal.default", self=x)
-    raise Unsupported(f"to the power of {exponent}", "use powers 1, 2 or -1")
+    size = node.say("abs.default", self=x, suffix=".size")
+    assert isinstance(size, Variable)
+    more = scaled(node, size, 1.0, 1.0, ".more")
+    return node.say("div.Tensor", self=x, other=more, rounding_mode=None)
+
+
+def _pow(node: OnnxNode) -> Entry:
+    """Exponents that differ: all powers that occur, of which every element takes its own."""
+    x, given = node.variable(), np.asarray(node.known(1), np.float64)
+    exponents = np.unique(given)
+    call = node.call({"self": x})
+    if len(exponents) == 1 and x.shape == node.shape:
+        return x if exponents[0] == 1.0 else power(call, call.variable("self"), exponents[0])
+    x = broadcast(call, call.variable("self"), node.shape, ".wide")
+    powers = [
+        x if each == 1.0 else power(node.call({}, suffix=f".power_{at}"), x, float(each))
+        for at, each in enumerate(exponents)
+    ]
+    places = np.searchsorted(exponents, given)
+    if given.ndim == len(x.shape) - node.lead and not node.lead:
+        if places.shape[0] != 1:
+            raise Unsupported("exponents of every image", "make their first extent 1")
+        places = places[0]
+    return selected(call, powers, np.broadcast_to(places, x.shape[1:]))
 
 
 def _chain(operator: str, **more: Any) -> Row:
@@ -151,20 +189,33 @@ def _chain(operator: str, **more: Any) -> Row:
     return row
 
 
-def _bounded(bound: str) -> Row:
-    """Max or Min with one number."""
+def _extreme(function: str, bound: str) -> Row:
+    """Max or Min: a bound, where all others are one number."""
 
     def row(node: OnnxNode) -> Entry:
         if len(node.inputs) == 1:
-            return node.variable()
+            return node.entry(0)
         values = [p for p in range(len(node.inputs)) if isinstance(node.entry(p), Variable)]
-        if len(node.inputs) != 2 or len(values) != 1:
-            raise Unsupported("of two values of the model", "use it with a number")
-        number = _number(node.known(1 - values[0]))
-        limits: dict[str, Any] = {"min": None, "max": None, bound: number}
-        return node.say("clamp.default", self=node.variable(values[0]), **limits)
+        if len(node.inputs) == 2 and len(values) == 1 and node.known(1 - values[0]).size == 1:
+            number = _number(node.known(1 - values[0]))
+            limits: dict[str, Any] = {"min": None, "max": None, bound: number}
+            return node.say("clamp.default", self=node.variable(values[0]), **limits)
+        if len(values) < len(node.inputs):
+            raise Unsupported("of values and arrays of numbers", "use it with one number")
+        call = node.call({})
+        given = [node.call({"self": each}).variable("self") for each in node.inputs]
+        return extreme_of_values(call, given, function)
 
     return row
+
+
+def _mean(node: OnnxNode) -> Entry:
+    """Of several values."""
+    if len(node.inputs) == 1:
+        return node.entry(0)
+    total = _chain("add.Tensor", alpha=1)(dataclasses.replace(node, names=(f"{node.name}.sum",)))
+    assert isinstance(total, Variable)
+    return scaled(node, total, 1 / len(node.inputs), 0.0)
 
 
 def _cast(node: OnnxNode) -> Entry:
@@ -180,7 +231,7 @@ def _dropout(node: OnnxNode) -> Entry:
 
 _FUNCTIONS: Final[dict[str, Callable[[OnnxNode], Entry | tuple[Entry, ...]]]] = {
     **{name: _as(name.lower()) for name in ("Abs", "Exp", "Mish", "Relu", "Sigmoid", "Sign")},
-    **{name: _as(name.lower()) for name in ("Tanh", "Reciprocal", "Neg")},
+    **{name: _as(name.lower()) for name in ("Tanh", "Reciprocal", "Neg", "Sqrt", "Log", "Erf")},
     "HardSwish": _as("hardswish"),
 }
 
@@ -196,14 +247,17 @@ ELEMENTWISE: Final[Rows] = MappingProxyType(
         "Selu": _selu,
         "Softplus": _softplus,
         "Swish": _swish,
+        "Celu": _celu,
+        "Softsign": _softsign,
         "Pow": _pow,
         "Add": _two("add.Tensor", alpha=1),
         "Sub": _two("sub.Tensor", alpha=1),
         "Mul": _two("mul.Tensor"),
         "Div": _two("div.Tensor", rounding_mode=None),
         "Sum": _chain("add.Tensor", alpha=1),
-        "Max": _bounded("min"),
-        "Min": _bounded("max"),
+        "Mean": _mean,
+        "Max": _extreme("max", "min"),
+        "Min": _extreme("min", "max"),
         "Identity": lambda node: node.entry(0),
         "Cast": _cast,
         "Dropout": _dropout,

@@ -33,7 +33,8 @@ class OnnxNode:
     operator: its type, with its domain where that is not ONNX's own. version: of the opset that
     last changed the operator. shapes: of its results, shape[0] BATCH. name: of the value it
     defines first; names: of all. source: the module it came from. batch: images that known shapes
-    were computed for.
+    were computed for. lead: axes that values have before those that ONNX counts: 1, the batch,
+    where the model has none.
     """
 
     operator: str
@@ -45,6 +46,7 @@ class OnnxNode:
     source: str
     drafted: Drafted
     batch: int
+    lead: int = 0
 
     @property
     def name(self) -> str:
@@ -59,6 +61,11 @@ class OnnxNode:
     def attribute(self, name: str, default: Any = None) -> Any:
         """An attribute as it is stated, or the default."""
         return self.attributes.get(name, default)
+
+    def text(self, name: str, default: str) -> str:
+        """An attribute that is a word."""
+        stated = self.attributes.get(name, default)
+        return stated.decode() if isinstance(stated, bytes) else str(stated)
 
     def has(self, position: int) -> bool:
         """Whether an input is stated."""
@@ -80,6 +87,13 @@ class OnnxNode:
                 "fold constants with the exporting tool",
             )
         return entry
+
+    def axis(self, stated: Any, x: Variable) -> int:
+        """An axis of a value as the draft counts them, of one as ONNX does."""
+        rank = len(x.shape) - self.lead
+        if not -rank <= int(stated) < rank:
+            raise Unsupported(f"axis {stated} of {rank}", "check the model with onnx.checker")
+        return int(stated) % rank + self.lead
 
     def known(self, position: int) -> NDArray[Any]:
         """An input that must be known beforehand, and the same for any batch."""

@@ -42,7 +42,11 @@ class NodeFinding:
 
 
 def read_onnx(
-    source: OnnxSource, name: str | None = None, *, input_shapes: Shapes | None = None
+    source: OnnxSource,
+    name: str | None = None,
+    *,
+    input_shapes: Shapes | None = None,
+    batched: bool = True,
 ) -> Graph:
     """The graph of an ONNX model, verified, as :func:`signbin.capture.capture` gives it.
 
@@ -51,13 +55,16 @@ def read_onnx(
     extents the file leaves open: ``{"x": (3, 224, 224)}``.
 
     The first extent of every input is the batch, which any program leaves free, whether or not
-    the file states a number. Values keep their names, other characters than letters, digits, '_'
-    and '.' become '_'; a node's source is the module that its name tells. What depends on
-    constants alone is computed here, by ONNX's reference implementation, and weights with two or
-    three values per filter become LowBitWeight (see :func:`signbin.draft.recognize`).
+    the file states a number; with batched=False the model has none, and every value of the graph
+    has one axis more than in the file: the program is given x[None], and makes y[None]. Values
+    keep their names, other characters than letters, digits, '_' and '.' become '_'; a node's
+    source is the module that its name tells. What depends on constants alone is computed here, by
+    ONNX's reference implementation, and weights with two or three values per filter become
+    LowBitWeight (see :func:`signbin.draft.recognize`).
 
     FormatError for what is no well-formed ONNX model; CaptureError for inputs and outputs that are
-    no images or vectors of float32, and, all in one message, for every node the IR has no op for.
+    not float32 of 2 to 6 axes, the batch included, and, all in one message, for every node the IR
+    has no op for.
     """
     given = load_onnx(source)
     graph_name = _name(source, given) if name is None else name
@@ -65,7 +72,7 @@ def read_onnx(
         raise CaptureError(
             "name of the graph", value=graph_name, allowed="letters, digits, '_' and '.'"
         )
-    walk = Walk(given, input_shapes or {})
+    walk = Walk(given, input_shapes or {}, batched=batched)
     walk.run()
     refused = [
         Finding(_where(each), each.operator, each.reason, each.remedy)
@@ -82,14 +89,16 @@ def read_onnx(
     return graph
 
 
-def findings(source: OnnxSource, *, input_shapes: Shapes | None = None) -> tuple[NodeFinding, ...]:
+def findings(
+    source: OnnxSource, *, input_shapes: Shapes | None = None, batched: bool = True
+) -> tuple[NodeFinding, ...]:
     """What :func:`read_onnx` says of every node of the graph, in the order of its nodes.
 
     Nothing is raised for nodes that are not read: what they define stands for itself in the nodes
     after it, with the shape that ONNX infers. FormatError and CaptureError as read_onnx, but for
     nodes. Nodes that no output needs are looked at, too.
     """
-    walk = Walk(load_onnx(source), input_shapes or {})
+    walk = Walk(load_onnx(source), input_shapes or {}, batched=batched)
     walk.run()
     return tuple(_found(walk))
 
@@ -131,20 +140,21 @@ def _outputs(walk: Walk, model: ModelProto) -> tuple[str, ...]:
     names: list[str] = []
     for output in model.graph.output:
         entry = walk.entries.get(output.name)
-        if not isinstance(entry, Variable) or entry.shape != entry.stored:
+        if not isinstance(entry, Variable) or len(entry.shape) < 2:
             seen = shown(entry.shape) if isinstance(entry, Variable) else "constants alone"
             raise CaptureError(
                 f"output {output.name} of the model",
                 value=seen,
-                allowed="[N, C] or [N, C, H, W], computed from the input",
+                allowed="[N, C, ...], computed from the input",
                 remedy="end the model at the layer before it",
             )
-        if entry.name in names:
+        made = walk.drafted.reshaped(entry, "", walk.name_of(output.name))
+        if made.name in names:
             raise CaptureError(
                 f"output {output.name} of the model",
-                value=f"the same as output {names.index(entry.name)}",
+                value=f"the same as output {names.index(made.name)}",
                 allowed="every result once",
                 remedy="export it once",
             )
-        names.append(entry.name)
+        names.append(made.name)
     return tuple(names)

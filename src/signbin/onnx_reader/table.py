@@ -8,18 +8,34 @@ from typing import Final
 from signbin.onnx_reader.elementwise import ELEMENTWISE
 from signbin.onnx_reader.moving import MOVING
 from signbin.onnx_reader.node import Rows
+from signbin.onnx_reader.normalizing import NORMALIZING
+from signbin.onnx_reader.pools import POOLS
+from signbin.onnx_reader.products import PRODUCTS
+from signbin.onnx_reader.reductions import REDUCTIONS
+from signbin.onnx_reader.resizing import RESIZING
 from signbin.onnx_reader.windows import WINDOWS
 
 __all__ = ["ALLOWED", "CLAIMS", "REMEDIES", "ROWS"]
 
-ROWS: Final[Rows] = MappingProxyType({**WINDOWS, **ELEMENTWISE, **MOVING})
+ROWS: Final[Rows] = MappingProxyType(
+    {
+        **WINDOWS,
+        **ELEMENTWISE,
+        **MOVING,
+        **NORMALIZING,
+        **POOLS,
+        **PRODUCTS,
+        **REDUCTIONS,
+        **RESIZING,
+    }
+)
 """Operator of ONNX, with its domain where that is not ONNX's own -> its row."""
 
 CLAIMS: Final[tuple[str, ...]] = tuple(sorted(ROWS))
 """Operators that are read; each may refuse attributes and shapes that the IR has no op for."""
 
 ALLOWED: Final = (
-    ", ".join(CLAIMS) + ", of float32 values [N, C] or [N, C, H, W], and any operator of constants"
+    ", ".join(CLAIMS) + ", of float32 values [N, C, ...], and any operator of constants"
 )
 """What can be read, as errors say it."""
 
@@ -29,7 +45,7 @@ REMEDIES: Final = MappingProxyType(
     )
     | dict.fromkeys(("LSTM", "GRU", "RNN"), "run it beside the program, or replace it by layers")
     | dict.fromkeys(
-        ("ArgMax", "ArgMin", "LogSoftmax", "TopK", "NonMaxSuppression"),
+        ("ArgMax", "ArgMin", "TopK", "NonMaxSuppression"),
         "end the model before it: apply it to the program's output",
     )
 )

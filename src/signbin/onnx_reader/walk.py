@@ -22,7 +22,7 @@ from onnx import (
 from signbin.draft import Drafted, Entry, Regrouped, Unsupported, Variable, legal_name
 from signbin.errors import CaptureError, FormatError, VerifyError
 from signbin.ir import BATCH
-from signbin.ir.schema import MAX_ELEMENTS
+from signbin.ir.schema import MAX_AXIS, MAX_ELEMENTS
 from signbin.onnx_reader.folding import Result, computed, inferred, schema_of, type_of
 from signbin.onnx_reader.loading import array_of
 from signbin.onnx_reader.node import Known, OnnxNode
@@ -37,7 +37,9 @@ Shapes: TypeAlias = "Mapping[str, tuple[int, ...]]"
 # what differs between the two depends on the batch.
 _IMAGES: Final = 7919
 _OTHER_IMAGES: Final = 7927
-_RANKS: Final = (2, 4)
+_MOST_AXES: Final = MAX_AXIS + 1
+_OF_SEVERAL: Final = ("LayerNormalization", "Split")  # operators whose every result is read
+_OF_ONE_SHAPE: Final = ("GroupNormalization", "RMSNormalization")  # whose is not inferred
 _DEFAULT_REMEDY: Final = "replace the layer, or end the model before it"
 # What numpy and Python say of attributes and inputs of kinds that a row does not expect.
 _MALFORMED: Final = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
@@ -59,12 +61,13 @@ class Verdict:
 class Walk:
     """All entries by name, once it has run; what could not be read stands for itself."""
 
-    def __init__(self, model: ModelProto, shapes: Shapes) -> None:
+    def __init__(self, model: ModelProto, shapes: Shapes, *, batched: bool = True) -> None:
         self._graph = model.graph
+        self._batched = batched
         self._opsets = {_domain(each.domain): each.version for each in model.opset_import}
         self._shapes = shapes
         self._unread: dict[str, str] = {}
-        self._taken: set[str] = set()
+        self._taken: dict[str, str] = {}
         self.batch = _IMAGES
         self.drafted = Drafted()
         self.entries: dict[str, Entry] = {}
@@ -100,21 +103,33 @@ class Walk:
         extents: list[int | str] = [
             dim.dim_value if dim.dim_value > 0 else dim.dim_param or "?" for dim in tensor.shape.dim
         ]
+        if not self._batched:
+            extents = [BATCH, *extents]
         if info.name in self._shapes:
             extents = [BATCH, *self._shapes[info.name]]
         open_ = any(isinstance(extent, str) for extent in extents[1:])
         kind = _kind_name(tensor.elem_type)
-        if kind != "float32" or len(extents) not in _RANKS or open_:
+        if kind != "float32" or not 2 <= len(extents) <= _MOST_AXES or open_:
             raise CaptureError(
                 f"input {info.name} of the model",
-                value=f"{kind} {extents}",
-                allowed="float32 (N, C, H, W) or (N, C), with extents",
+                value=f"{kind} {extents if self._batched else extents[1:]}",
+                allowed=self._allowed(),
                 remedy="state them: input_shapes" if open_ else "change the model's input",
             )
         shape = (BATCH, *(int(extent) for extent in extents[1:]))
         variable = Variable(self._free_name(info.name), shape, shape)
         self.inputs.append(variable)
         self._define(info.name, variable)
+
+    def _allowed(self) -> str:
+        """What inputs may be."""
+        if self._batched:
+            return f"float32 (N, C, ...) of 2 to {_MOST_AXES} axes, with extents"
+        return f"float32 of 1 to {_MOST_AXES - 1} axes, with extents"
+
+    def _whole(self, shape: tuple[int, ...], images: int) -> tuple[int, ...]:
+        """The shape of a value as ONNX sees it, for so many images."""
+        return (images, *shape[1:]) if self._batched else shape[1:]
 
     def _define(self, name: str, entry: Entry) -> None:
         if name in self.entries or name in self._unread:
@@ -128,8 +143,12 @@ class Walk:
         while free in self._taken:
             number += 1
             free = f"{base}.{number}"
-        self._taken.add(free)
+        self._taken[free] = name
         return free
+
+    def name_of(self, name: str) -> str:
+        """What the IR calls a value of the model by itself."""
+        return next((free for free, given in self._taken.items() if given == name), "")
 
     def _verdict(self, node: NodeProto) -> Verdict:
         """Reads one node; whatever it defines is then there, or is known not to be."""
@@ -175,7 +194,8 @@ class Walk:
         if row is None:
             raise Unsupported("not supported")
         found = self._inferred(node)
-        shapes = tuple(self._shape(each) for each in found[: 1 if operator != "Split" else None])
+        several = operator in _OF_SEVERAL
+        shapes = tuple(self._shape(each) for each in found[: None if several else 1])
         schema = schema_of(node, self._opsets)
         call = OnnxNode(
             operator,
@@ -187,6 +207,7 @@ class Walk:
             scope_of(node),
             self.drafted,
             self.batch,
+            0 if self._batched else 1,
         )
         made = row(call)
         return list(made) if isinstance(made, tuple) else [made]
@@ -209,7 +230,7 @@ class Walk:
         if isinstance(entry, Known):
             shape = twin = np.asarray(entry.result).shape
         elif isinstance(entry, Variable):
-            shape, twin = ((batch, *entry.shape[1:]) for batch in (self.batch, _OTHER_IMAGES))
+            shape, twin = (self._whole(entry.shape, n) for n in (self.batch, _OTHER_IMAGES))
             twin = shape if self.batch != _IMAGES else twin
         else:
             raise Unsupported("reads the shape of parts", "read the shape of a value")
@@ -232,15 +253,20 @@ class Walk:
         for name in filter(None, node.input):
             entry = self.entries[name]
             if isinstance(entry, Variable):
-                types[name] = type_of((self.batch, *entry.shape[1:]))
+                types[name] = type_of(self._whole(entry.shape, self.batch))
             elif isinstance(entry, Known):
                 known[name] = np.asarray(entry.result)
                 types[name] = type_of(known[name].shape, known[name].dtype)
             elif isinstance(entry, Regrouped):
                 whole = entry.whole.shape
                 apart = (whole[1] // entry.groups, entry.groups, *whole[2:])
-                types[name] = type_of((self.batch, *apart))
-        return inferred(node, schema, types, known, self._opsets)
+                types[name] = type_of(self._whole((BATCH, *apart), self.batch))
+        found = inferred(node, schema, types, known, self._opsets)
+        given = types.get(node.input[0]) if node.input else None
+        if node.op_type in _OF_ONE_SHAPE and found[0].shape is None and given is not None:
+            dims = tuple(dim.dim_value for dim in given.tensor_type.shape.dim)
+            found[0] = Result(given.tensor_type.elem_type, dims)
+        return found
 
     def _shape(self, result: Result) -> tuple[int, ...]:
         if result.kind != TensorProto.FLOAT:
@@ -249,6 +275,8 @@ class Walk:
             )
         if result.shape is None:
             raise Unsupported("the shape of its result is not known", "state every extent")
+        if not self._batched:
+            return self._single(result.shape)
         batch, *extents = result.shape or (1,)
         if batch != self.batch or (self.batch == _IMAGES and self.batch in extents):
             seen = tuple("N" if extent == _IMAGES else extent for extent in result.shape)
@@ -259,6 +287,12 @@ class Walk:
         if any(extent < 1 or extent > MAX_ELEMENTS for extent in extents):
             raise Unsupported(f"result of shape {result.shape}", "use sensible extents")
         return (BATCH, *extents)
+
+    def _single(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The same of a value without a batch."""
+        if not shape or any(extent < 1 or extent > MAX_ELEMENTS for extent in shape):
+            raise Unsupported(f"result of shape {shape}", "keep an axis, and sensible extents")
+        return (BATCH, *shape)
 
     def _stand_ins(self, node: NodeProto, operator: str) -> list[Variable | None]:
         """Lets the walk go on after a finding, so that every node that is not read is found."""

@@ -19,7 +19,14 @@ from signbin.ir import (
     requantization,
 )
 from signbin.ir.functions import FUNCTIONS
-from signbin.ir.resampling import Table, fill_code, nearest_tables, pad_tables
+from signbin.ir.resampling import (
+    CODE_SHARES,
+    Table,
+    fill_code,
+    linear_tables,
+    nearest_tables,
+    pad_tables,
+)
 from signbin.layout import (
     ELEMENT_BYTES,
     LanePlan,
@@ -45,6 +52,7 @@ _WINDOW: Final = {
     "padding": (0, 0, 0, 0),
     "dilation": (1, 1),
 }
+_SHARES: Final = 2**24  # parts of 1 that the shares of numbers count
 # Values of the batch lie side by side, whatever their type: each begins where any may.
 _BATCH_ALIGNMENT: Final = max(ELEMENT_BYTES.values())
 
@@ -282,6 +290,30 @@ def _resize_nearest(step: Step) -> None:
     _resample(step, nearest_tables(arguments_of(step.graph, step.node)))
 
 
+def _resize_linear(step: Step) -> None:
+    """Between rows and columns; shares are whole numbers of small parts."""
+    parts = _SHARES if step.given is None else CODE_SHARES
+    tables = linear_tables(arguments_of(step.graph, step.node))
+    places = (table.rows for table in tables)
+    shares = (np.rint(table.shares * parts) for table in tables)
+    step.add("blend", whole=tuple(int(n) for each in (*places, *shares) for n in each))
+
+
+def _depth_to_space(step: Step) -> None:
+    """Rows and columns of the image that blocks of channels are."""
+    down, across = step.attributes["block"]
+    top, left, _, _ = margins(step.attributes["crop"])
+    _, _, height, width = step.node.type.shape
+    tables = (*range(top, top + height), *range(left, left + width))
+    step.add("resample", whole=(down, across, 1, 1, *tables), real=(0.0,))
+
+
+def _space_to_depth(step: Step) -> None:
+    _, _, height, width = step.graph.type_of(step.node.inputs[0]).shape
+    whole = (1, 1, *step.attributes["block"], *range(height), *range(width))
+    step.add("resample", whole=whole, real=(0.0,))
+
+
 def _add_direct(step: Step) -> None:
     """An operation that has kernels of its own name.
 
@@ -311,6 +343,9 @@ _STEPS: Final[Mapping[str, Callable[[Step], None]]] = {
     "slice_channels": _slice_channels,
     "pad": _pad,
     "resize_nearest": _resize_nearest,
+    "resize_linear": _resize_linear,
+    "depth_to_space": _depth_to_space,
+    "space_to_depth": _space_to_depth,
     "channel_shuffle": _channel_shuffle,
     "global_avg_pool": _global_avg_pool,
     **ROW_STEPS,

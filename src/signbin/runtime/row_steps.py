@@ -93,6 +93,14 @@ def _slice(step: Step) -> None:
     _walked(step, base, tuple(apart))
 
 
+def _take(step: Step) -> None:
+    indices = step.vector("indices")
+    assert indices is not None
+    shape = step.graph.type_of(step.node.inputs[0]).shape
+    around = _around(shape, step.attributes["axis"])
+    step.add("take", whole=(*around, *(int(index) for index in indices)))
+
+
 def _expand(step: Step) -> None:
     given = step.graph.type_of(step.node.inputs[0]).shape[1:]
     steps = zip(given, _steps_of(step), strict=True)
@@ -104,6 +112,7 @@ ROW_STEPS: Final[Mapping[str, Callable[[Step], None]]] = MappingProxyType(
         "reshape": lambda step: step.add("flatten"),
         "transpose": _transpose,
         "slice": _slice,
+        "take": _take,
         "expand": _expand,
         "softmax": _softmax,
         "reduce": _reduce,

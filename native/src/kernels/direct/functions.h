@@ -40,6 +40,28 @@ SB_INLINE sb_vector sb_function_elu(sb_vector x, float alpha) {
     return SB_SELECT_LESS(SB_BROADCAST(0.0f), x, x, y);
 }
 
+/* 2 / sqrt(pi) * integral of e^-t^2 up to x: x * N(x^2) below 1; above 1 - erfc(x), and erfc(x) =
+ * 2 Phi(-a) of a = x sqrt 2, as gelu has it. */
+SB_INLINE sb_vector sb_function_erf(sb_vector x, float alpha) {
+    static const float N[] = {1.12837911f,    -0.37612626f,   0.112835944f,  -0.0268542115f,
+                              0.00518908724f, -8.0168643e-4f, 7.87587487e-5f};
+    static const float P[] = {0.28323191f,    -0.13355060f,   0.069189429f,   -0.021553556f,
+                              -6.6623367e-4f, 4.7224835e-3f,  -2.2493780e-3f, 1.7331743e-4f,
+                              2.5910643e-4f,  -5.9572540e-5f, -3.2777196e-5f};
+    const sb_vector one = SB_BROADCAST(1.0f), four = SB_BROADCAST(4.0f);
+    const sb_vector m = sb_at_most(sb_magnitude(x), 5.0f), square = SB_MULTIPLY(m, m);
+    const sb_vector near = SB_MULTIPLY(m, sb_polynomial(square, N, 7));
+    const sb_vector a = SB_MULTIPLY(m, SB_BROADCAST(1.41421356f));
+    const sb_vector place = SB_DIVIDE(SB_SUBTRACT(a, four), SB_ADD(a, four));
+    const sb_vector slow =
+        SB_DIVIDE(sb_polynomial(place, P, 11), SB_ADD(one, SB_MULTIPLY(a, SB_BROADCAST(0.5f))));
+    const sb_vector twice = SB_ADD(slow, slow);
+    const sb_vector far = SB_SUBTRACT(one, SB_MULTIPLY(twice, sb_exponential(sb_negated(square))));
+    const sb_vector y = SB_SELECT_LESS(m, one, near, far);
+    (void)alpha;
+    return SB_SELECT_NUMBER(x, sb_where_negative(x, sb_negated(y), y), x);
+}
+
 /* e^x */
 SB_INLINE sb_vector sb_function_exp(sb_vector x, float alpha) {
     (void)alpha;
@@ -102,6 +124,38 @@ SB_INLINE sb_vector sb_function_hard_swish(sb_vector x, float alpha) {
     return SB_MULTIPLY(x, sb_function_hard_sigmoid(x, alpha));
 }
 
+/* log of x = m 2^whole, m from sqrt(1/2) to sqrt 2: s P(s^2) + whole * log 2, s = 2 (m - 1) / (m +
+ * 1). Subnormal numbers are taken 2^23 times. */
+SB_INLINE sb_vector sb_function_log(sb_vector x, float alpha) {
+    static const float P[] = {1.0f, 0.0833335221f, 0.0124921408f, 0.00233784295f};
+    const sb_vector least = SB_BROADCAST(FLT_MIN), one = SB_BROADCAST(1.0f);
+    const sb_vector raised = SB_SELECT_LESS(x, least, SB_MULTIPLY(x, SB_BROADCAST(8388608.0f)), x);
+    const sb_vector lowered = SB_SELECT_LESS(x, least, SB_BROADCAST(-23.0f), SB_BROADCAST(0.0f));
+    const uint32_t root = 0x3f3504f3; /* sqrt(1/2) */
+    uint32_t bits[SB_LANES];
+    float exponents[SB_LANES];
+    sb_vector m, whole;
+    memcpy(bits, &raised, sizeof bits);
+    for (int i = 0; i < SB_LANES; ++i) {
+        const uint32_t above = bits[i] - root;
+        exponents[i] = (float)((int32_t)((above >> 23) ^ 256u) - 256);
+        bits[i] = (above & 0x7fffffu) + root;
+    }
+    memcpy(&m, bits, sizeof m);
+    memcpy(&whole, exponents, sizeof whole);
+    whole = SB_ADD(whole, lowered);
+    const sb_vector half = SB_DIVIDE(SB_SUBTRACT(m, one), SB_ADD(m, one));
+    const sb_vector s = SB_ADD(half, half);
+    const sb_vector part = SB_MULTIPLY(s, sb_polynomial(SB_MULTIPLY(s, s), P, 4));
+    const sb_vector fine = SB_MULTIPLY(whole, SB_BROADCAST(-2.12194440e-4f));
+    sb_vector y = SB_ADD(SB_MULTIPLY(whole, SB_BROADCAST(0.693359375f)), SB_ADD(part, fine));
+    y = SB_SELECT_LESS(SB_BROADCAST(FLT_MAX), x, x, y);
+    y = SB_SELECT_LESS(SB_BROADCAST(0.0f), x, y, SB_BROADCAST(-INFINITY));
+    y = sb_where_negative(x, SB_BROADCAST(NAN), y);
+    (void)alpha;
+    return SB_SELECT_NUMBER(x, y, x);
+}
+
 /* x * tanh(log(1 + e^x)) = x * n / (n + 2), n = e^x * (e^x + 2); beyond 20 that is x. */
 SB_INLINE sb_vector sb_function_mish(sb_vector x, float alpha) {
     const sb_vector two = SB_BROADCAST(2.0f), twenty = SB_BROADCAST(20.0f);
@@ -155,6 +209,18 @@ SB_INLINE sb_vector sb_function_softplus(sb_vector x, float alpha) {
     const sb_vector log = SB_MULTIPLY(s, sb_polynomial(SB_MULTIPLY(s, s), P, 5));
     (void)alpha;
     return SB_ADD(sb_at_least(x, 0.0f), log);
+}
+
+/* The root, rounded once. */
+SB_INLINE sb_vector sb_function_sqrt(sb_vector x, float alpha) {
+    float roots[SB_LANES];
+    sb_vector y;
+    (void)alpha;
+    memcpy(roots, &x, sizeof roots);
+    for (int i = 0; i < SB_LANES; ++i)
+        roots[i] = sqrtf(roots[i]);
+    memcpy(&y, roots, sizeof y);
+    return y;
 }
 
 /* (e^2a - 1) / (e^2a + 1) for a = |x|, with the sign of x; beyond 10 that is 1. */

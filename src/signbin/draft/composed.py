@@ -1,0 +1,181 @@
+"""Rows of the operator table for functions that several ops of the IR make together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbin.draft.call import Call, Entry, Folded, NodeBuilder, Unsupported, Variable
+from signbin.draft.rows import axis_of, broadcast, last_axes_affine, reduced
+from signbin.ir import BATCH, AttributeValue
+
+__all__ = [
+    "COMPOSED_ROWS",
+    "extreme_of_values",
+    "function_of",
+    "line",
+    "log_of_sums",
+    "log_softmax",
+    "power",
+    "selected",
+]
+
+_MOST_FACTORS: Final = 8
+_EXACT: Final = 2**24  # whole numbers that float32 holds
+
+
+def function_of(call: Call, x: Variable, function: str, suffix: str = "") -> Variable:
+    """A function of every element that takes nothing else."""
+    return call.emit("unary", (x,), {"function": function}, x.shape, suffix)
+
+
+def line(call: Call, x: Variable, factor: float, shift: float, suffix: str = "") -> Variable:
+    """factor * x + shift."""
+    scale = None if factor == 1.0 else np.array(factor)
+    bias = None if shift == 0.0 and scale is not None else np.array(shift)
+    return last_axes_affine(call, x, scale, bias, suffix)
+
+
+def power(call: Call, x: Variable, exponent: float) -> Variable:
+    """X^exponent, of whole exponents and halves."""
+    halves = 2 * exponent
+    if halves != math.floor(halves) or not 0 < abs(exponent) <= _MOST_FACTORS:
+        raise Unsupported(
+            f"to the power of {exponent:g}",
+            f"use whole powers or halves, from -{_MOST_FACTORS} to {_MOST_FACTORS}",
+        )
+    whole, half = divmod(int(abs(halves)), 2)
+    negative = exponent < 0
+    made: Variable | None = None
+    for number in range(whole):
+        last = number == whole - 1 and not half and not negative
+        made = x if made is None else _product(call, made, x, "" if last else f".power_{number}")
+    if half:
+        last = not negative
+        root = function_of(call, x, "sqrt", "" if last and made is None else ".root")
+        made = root if made is None else _product(call, made, root, "" if last else ".product")
+    assert made is not None
+    return function_of(call, made, "reciprocal") if negative else made
+
+
+def _product(call: Call, x: Variable, y: Variable, suffix: str) -> Variable:
+    return call.emit("multiply", (x, y), {}, x.shape, suffix)
+
+
+def _reduced(call: Call, x: Variable, function: str, axes: Sequence[int], part: str) -> Variable:
+    named = Call(f"{call.name}.{part}", call.source, {}, None, call.drafted)
+    made = reduced(named, x, function, list(axes), keep=True)
+    assert isinstance(made, Variable)
+    return made
+
+
+def _less(call: Call, x: Variable, y: Variable, suffix: str) -> Variable:
+    """X - y, y repeated to the shape of x."""
+    wide = broadcast(call, y, x.shape, f"{suffix}.wide")
+    return call.emit("subtract", (x, wide), {}, x.shape, suffix)
+
+
+def log_of_sums(
+    call: Call, x: Variable, axes: Sequence[int], suffix: str = ""
+) -> tuple[Variable, Variable]:
+    """x - its largest, and log of the sum of e^ of that, along axes that keep one element.
+
+    Nothing overflows on the way.
+    """
+    most = _reduced(call, x, "max", axes, f"most{suffix}")
+    below = _less(call, x, most, f"{suffix}.below")
+    powers = function_of(call, below, "exp", f"{suffix}.powers")
+    total = _reduced(call, powers, "sum", axes, f"total{suffix}")
+    return below, function_of(call, total, "log", f"{suffix}.log")
+
+
+def log_softmax(call: Call, x: Variable, axis: int) -> Variable:
+    """x - log of the sum of e^x along an axis."""
+    below, log = log_of_sums(call, x, [axis])
+    return _less(call, below, log, "")
+
+
+def extreme_of_values(call: Call, values: Sequence[Variable], function: str) -> Variable:
+    """The largest (max) or least (min) of several values, element by element."""
+    assert call.shape is not None
+    made = _stacked(
+        call, [broadcast(call, x, call.shape, f".wide_{n}") for n, x in enumerate(values)]
+    )
+    one = (BATCH, 1, *call.shape[1:])
+    best = call.emit("reduce", (made,), {"function": function, "axis": 1}, one)
+    return Variable(best.name, call.shape, best.stored)
+
+
+def selected(call: Call, values: Sequence[Variable], which: NDArray[np.intp]) -> Variable:
+    """Of several values of one shape every element of the one that ``which`` says for it."""
+    if len(values) == 1:
+        return values[0]
+    shape = values[0].shape
+    made = _stacked(call, values)
+    flat = Variable(made.name, (BATCH, math.prod(made.shape[1:])), made.stored)
+    held = call.drafted.reshaped(flat, call.source)
+    places = which.reshape(-1) * which.size + np.arange(which.size)
+    attributes: dict[str, AttributeValue] = {
+        "axis": 1,
+        "indices": call.constant("places", places.astype(np.float32)),
+    }
+    if math.prod(made.shape[1:]) > _EXACT:
+        raise Unsupported("chooses among too many elements", "use fewer")
+    taken = call.emit("take", (held,), attributes, (BATCH, which.size))
+    return Variable(taken.name, shape, taken.stored)
+
+
+def _stacked(call: Call, values: Sequence[Variable]) -> Variable:
+    """Values of one shape behind one another, along an axis of their own before all others."""
+    shape = values[0].shape
+    layers = [Variable(each.name, (BATCH, 1, *shape[1:]), each.stored) for each in values]
+    seen = tuple(call.drafted.reshaped(each, call.source) for each in layers)
+    return call.emit("concat", seen, {}, (BATCH, len(seen), *shape[1:]), ".joined")
+
+
+def _pairwise(function: str) -> NodeBuilder:
+    def build(call: Call) -> Entry:
+        first, second = call.get("self"), call.get("other")
+        if isinstance(first, Folded) or isinstance(second, Folded):
+            raise Unsupported("with a parameter", "use clamp with a number")
+        values = (call.variable("self"), call.variable("other"))
+        return extreme_of_values(call, values, function)
+
+    return build
+
+
+def _power(call: Call) -> Entry:
+    x = call.get("self")
+    if not isinstance(x, Variable):
+        raise Unsupported("raises a number to a value", "use exp of a product")
+    exponent: Any = call.get("exponent")
+    if float(exponent) == 1.0:
+        return x
+    return power(call, call.variable("self"), float(exponent))
+
+
+def _root(call: Call) -> Entry:
+    return power(call, call.variable("self"), -0.5)
+
+
+def _square(call: Call) -> Entry:
+    return power(call, call.variable("self"), 2.0)
+
+
+def _log_softmax(call: Call) -> Entry:
+    x = call.variable("self")
+    return log_softmax(call, x, axis_of(call, call.get("dim"), len(x.shape)))
+
+
+COMPOSED_ROWS: Final[tuple[tuple[NodeBuilder, tuple[str, ...]], ...]] = (
+    (_power, ("pow.Tensor_Scalar",)),
+    (_root, ("rsqrt.default",)),
+    (_square, ("square.default",)),
+    (_log_softmax, ("log_softmax.int", "_log_softmax.default")),
+    (_pairwise("max"), ("maximum.default",)),
+    (_pairwise("min"), ("minimum.default",)),
+)

@@ -83,12 +83,12 @@ def test_a_module_without_example_inputs_is_refused() -> None:
 
 def test_a_refused_model_names_every_node_with_its_module_a_reason_and_a_fix() -> None:
     model = small_model(last="Hardmax")
-    model.graph.node[1].op_type = "Celu"
+    model.graph.node[1].op_type = "ThresholdedRelu"
     with pytest.raises(CaptureError) as caught:
         signbin.compile(model)
     lines = str(caught.value).splitlines()
     assert "2 unsupported layers" in lines[0]
-    assert lines[1].startswith("  act (node /act/Relu): Celu: not supported; ")
+    assert lines[1].startswith("  act (node /act/Relu): ThresholdedRelu: not supported; ")
     assert lines[2].startswith("  last (node /last/Hardmax): Hardmax: not supported; ")
 
 

@@ -17,6 +17,7 @@ from signbin.diagnose.exactness import (
     rounds_floats,
 )
 from signbin.diagnose.quantization import LayerNoise, QuantizationCost, measure_quantization
+from signbin.diagnose.rounding import rounding_bounds
 
 __all__ = [
     "FLOAT_TOLERANCE",
@@ -36,5 +37,6 @@ __all__ = [
     "measure_exactness",
     "measure_float_nodes",
     "measure_quantization",
+    "rounding_bounds",
     "rounds_floats",
 ]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from signbin.diagnose.differences import Difference, Share, fitted
 from signbin.diagnose.divergence import Divergence, first_own_error, odd_ones
 from signbin.diagnose.exactness import Exactness, measure_exactness
+from signbin.diagnose.rounding import rounding_bounds
 from signbin.errors import SpecError
 from signbin.ir import Graph, interpret, real_values
 from signbin.ir.form import collected, default_form
@@ -64,7 +65,9 @@ class LayerDifference:
     that side has no such value: a layer fused into a later one, or added by a pass.
     other_errors: the same of the other engines that have the value. mean_error: mean |difference|
     / max |reference|, of the compiled program where it has the value, otherwise of the
-    interpreter. source: the module the value comes from. outside: see :class:`Comparison`.
+    interpreter. source: the module the value comes from. rounding: how far float32 may take the
+    program's value where sums cancel, see :func:`signbin.diagnose.rounding_bounds`. outside: see
+    :class:`Comparison`.
     """
 
     name: str
@@ -73,6 +76,7 @@ class LayerDifference:
     compiled_error: float | None
     mean_error: float
     other_errors: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    rounding: float = 0.0
     outside: bool = False
 
 
@@ -82,7 +86,8 @@ class Comparison:
 
     A layer is *outside* where an engine that computes in float32 is further from the reference than
     ``layer_tolerance``: the interpreter, the others, and the program unless its activations
-    are codes. An output is outside where the program is further from it than ``tolerance``.
+    are codes; the program may be further by its ``rounding``, where that was allowed. An output is
+    outside where the program is further from it than ``tolerance``, which holds that of the output.
     :attr:`passes`: nothing is outside, every node on codes is exact, and enough samples have the
     same top-1.
 
@@ -141,6 +146,7 @@ def compare(  # noqa: PLR0913 - what is compared, and each limit by name
     *,
     tolerance: float,
     min_agreement: float = 1.0,
+    allow_rounding: bool = False,
     others: Mapping[str, ReferenceFunction] = MappingProxyType({}),
     name: str = "pytorch",
 ) -> Comparison:
@@ -149,21 +155,24 @@ def compare(  # noqa: PLR0913 - what is compared, and each limit by name
     name: the reference's. graph: as captured, before any pass. samples: float32 (N, ...), N >= 1,
     one array per input (or the only one), run 32 at a time, so memory does not grow with N.
     Values are matched by name; codes are taken for the numbers they stand for. tolerance: for the
-    outputs; of every layer, too, where the program has no codes, else float32 layers are held
-    to 1e-4. Where something is outside, the first value on which engines part is looked up again
-    and told with the numbers of all of them. Raises SpecError for arguments that do not fit, or
-    where the reference lacks an output of the program.
+    outputs; of every layer, too, where the program has no codes, else float32 layers are held to
+    1e-4. allow_rounding: float32 sums that cancel may take the program further, as far as
+    :func:`signbin.diagnose.rounding_bounds` says. Where something is outside, the first value on
+    which engines part is looked up again and told with the numbers of all of them. Raises SpecError
+    for arguments that do not fit, or where the reference lacks an output of the program.
     """
     batches = [samples] if isinstance(samples, np.ndarray) else samples
     _check(graph, batches, tolerance)
     found = _Found({engine: {} for engine in (_INTERPRETER, *others, _PROGRAM)})
-    engines = _Engines(reference, graph, program, others)
+    codes = program.graph.has_codes
+    engines = _Engines(reference, graph, program, others, allow_rounding and not codes)
     for part in _parts(batches):
         _add_part(found, engines, part)
-    floats = tolerance if not program.graph.has_codes else FLOAT_TOLERANCE
+    floats = FLOAT_TOLERANCE if codes else tolerance
+    rounding = max((found.rounding.get(each, 0.0) for each in program.graph.outputs), default=0.0)
     comparison = Comparison(
         samples=len(batches[0]),
-        tolerance=tolerance,
+        tolerance=tolerance + rounding,
         max_relative_error=max(each.max_relative for each in found.outputs.values()),
         top1_agreement=found.same_top1.value,
         layers=_layers(graph, program.graph, found, floats),
@@ -187,6 +196,7 @@ class _Engines:
     graph: Graph
     program: CompiledProgram
     others: Mapping[str, ReferenceFunction]
+    allow_rounding: bool
 
     def interpreted(self, part: Sequence[Floats]) -> Mapping[str, NDArray[Any]]:
         named = zip((value.name for value in self.graph.inputs), part, strict=True)
@@ -206,6 +216,7 @@ class _Found:
     outputs: dict[str, Difference] = dataclasses.field(default_factory=dict)
     same_top1: Share = dataclasses.field(default_factory=Share)
     exactness: Exactness | None = None
+    rounding: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def add(
         self, engine: str, actual: Mapping[str, NDArray[Any]], expected: Mapping[str, Floats]
@@ -238,6 +249,9 @@ def _add_part(found: _Found, engines: _Engines, part: Sequence[Floats]) -> None:
         found.add(engine, values, expected)
     traced = engines.program.trace(*part)
     found.add(_PROGRAM, real_values(graph, traced), expected)
+    if engines.allow_rounding:
+        for name, bound in rounding_bounds(graph, traced).items():
+            found.rounding[name] = max(found.rounding.get(name, 0.0), bound)
     measured = measure_exactness(graph, traced)
     if measured is not None:
         found.exactness = measured if found.exactness is None else found.exactness.joined(measured)
@@ -295,6 +309,7 @@ def _layers(
             for engine, error in known.items()
             if engine not in (_INTERPRETER, _PROGRAM)
         }
+        bound = found.rounding.get(name, 0.0)
         decisive = found.by_engine[_PROGRAM if _PROGRAM in known else next(iter(known))][name]
         layers.append(
             LayerDifference(
@@ -304,8 +319,12 @@ def _layers(
                 compiled_error=errors[_PROGRAM],
                 mean_error=decisive.mean_relative,
                 other_errors=others,
+                rounding=bound,
                 outside=not rounds
-                and any(known[engine] > tolerance for engine in held & set(known)),
+                and any(
+                    known[engine] > (tolerance + bound if engine == _PROGRAM else tolerance)
+                    for engine in held & set(known)
+                ),
             )
         )
     return tuple(layers)

@@ -40,6 +40,7 @@ def compare_source(
     else:
         inputs = [array[:samples] for array in example_arrays_of(source)]
     graph, codes = graph_of(source), program.graph.has_codes
+    usual = tolerance is None
     if tolerance is None:
         tolerance = _CODES_TOLERANCE if codes else FLOAT_TOLERANCE
     if min_agreement is None:
@@ -50,6 +51,7 @@ def compare_source(
         program,
         inputs,
         tolerance=tolerance,
+        allow_rounding=usual,
         min_agreement=min_agreement,
         others=_other_engines(source, graph),
         name=engine_of(source),

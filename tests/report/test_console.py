@@ -5,6 +5,7 @@ import io
 
 from rich.console import Console
 
+from signbin.plan import Strategy
 from signbin.report import Prediction, Ranked, ReportedExactness, kind_of
 from signbin.report.console import (
     checks_table,
@@ -14,6 +15,7 @@ from signbin.report.console import (
     layers_table,
     predictions_table,
 )
+from signbin.report.legends import legend_of
 
 
 def printed(table) -> str:
@@ -54,6 +56,20 @@ def test_differing_codes_are_counted_where_there_are_codes(comparison) -> None:
     exact = dataclasses.replace(comparison, exactness=ReportedExactness(12_345, 0))
     text = " ".join(printed(comparison_view(exact)).split())
     assert "differing from the interpreter nodes on codes 0 of 12,345" in text
+
+
+def test_short_words_of_a_table_are_explained_under_it_and_only_those_that_stand_there(
+    model,
+) -> None:
+    text = " ".join(printed(compiled_view(model.layers, None)).split())
+    assert "bucket: filters of two or three values walk their inputs together" in text
+    assert "MACs: dense multiply-accumulates" in text
+    assert "qgym" not in text
+
+
+def test_every_strategy_is_explained_where_its_name_is_no_plain_word() -> None:
+    for strategy in Strategy:
+        assert legend_of(strategy.value), strategy
 
 
 def test_what_8_bit_activations_cost_comes_after_the_layers(model) -> None:

@@ -65,7 +65,7 @@ def bench(
     An engine that fails is a line that says why; exits 1 where all do.
     """
     from signbin import measure, report
-    from signbin.report.console import bench_table
+    from signbin.report.console import bench_view
     from signbin.verbs import bench as race
 
     request = race.BenchRequest(
@@ -86,7 +86,7 @@ def bench(
     found = _raced(request)
     if output is not None:
         report.write_json(output, found, overwrite=force)
-    show(found, bench_table(found), as_json)
+    show(found, bench_view(found), as_json)
     for name, why in found["failures"].items():
         note(f"{name} did not race: {why}")
     if request.against and not found["peers"]:
@@ -116,7 +116,7 @@ def profile(
     as_json: AsJson = False,
 ) -> None:
     """Time every layer of a model, beside its strategy and the reason for it."""
-    from signbin.report.console import profile_table
+    from signbin.report.console import profile_view
     from signbin.verbs.opening import open_program
     from signbin.verbs.profile import profile as measure_profile
 
@@ -130,7 +130,7 @@ def profile(
         "code_bytes": program.code_bytes,
         **found,
     }
-    show(document, profile_table(document), as_json)
+    show(document, profile_view(document), as_json)
 
 
 def doctor(as_json: AsJson = False) -> None:

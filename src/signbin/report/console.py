@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from signbin.report import words
+from signbin.report.legends import RACE, legend_of
 from signbin.report.schema import (
     Kind,
     Prediction,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "add_row",
     "bench_table",
+    "bench_view",
     "checks_table",
     "comparison_view",
     "compiled_view",
@@ -33,7 +35,7 @@ __all__ = [
     "new_table",
     "packed_table",
     "predictions_table",
-    "profile_table",
+    "profile_view",
     "quantization_table",
 ]
 
@@ -158,16 +160,19 @@ def layers_table(layers: Iterable[ReportedLayer]) -> Table:
     return table
 
 
-def compiled_view(
-    layers: Iterable[ReportedLayer], quantization: Mapping[str, Any] | None
-) -> Table | Group:
-    """What ``compile`` shows: the layers; then, where activations are codes, what that costs."""
-    table = layers_table(layers)
-    if quantization is None:
-        return table
+def compiled_view(layers: Iterable[ReportedLayer], quantization: Mapping[str, Any] | None) -> Group:
+    """What ``compile`` shows: the layers, what the words mean, and what 8-bit activations cost."""
     from rich.console import Group  # noqa: PLC0415 - an extra: the base install prints no tables
+    from rich.text import Text  # noqa: PLC0415
 
-    return Group(table, quantization_table(quantization))
+    layers = list(layers)
+    told = [
+        f"{layer.strategy} ({words.parameters(layer.parameters)}) {layer.why}" for layer in layers
+    ]
+    parts: list[Any] = [layers_table(layers), Text(legend_of("MACs density", *told))]
+    if quantization is not None:
+        parts.append(quantization_table(quantization))
+    return Group(*parts)
 
 
 def quantization_table(cost: Mapping[str, Any]) -> Table:
@@ -257,6 +262,14 @@ def predictions_table(predictions: Iterable[Prediction]) -> Table:
     return table
 
 
+def bench_view(bench: Mapping[str, Any]) -> Group:
+    """The race, and what its columns mean."""
+    from rich.console import Group  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    return Group(bench_table(bench), *([Text(RACE)] if bench["peers"] else []))
+
+
 def bench_table(bench: Mapping[str, Any]) -> Table:
     """One line per engine: times, ratio with its spread over the rounds, agreement and memory.
 
@@ -305,8 +318,16 @@ def _how(engine: Mapping[str, Any]) -> list[str]:
 _TIMES = ("median_ms", "min_ms", "p90_ms")
 
 
-def profile_table(profile: Mapping[str, Any]) -> Table:
+def profile_view(profile: Mapping[str, Any]) -> Group:
     """One line per step: time, share of the whole, rate of dense MACs, kernel and reason."""
+    from rich.console import Group  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    told = [f"{layer['strategy']} {layer['why']}" for layer in profile["layers"]]
+    return Group(_profile_table(profile), Text(legend_of("GMAC/s density", *told)))
+
+
+def _profile_table(profile: Mapping[str, Any]) -> Table:
     table = new_table("layer", ">ms", ">share", ">GMAC/s", ">density", "strategy", "kernel", "why")
     for layer in profile["layers"]:
         rate, density = layer["gmacs_per_s"], layer["density"]

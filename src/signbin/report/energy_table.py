@@ -91,6 +91,8 @@ def _notes(document: Mapping[str, Any]) -> Iterator[str]:
     workload = provenance["workload"]
     energy = f"{_energy(document['energy'])} {document['unit']}"
     yield f"total: {energy}, {_cycles(document['cycles'])} cycles, for one image"
+    if document["unit"] == "relative":
+        yield "relative: the price list states no unit; compare only with figures of the same list"
     yield estimate_label(document)
     yield f"density {workload['density']:.3f}{_asked(workload)}; zeros {workload['zeros']}"
     if workload["activation_density"] < 1:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from signbin.report.console import add_row, new_table
+from signbin.report.legends import legend_of
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -19,7 +20,10 @@ def trade_off_view(document: Mapping[str, Any]) -> Group:
     from rich.console import Group  # noqa: PLC0415 - an extra: the base install prints no tables
     from rich.text import Text  # noqa: PLC0415
 
-    return Group(_weights(document), _additions(document), *map(Text, _notes(document)))
+    legend = legend_of("patterns of 8, recur, bits, density, p0, bucket")
+    return Group(
+        _weights(document), Text(legend), _additions(document), *map(Text, _notes(document))
+    )
 
 
 def _weights(document: Mapping[str, Any]) -> Table:
@@ -78,8 +82,9 @@ def _notes(document: Mapping[str, Any]) -> list[str]:
         "fewer."
     )
     engines, layers = document["engines"], document["layers"]
+    notes = [legend_of(" ".join(engine["name"] for engine in engines))]
     units = [f"{engine['name']}: {engine['unit']}." for engine in engines if engine["unit"]]
-    notes = [" ".join([bound, *units])]
+    notes.append(" ".join([bound, *units]))
     for engine in engines:
         name = engine["name"]
         if any(name in layer["sampled"] for layer in layers):

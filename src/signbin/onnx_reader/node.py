@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from signbin.draft import OPERATORS, Call, Drafted, Entry, Folded, Unsupported, Variable, shown
 
-__all__ = ["Known", "OnnxNode", "Row", "Rows"]
+__all__ = ["Coded", "Known", "Meaning", "OnnxNode", "Row", "Rows"]
 
 _ABSENT: Final = object()
 
@@ -24,6 +24,26 @@ class Known(Folded):
     """
 
     twin: NDArray[Any] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Meaning:
+    """What codes stand for: whole steps of a scale, from the least to the most.
+
+    kind: of whole number that the file stores them as.
+    """
+
+    scale: float
+    least: int
+    most: int
+    kind: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Coded(Variable):
+    """Codes, as the variable of the numbers that they stand for."""
+
+    meaning: Meaning
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

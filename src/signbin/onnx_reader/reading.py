@@ -11,6 +11,7 @@ from signbin.draft import Finding, Variable, legal_name, raise_findings, shown
 from signbin.errors import CaptureError
 from signbin.ir import Graph, TensorType, Value, is_name, verify
 from signbin.onnx_reader.loading import OnnxSource, load_onnx
+from signbin.onnx_reader.node import Coded
 from signbin.onnx_reader.table import ALLOWED
 from signbin.onnx_reader.walk import Shapes, Walk
 
@@ -140,8 +141,10 @@ def _outputs(walk: Walk, model: ModelProto) -> tuple[str, ...]:
     names: list[str] = []
     for output in model.graph.output:
         entry = walk.entries.get(output.name)
-        if not isinstance(entry, Variable) or len(entry.shape) < 2:
+        numbers = isinstance(entry, Variable) and not isinstance(entry, Coded)
+        if not isinstance(entry, Variable) or not numbers or len(entry.shape) < 2:
             seen = shown(entry.shape) if isinstance(entry, Variable) else "constants alone"
+            seen = f"codes {seen}" if isinstance(entry, Coded) else seen
             raise CaptureError(
                 f"output {output.name} of the model",
                 value=seen,

@@ -11,6 +11,7 @@ from signbin.onnx_reader.node import Rows
 from signbin.onnx_reader.normalizing import NORMALIZING
 from signbin.onnx_reader.pools import POOLS
 from signbin.onnx_reader.products import PRODUCTS
+from signbin.onnx_reader.quantized import QUANTIZED
 from signbin.onnx_reader.reductions import REDUCTIONS
 from signbin.onnx_reader.resizing import RESIZING
 from signbin.onnx_reader.windows import WINDOWS
@@ -25,6 +26,7 @@ ROWS: Final[Rows] = MappingProxyType(
         **NORMALIZING,
         **POOLS,
         **PRODUCTS,
+        **QUANTIZED,
         **REDUCTIONS,
         **RESIZING,
     }
@@ -42,6 +44,19 @@ ALLOWED: Final = (
 REMEDIES: Final = MappingProxyType(
     dict.fromkeys(
         ("If", "Loop", "Scan"), "export without branches and loops that depend on the input"
+    )
+    | dict.fromkeys(
+        ("DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"),
+        "quantise with scales that are known beforehand, as QuantizeLinear and DequantizeLinear",
+    )
+    | dict.fromkeys(
+        (
+            *("com.microsoft.QGemm", "com.microsoft.QLinearAdd", "com.microsoft.QLinearMul"),
+            *("com.microsoft.QLinearGlobalAveragePool", "com.microsoft.QLinearAveragePool"),
+            *("com.microsoft.QLinearConcat", "com.microsoft.QLinearSigmoid"),
+            *("com.microsoft.QLinearLeakyRelu", "com.microsoft.QLinearSoftmax"),
+        ),
+        "quantise in the format QDQ, whose operators are ONNX's own",
     )
     | dict.fromkeys(("LSTM", "GRU", "RNN"), "run it beside the program, or replace it by layers")
     | dict.fromkeys(

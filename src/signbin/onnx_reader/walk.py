@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -24,8 +24,10 @@ from signbin.errors import CaptureError, FormatError, VerifyError
 from signbin.ir import BATCH
 from signbin.ir.schema import MAX_AXIS, MAX_ELEMENTS
 from signbin.onnx_reader.folding import Result, computed, inferred, schema_of, type_of
+from signbin.onnx_reader.folding_codes import FOLDS
 from signbin.onnx_reader.loading import array_of
-from signbin.onnx_reader.node import Known, OnnxNode
+from signbin.onnx_reader.node import Coded, Known, Meaning, OnnxNode
+from signbin.onnx_reader.quantized import MOVES, OF_QONNX, READS_CODES
 from signbin.onnx_reader.scopes import scope_of
 from signbin.onnx_reader.table import REMEDIES, ROWS
 
@@ -40,9 +42,17 @@ _OTHER_IMAGES: Final = 7927
 _MOST_AXES: Final = MAX_AXIS + 1
 _OF_SEVERAL: Final = ("LayerNormalization", "Split")  # operators whose every result is read
 _OF_ONE_SHAPE: Final = ("GroupNormalization", "RMSNormalization")  # whose is not inferred
+_OF_NUMBERS: Final = OF_QONNX | {"QuantizeLinear", "DequantizeLinear"}  # as large as their input
+_KEEPS_NAME: Final = frozenset(
+    {
+        *("Transpose", "Identity", "Cast", "DequantizeLinear", "Unsqueeze"),
+        *("Quant", "BipolarQuant", "IntQuant"),
+    }
+)
 _DEFAULT_REMEDY: Final = "replace the layer, or end the model before it"
 # What numpy and Python say of attributes and inputs of kinds that a row does not expect.
 _MALFORMED: Final = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
+_CODES: Final = (TensorProto.FLOAT, TensorProto.UINT8, TensorProto.INT8)
 _ANONYMOUS: Final = ("onnx::", "val_", "const_fold_opt_")
 
 
@@ -189,13 +199,15 @@ class Walk:
             return [self._shape_of(node, operator, attributes)]
         given = {name: self.entries[name] for name in node.input if name}
         if all(isinstance(entry, Known) for entry in given.values()):
-            return self._folded(node, given)  # type: ignore[arg-type]  # asked the line before
+            return self._folded(node, operator, attributes, given)  # type: ignore[arg-type]  # asked above
         row = ROWS.get(operator)
         if row is None:
             raise Unsupported("not supported")
-        found = self._inferred(node)
+        codes = _codes_read(operator, given.values())
+        found = self._inferred(node, operator)
         several = operator in _OF_SEVERAL
-        shapes = tuple(self._shape(each) for each in found[: None if several else 1])
+        kinds = _CODES if operator in READS_CODES else (TensorProto.FLOAT,)
+        shapes = tuple(self._shape(each, kinds) for each in found[: None if several else 1])
         schema = schema_of(node, self._opsets)
         call = OnnxNode(
             operator,
@@ -210,9 +222,20 @@ class Walk:
             0 if self._batched else 1,
         )
         made = row(call)
-        return list(made) if isinstance(made, tuple) else [made]
+        results = made if isinstance(made, tuple) else (made,)
+        return [_as_codes(each, codes) for each in results]
 
-    def _folded(self, node: NodeProto, given: Mapping[str, Known]) -> list[Known]:
+    def _folded(
+        self,
+        node: NodeProto,
+        operator: str,
+        attributes: Mapping[str, Any],
+        given: Mapping[str, Known],
+    ) -> list[Known]:
+        fold = FOLDS.get(operator)
+        if fold is not None:
+            arrays = [np.asarray(given[name].result) for name in node.input if name]
+            return [Known(fold(arrays, attributes), _origin(node, given))]
         results = computed(node, {name: each.result for name, each in given.items()}, self._opsets)
         if all(each.twin is None for each in given.values()):
             return [Known(array, _origin(node, given)) for array in results]
@@ -241,7 +264,10 @@ class Walk:
         first, second = made
         return Known(first, "", None if np.array_equal(first, second) else second)
 
-    def _inferred(self, node: NodeProto) -> list[Result]:
+    def _inferred(self, node: NodeProto, operator: str) -> list[Result]:
+        entry = self.entries[node.input[0]] if node.input else None
+        if operator in _OF_NUMBERS and isinstance(entry, Variable):
+            return [Result(TensorProto.FLOAT, self._whole(entry.shape, self.batch))]
         schema = schema_of(node, self._opsets)
         if schema is None:
             raise Unsupported(
@@ -252,7 +278,10 @@ class Walk:
         known: dict[str, NDArray[Any]] = {}
         for name in filter(None, node.input):
             entry = self.entries[name]
-            if isinstance(entry, Variable):
+            if isinstance(entry, Coded) and operator in READS_CODES:
+                whole = self._whole(entry.shape, self.batch)
+                types[name] = type_of(whole, np.dtype(entry.meaning.kind))
+            elif isinstance(entry, Variable):
                 types[name] = type_of(self._whole(entry.shape, self.batch))
             elif isinstance(entry, Known):
                 known[name] = np.asarray(entry.result)
@@ -268,8 +297,10 @@ class Walk:
             found[0] = Result(given.tensor_type.elem_type, dims)
         return found
 
-    def _shape(self, result: Result) -> tuple[int, ...]:
-        if result.kind != TensorProto.FLOAT:
+    def _shape(
+        self, result: Result, kinds: Collection[int] = (TensorProto.FLOAT,)
+    ) -> tuple[int, ...]:
+        if result.kind not in kinds:
             raise Unsupported(
                 f"result of {_kind_name(result.kind)}", "compute in float32 throughout"
             )
@@ -296,10 +327,9 @@ class Walk:
 
     def _stand_ins(self, node: NodeProto, operator: str) -> list[Variable | None]:
         """Lets the walk go on after a finding, so that every node that is not read is found."""
-        del operator
         found: list[Variable | None] = []
         try:
-            results = self._inferred(node)
+            results = self._inferred(node, operator)
         except (Unsupported, KeyError):
             results = []
         for number, name in enumerate(node.output):
@@ -309,6 +339,26 @@ class Walk:
                 shape = None
             found.append(Variable(self._free_name(name), shape, shape) if shape else None)
         return found
+
+
+def _codes_read(operator: str, given: Collection[Entry]) -> Meaning | None:
+    """What the codes mean that an operator moves; None where it reads numbers."""
+    codes = [each for each in given if isinstance(each, Coded)]
+    if not codes or operator in READS_CODES:
+        return None
+    variables = [each for each in given if isinstance(each, Variable)]
+    alike = len({each.meaning for each in codes}) == 1 and len(codes) == len(variables)
+    if operator not in MOVES or not alike:
+        raise Unsupported("computes on codes", "dequantise them first, with DequantizeLinear")
+    return codes[0].meaning
+
+
+def _as_codes(made: Any, meaning: Meaning | None) -> Any:
+    if meaning is None or isinstance(made, Coded):
+        return made
+    if not isinstance(made, Variable):
+        raise Unsupported("takes codes apart", "dequantise them first, with DequantizeLinear")
+    return Coded(made.name, made.shape, made.stored, meaning)
 
 
 def _why(finding: Exception, operator: str) -> tuple[str, str]:
@@ -339,7 +389,16 @@ def _kind_name(kind: int) -> str:
 def _origin(node: NodeProto, given: Mapping[str, Known]) -> str:
     """A constant that is only turned, cast or dequantised keeps its name."""
     first = given.get(node.input[0]) if node.input else None
-    keeps = node.op_type in ("Transpose", "Identity", "Cast", "DequantizeLinear", "Unsqueeze")
+    keeps = node.op_type in (
+        "Transpose",
+        "Identity",
+        "Cast",
+        "DequantizeLinear",
+        "Unsqueeze",
+        "Quant",
+        "BipolarQuant",
+        "IntQuant",
+    )
     return first.origin if keeps and first is not None else ""
 
 

@@ -14,8 +14,8 @@ from signbin.hybrid.choose import Trial, choose, slower_parts
 from signbin.hybrid.content import PartEngine
 from signbin.hybrid.network import OnnxNetwork, read_network
 from signbin.hybrid.observe import with_observed_types
-from signbin.hybrid.search import find_parts
-from signbin.ir import Graph
+from signbin.hybrid.search import NodesRefused, find_parts
+from signbin.ir import BATCH, Graph, TensorType
 from signbin.runtime import Program
 from tests.hybrid.networks import run
 from tests.hybrid.parts import FILTERS, IMAGE, content, low_bit_body, whole_model
@@ -109,13 +109,38 @@ def test_a_reshape_at_the_end_of_a_refused_part_does_not_take_its_layers_along()
     assert found.reasons[3] == "signbin refuses it: output: got 'flat'"
 
 
-def test_a_part_without_low_bit_layers_is_not_worth_a_program() -> None:
+def test_a_part_of_little_work_is_not_worth_a_program() -> None:
+    body = low_bit_body()
+    small = dataclasses.replace(body.inputs[0], type=TensorType("f32", (BATCH, 3, 4, 4)))
+    node = dataclasses.replace(body.nodes[0], type=TensorType("f32", (BATCH, FILTERS, 4, 4)))
+    made = dataclasses.replace(body, inputs=(small,), nodes=(node,))
+    found = find_parts(observed(), REASONS, lambda piece, model: body_program(piece, model, made))
+    assert not found.programs
+    assert found.reasons[1] == "no layer of any size among those around it"
+
+
+def test_a_part_with_float_layers_competes_by_its_time() -> None:
     body = low_bit_body()
     weight = np.random.default_rng(0).standard_normal((FILTERS, 3, 3, 3)).astype(np.float32)
     floats = dataclasses.replace(body, constants={**body.constants, "w": weight})
     found = find_parts(observed(), REASONS, lambda piece, model: body_program(piece, model, floats))
-    assert not found.programs
-    assert found.reasons[1] == "no low-bit layer of any size among those around it"
+    assert [piece.nodes for piece in found.programs] == [(1, 2)]
+
+
+def test_nodes_that_are_refused_go_alone_and_the_others_are_tried_again() -> None:
+    tried = []
+
+    def compile_part(piece, _model) -> Program:
+        tried.append(piece.nodes)
+        if 0 in piece.nodes:
+            raise NodesRefused({0: "no Cos"})
+        if 3 in piece.nodes:
+            raise NodesRefused({3: "no Sin"})
+        return body_program(None, None)
+
+    found = find_parts(observed(), {}, compile_part)
+    assert tried == [(0, 1, 2, 3), (1, 2, 3), (1, 2)]
+    assert found.reasons == {0: "no Cos", 3: "no Sin"}
 
 
 def test_nodes_without_weights_are_not_even_compiled() -> None:

@@ -8,7 +8,10 @@ CLASSES = 5
 
 
 def small_model(
-    batch: int | str = "N", extents: tuple[int | str, ...] = (3, 12, 12), last: str = "Gemm"
+    batch: int | str = "N",
+    extents: tuple[int | str, ...] = (3, 12, 12),
+    last: str = "Gemm",
+    middle: str = "Relu",
 ) -> onnx.ModelProto:
     """A float and a signed-binary convolution with names of PyTorch's modules, and a classifier."""
     random = np.random.default_rng(0)
@@ -24,7 +27,7 @@ def small_model(
     }
     nodes = [
         helper.make_node("Conv", ["image", "stem.weight", "stem.bias"], ["s"], "/stem/Conv"),
-        helper.make_node("Relu", ["s"], ["r"], "/act/Relu"),
+        helper.make_node(middle, ["s"], ["r"], f"/act/{middle}"),
         helper.make_node("Conv", ["r", "body.weight"], ["b"], "/body/Conv", pads=[1, 1, 1, 1]),
         helper.make_node("GlobalAveragePool", ["b"], ["p"], "/pool/GlobalAveragePool"),
         helper.make_node("Flatten", ["p"], ["f"], "/flat/Flatten"),

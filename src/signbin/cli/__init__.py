@@ -21,6 +21,7 @@ _EXTRA_OF: Final = {
     **dict.fromkeys(("typer", "rich", "jinja2", "yaml", "PIL"), "cli"),
     **dict.fromkeys(("torch", "sklearn", "safetensors"), "train"),
     "onnx": "onnx",
+    "onnxruntime": "fallback",
     "egglog": "qgym",
 }
 

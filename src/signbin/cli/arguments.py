@@ -11,6 +11,7 @@ from signbin.errors import SpecError, unknown
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from signbin.hybrid import Fallback, HybridProgram
     from signbin.plan import Strategy
     from signbin.runtime import Program
     from signbin.tune import Autotune
@@ -21,6 +22,7 @@ __all__ = [
     "parse_activations",
     "parse_autotune",
     "parse_choice",
+    "parse_fallback",
     "parse_input_shapes",
     "parse_seeds",
     "parse_strategy",
@@ -102,6 +104,16 @@ def parse_activations(
     return request if samples is None else dataclasses.replace(request, most=samples)
 
 
+def parse_fallback(name: str | None, free_sizes: bool) -> Fallback | None:
+    """The fallback of that engine; None where nothing was said."""
+    from signbin.hybrid import as_fallback
+
+    if name is not None and free_sizes:
+        allowed = "only without --fallback, whose parts are tried at one size"
+        raise SpecError("--free-sizes", value=True, allowed=allowed)
+    return None if name is None else as_fallback(name)
+
+
 def parse_autotune(wanted: bool, cache: Path | None, seconds: float | None) -> Autotune | None:
     """How to measure; None where nobody asked for it, which takes no further option."""
     from signbin.tune import Autotune
@@ -115,7 +127,10 @@ def parse_autotune(wanted: bool, cache: Path | None, seconds: float | None) -> A
     return how if seconds is None else dataclasses.replace(how, seconds=seconds)
 
 
-def compiled_seed(program: Program) -> int | None:
+def compiled_seed(program: Program | HybridProgram) -> int | None:
     """The seed a program was compiled from; None where it does not say."""
-    seed = program.artifact.provenance.get("seed", "")
+    from signbin.runtime import Program
+
+    kept = program.artifact if isinstance(program, Program) else program.network
+    seed = kept.provenance.get("seed", "")
     return int(seed) if seed.isdecimal() else None

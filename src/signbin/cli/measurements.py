@@ -116,12 +116,19 @@ def profile(
     as_json: AsJson = False,
 ) -> None:
     """Time every layer of a model, beside its strategy and the reason for it."""
+    from signbin.hybrid import HybridProgram
     from signbin.report.console import profile_view
-    from signbin.verbs.opening import open_program
+    from signbin.report.parts_table import part_times_table
+    from signbin.verbs.opening import open_any
     from signbin.verbs.profile import profile as measure_profile
+    from signbin.verbs.profile import profile_parts
 
     with compiling_progress() as watch:
-        program = open_program(model, isa=isa, threads=threads, jit=not no_jit, watch=watch)
+        program = open_any(model, isa=isa, threads=threads, jit=not no_jit, watch=watch)
+    if isinstance(program, HybridProgram):
+        parts = profile_parts(program, batch=batch, repeats=repeats)
+        show(parts, part_times_table(parts), as_json)
+        return
     found = measure_profile(program, batch=batch, repeats=repeats).to_json()
     document = {
         "model": program.graph.name,

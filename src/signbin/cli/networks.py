@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +15,7 @@ from signbin.cli.arguments import (
     parse_activations,
     parse_autotune,
     parse_choice,
+    parse_fallback,
     parse_input_shapes,
     parse_seeds,
     parse_strategy,
@@ -26,6 +29,7 @@ from signbin.cli.options import (
     Calibrate,
     CalibrationMethodName,
     CalibrationSamples,
+    FallbackName,
     FloatLayers,
     Force,
     InputShape,
@@ -36,11 +40,15 @@ from signbin.cli.options import (
 )
 from signbin.cli.output import command_line, note, show
 from signbin.cli.progress import compiling_progress, measuring_progress
+from signbin.errors import CaptureError
 from signbin.run_folders import expect_no_run
 from signbin.shipped import RECIPES
 
 if TYPE_CHECKING:
     from signbin.diagnose import QuantizationCost
+    from signbin.hybrid import HybridProgram
+    from signbin.runtime import Program
+    from signbin.verbs.source import Source
 
 __all__ = ["compare", "compile_model", "new", "run", "train"]
 
@@ -140,28 +148,32 @@ def compile_model(
     free_sizes: Annotated[
         bool, typer.Option("--free-sizes", help="Take images of any height and width.")
     ] = False,
+    fallback: FallbackName = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Compile a trained network for this CPU; says per layer how it will run and why."""
     from signbin import report
     from signbin.verbs import compile as compiling
-    from signbin.verbs.source import load_source
 
     report.require_free([output], overwrite=force)
     measuring = parse_autotune(autotune, autotune_cache, autotune_seconds)
     asked = parse_activations(
         activations, calibrate, calibration_method, calibration_samples, float_layers
     )
-    forced, cost = parse_strategy(strategy), None
+    forced, other, cost = parse_strategy(strategy), parse_fallback(fallback, free_sizes), None
     with compiling_progress() as watch:
-        found = load_source(source, seed, parse_input_shapes(input_shape))
-        recorded = {**found.card.provenance, "command": command_line(context)}
-        card = dataclasses.replace(found.card, provenance=recorded)
-        found = dataclasses.replace(found, card=card)
-        program = compiling.compile_source(
-            found, isa=isa, strategy=forced, free_sizes=free_sizes, watch=watch
-        )
+        found = _recorded(context, source, seed, parse_input_shapes(input_shape))
+        if other is not None:
+            options = compiling.CompileOptions(isa, forced, None, measuring)
+            made = compiling.fall_back(found, options, other, asked, watch)
+            made.save(output, overwrite=force)
+            _show_fallback(output, made, as_json)
+            return
+        with _naming_fallback():
+            program = compiling.compile_source(
+                found, isa=isa, strategy=forced, free_sizes=free_sizes, watch=watch
+            )
         if asked is not None:
             program, cost = compiling.quantize_source(
                 found, program, asked, strategy=forced, watch=watch
@@ -171,6 +183,46 @@ def compile_model(
             program = compiling.tune_program(program, watched, strategy=forced)
     program.save(output, overwrite=force)
     _show_compiled(output, program.arena_bytes, cost, as_json)
+
+
+@contextlib.contextmanager
+def _naming_fallback() -> Iterator[None]:
+    """Where layers are refused, the option that runs the network all the same."""
+    try:
+        yield
+    except CaptureError as error:
+        if error.findings:
+            note("all of it runs with what is refused in ONNX Runtime: --fallback onnxruntime")
+        raise
+
+
+def _recorded(
+    context: typer.Context, source: str, seed: int | None, shapes: dict[str, tuple[int, ...]]
+) -> Source:
+    """The source, whose card says by which command it is compiled."""
+    from signbin.verbs.source import load_source
+
+    found = load_source(source, seed, shapes)
+    recorded = {**found.card.provenance, "command": command_line(context)}
+    card = dataclasses.replace(found.card, provenance=recorded)
+    return dataclasses.replace(found, card=card)
+
+
+def _show_fallback(path: Path, program: Program | HybridProgram, as_json: bool) -> None:
+    """Parts, engines and reasons; of a network that signbin runs alone, its layers and why."""
+    from signbin.documents import to_document
+    from signbin.hybrid import HybridProgram
+    from signbin.report import words
+    from signbin.report.parts_table import parts_view
+
+    if not isinstance(program, HybridProgram):
+        _show_compiled(path, program.arena_bytes, None, as_json)
+        note(program.artifact.provenance["fallback"])
+        return
+    size = path.stat().st_size
+    document = {**to_document(program.network), "size_bytes": size}
+    show(document, parts_view(document), as_json)
+    note(f"wrote {path}: {words.size(size)}")
 
 
 def _show_compiled(
@@ -209,13 +261,15 @@ def run(
     """Classify images with a compiled model."""
     from signbin import report, runtime
     from signbin.report.console import predictions_table
+    from signbin.verbs.opening import facing, open_any
 
-    program = runtime.Program.load(model, isa=isa, jit=not no_jit)
-    names, images = runtime.read_inputs(
-        inputs, program.artifact.preprocessing, program.graph.inputs[0]
-    )
+    if output is not None:
+        report.require_free([output], overwrite=force)
+    program = open_any(model, isa=isa, jit=not no_jit)
+    seen = facing(program)
+    names, images = runtime.read_inputs(inputs, seen.preprocessing, seen.given)
     scores = program(images)
-    predictions = report.rank(names, scores, program.artifact.class_names, top)
+    predictions = report.rank(names, scores, seen.class_names, top)
     if output is not None:
         report.write_array(output, scores, overwrite=force)
     show(report.predictions_json(predictions), predictions_table(predictions), as_json)
@@ -243,12 +297,13 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """PyTorch, ONNX Runtime, interpreter, compiled model layer by layer; exits 1 if outside."""
-    from signbin import report, runtime
+    from signbin import report
     from signbin.report.console import comparison_view
     from signbin.verbs.compare import compare_source, gate
+    from signbin.verbs.opening import open_any
     from signbin.verbs.source import load_source
 
-    program = runtime.Program.load(model, isa=isa, jit=not no_jit)
+    program = open_any(model, isa=isa, jit=not no_jit)
     shapes = parse_input_shapes(input_shape)
     opened = load_source(source, compiled_seed(program) if seed is None else seed, shapes)
     found = compare_source(

@@ -27,6 +27,7 @@ __all__ = [
     "Dram",
     "DrawSeed",
     "EnergySource",
+    "FallbackName",
     "FloatLayers",
     "FloatModel",
     "Force",
@@ -68,6 +69,14 @@ SourceText = Annotated[
 ModelOrSource = Annotated[
     Path,
     typer.Argument(metavar="MODEL", help="A .sbn file, or a source to compile first, as ONNX."),
+]
+FallbackName = Annotated[
+    str | None,
+    typer.Option(
+        "--fallback",
+        metavar="ENGINE",
+        help="onnxruntime runs what signbin refuses, or is slower at, as timed here.",
+    ),
 ]
 InputShape = Annotated[
     list[str] | None,

@@ -8,7 +8,7 @@ from signbin.errors import CaptureError
 from signbin.hybrid.cut import Piece
 from signbin.hybrid.network import OnnxNetwork
 
-__all__ = ["extract"]
+__all__ = ["extract", "node_order"]
 
 
 def extract(network: OnnxNetwork, piece: Piece) -> ModelProto:
@@ -17,8 +17,7 @@ def extract(network: OnnxNetwork, piece: Piece) -> ModelProto:
     Inputs and outputs are the piece's, of the types the network gives them; opsets, IR version and
     names stay. CaptureError where nothing says what type a value has that crosses the cut.
     """
-    fixed = _fixed_before(network, piece)
-    kept = sorted({*piece.nodes, *fixed})
+    kept = node_order(network, piece)
     read = {name for node in kept for name in network.reads[node]}
     constants = [tensor for name, tensor in network.constants.items() if name in read]
     inside = {name for node in kept for name in network.writes[node]}
@@ -37,6 +36,11 @@ def extract(network: OnnxNetwork, piece: Piece) -> ModelProto:
         ir_version=network.model.ir_version,
         opset_imports=list(network.model.opset_import),
     )
+
+
+def node_order(network: OnnxNetwork, piece: Piece) -> list[int]:
+    """The network's numbers of the nodes of :func:`extract`'s model, in its order."""
+    return sorted({*piece.nodes, *_fixed_before(network, piece)})
 
 
 def _fixed_before(network: OnnxNetwork, piece: Piece) -> set[int]:

@@ -63,7 +63,7 @@ def _as_port(given: ArrayLike, port: Port) -> NDArray[Any]:
     if not fits:
         shape = ", ".join("any" if extent == FREE else str(extent) for extent in port.shape)
         raise ExecutionError(f"shape of input {port.name}", value=array.shape, allowed=f"({shape})")
-    return np.ascontiguousarray(array)
+    return np.asarray(array, order="C")  # a number alone stays one
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -16,16 +16,26 @@ from signbin.hybrid.extract import extract
 from signbin.hybrid.network import OnnxNetwork
 from signbin.ir import ConstRef, Graph
 from signbin.runtime import Program
-from signbin.spec import IntegerWeight, LowBitWeight
 
-__all__ = ["Found", "PartCompiler", "find_parts"]
+__all__ = ["Found", "NodesRefused", "PartCompiler", "find_parts"]
 
 PartCompiler: TypeAlias = Callable[[Piece, ModelProto], Program]
-"""From a piece, and its model, to its program; a SignbinError where it cannot have one."""
+"""From a piece, and its model, to its program; a SignbinError where it cannot have one.
+
+NodesRefused where it could have one without some nodes.
+"""
 
 _LEAST_WORK: Final = 20_000  # multiply-adds: less takes less time than handing values over
 _MOVING: Final = frozenset(("Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"))
 _WORKING: Final = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul"))
+
+
+class NodesRefused(SignbinError):
+    """Some nodes of a piece cannot be signbin's; reasons: why, by their numbers in the network."""
+
+    def __init__(self, reasons: Mapping[int, str]) -> None:
+        super().__init__("nodes of a part", reason="; ".join(dict.fromkeys(reasons.values())))
+        self.reasons = reasons
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,12 +53,12 @@ def find_parts(
     compile_part: PartCompiler,
     known: Mapping[Piece, Program] | None = None,
 ) -> Found:
-    """The largest pieces that signbin can run and that hold layers it was made for.
+    """The largest pieces that signbin can run and that hold layers with some work.
 
-    reasons: why nodes are ONNX Runtime's, by number; all others are tried. A piece is worth a
-    program where it has layers with some work whose weights are low-bit or whose inputs are codes.
-    One that is refused is tried again without the reshapes at its ends: what they make of an image
-    may be what no program hands on, and says nothing against the layers before them.
+    reasons: why nodes are ONNX Runtime's, by number; all others are tried. A piece of which some
+    nodes are refused is tried again without those; one that is refused as a whole, without the
+    reshapes at its ends: what they make of an image may be what no program hands on, and says
+    nothing against the layers before them.
     known: programs of pieces that were compiled before.
     """
     compiled, said = dict(known or {}), dict(reasons)
@@ -59,10 +69,12 @@ def find_parts(
             if piece in compiled:
                 continue
             program, why = _program(network, piece, compile_part)
-            if program is None:
+            if program is not None:
+                compiled[piece] = program
+            elif isinstance(why, str):
                 refused |= dict.fromkeys(_last_movers(network, piece) or piece.nodes, why)
             else:
-                compiled[piece] = program
+                refused |= why
         if not refused:
             programs = {piece: compiled[piece] for piece in cut.of(PartEngine.SIGNBIN)}
             return Found(cut, programs, said)
@@ -80,26 +92,27 @@ def _last_movers(network: OnnxNetwork, piece: Piece) -> list[int]:
 
 def _program(
     network: OnnxNetwork, piece: Piece, compile_part: PartCompiler
-) -> tuple[Program | None, str]:
+) -> tuple[Program | None, str | Mapping[int, str]]:
     if not any(network.nodes[node].op_type in _WORKING for node in piece.nodes):
         return None, "no layer with weights among those around it"
     try:
         program = compile_part(piece, extract(network, piece))
+    except NodesRefused as error:
+        return None, error.reasons
     except SignbinError as error:
         return None, f"signbin refuses it: {error}"
     if _work(program.graph) < _LEAST_WORK:
-        return None, "no low-bit layer of any size among those around it"
+        return None, "no layer of any size among those around it"
     return program, ""
 
 
 def _work(graph: Graph) -> int:
-    """Multiply-adds for one image of the layers that signbin was made for."""
+    """Multiply-adds of all layers, for one image."""
     total = 0
     for node in graph.nodes:
         reference = node.attributes.get("weight")
         if not isinstance(reference, ConstRef):
             continue
-        weight = graph.constants[reference.name]
-        if isinstance(weight, LowBitWeight | IntegerWeight):
-            total += math.prod(weight.shape) * math.prod(node.type.shape[2:])
+        shape = graph.constants[reference.name].shape
+        total += math.prod(shape) * math.prod(node.type.shape[2:])
     return total

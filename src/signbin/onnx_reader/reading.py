@@ -13,7 +13,7 @@ from signbin.ir import Graph, TensorType, Value, is_name, verify
 from signbin.onnx_reader.loading import OnnxSource, load_onnx
 from signbin.onnx_reader.node import Coded
 from signbin.onnx_reader.table import ALLOWED
-from signbin.onnx_reader.walk import Shapes, Walk
+from signbin.onnx_reader.walk import FOLLOWS, Shapes, Walk
 
 __all__ = ["NodeFinding", "findings", "read_onnx", "value_names"]
 
@@ -40,6 +40,11 @@ class NodeFinding:
     def supported(self) -> bool:
         """Whether the node is read."""
         return not self.reason
+
+    @property
+    def follows(self) -> bool:
+        """Whether it is not read only because a node before it is not."""
+        return FOLLOWS in self.reason
 
 
 def read_onnx(
@@ -109,9 +114,11 @@ def value_names(source: OnnxSource, *, input_shapes: Shapes | None = None) -> di
 
     Only values that lie in the graph as they do in the model. Errors as of :func:`findings`.
     """
-    walk = Walk(load_onnx(source), input_shapes or {})
+    model = load_onnx(source)
+    walk = Walk(model, input_shapes or {})
     walk.run()
-    found: dict[str, str] = {}
+    outputs = zip(_outputs(walk, model), model.graph.output, strict=True)
+    found = {name: output.name for name, output in outputs}
     for name, entry in walk.entries.items():
         if isinstance(entry, Variable) and entry.shape == entry.stored:
             found.setdefault(entry.name, name)

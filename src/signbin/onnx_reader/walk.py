@@ -31,7 +31,7 @@ from signbin.onnx_reader.quantized import MOVES, OF_QONNX, READS_CODES
 from signbin.onnx_reader.scopes import scope_of
 from signbin.onnx_reader.table import REMEDIES, ROWS
 
-__all__ = ["Shapes", "Verdict", "Walk"]
+__all__ = ["FOLLOWS", "Shapes", "Verdict", "Walk"]
 
 Shapes: TypeAlias = "Mapping[str, tuple[int, ...]]"
 
@@ -53,6 +53,8 @@ _DEFAULT_REMEDY: Final = "replace the layer, or end the model before it"
 # What numpy and Python say of attributes and inputs of kinds that a row does not expect.
 _MALFORMED: Final = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
 _CODES: Final = (TensorProto.FLOAT, TensorProto.UINT8, TensorProto.INT8)
+FOLLOWS: Final = "of which only"
+"""In the reason of a node that is only not read because one before it is not."""
 _ANONYMOUS: Final = ("onnx::", "val_", "const_fold_opt_")
 
 
@@ -190,7 +192,7 @@ class Walk:
         unread = [name for name in node.input if name in self._unread]
         if unread:
             raise Unsupported(
-                f"reads {unread[0]!r}, of which only {self._unread[unread[0]]} knows the shape"
+                f"reads {unread[0]!r}, {FOLLOWS} {self._unread[unread[0]]} knows the shape"
             )
         attributes = _attributes(node)
         if operator == "Constant":

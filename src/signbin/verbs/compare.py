@@ -6,10 +6,12 @@ from typing import Final
 
 from signbin.diagnose import FLOAT_TOLERANCE, Comparison, ReferenceFunction, compare
 from signbin.errors import SignbinError
+from signbin.hybrid import HybridProgram
 from signbin.interop import OnnxValues
 from signbin.ir import Graph
 from signbin.report import words
 from signbin.runtime import Program
+from signbin.verbs.compare_parts import compare_parts
 from signbin.verbs.graphs import engine_of, example_arrays_of, graph_of, reference_of
 from signbin.verbs.source import Source, is_onnx
 
@@ -21,7 +23,7 @@ _CODES_AGREEMENT: Final = 0.95
 
 def compare_source(
     source: Source,
-    program: Program,
+    program: Program | HybridProgram,
     *,
     samples: int | None = None,
     tolerance: float | None = None,
@@ -33,8 +35,13 @@ def compare_source(
     the graph where it is installed. tolerance, min_agreement: None for 1e-4 and 1, or 0.2 and 0.95
     where the program's activations are codes, for rounding to 7 or 8 bits. Uses the run's whole
     test split, or its first ``samples`` images; where there is none, a factory's example inputs,
-    or noise for an ONNX model.
+    or noise for an ONNX model. Of a network in parts, see
+    :func:`signbin.verbs.compare_parts.compare_parts`.
     """
+    if isinstance(program, HybridProgram):
+        return compare_parts(
+            source, program, samples=samples, tolerance=tolerance, min_agreement=min_agreement
+        )
     if source.samples is not None:
         inputs = [source.samples[:samples]]
     else:

@@ -11,7 +11,7 @@ from onnx import ModelProto, ValueInfoProto, helper
 
 from signbin.errors import SpecError
 
-__all__ = ["example_arrays", "free_inputs", "shapes_of", "stated_batch"]
+__all__ = ["example_arrays", "free_inputs", "is_batch_free", "shapes_of", "stated_batch"]
 
 _IMAGES: Final = 2  # of a batch that is free
 
@@ -20,6 +20,12 @@ def free_inputs(model: ModelProto) -> tuple[ValueInfoProto, ...]:
     """What a caller gives: inputs that have no initialiser."""
     known = {tensor.name for tensor in model.graph.initializer}
     return tuple(each for each in model.graph.input if each.name not in known)
+
+
+def is_batch_free(info: ValueInfoProto) -> bool:
+    """Whether an input has a first extent and leaves it open."""
+    extents = _extents(info)
+    return bool(extents) and not extents[0]
 
 
 def stated_batch(model: ModelProto) -> int | None:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from signbin.artifact import Artifact
 from signbin.errors import SpecError
+from signbin.ir import Value
 from signbin.runtime import Samples, read_samples
 from signbin.spec import Preprocessing
 from signbin.verbs.recognition import SourceKind, expect_readable
@@ -244,8 +244,10 @@ def _factory(module_name: str, factory_name: str, source: str) -> Callable[[], o
     return factory  # type: ignore[no-any-return]  # callable() is all that can be known here
 
 
-def read_calibration(data: Path, described: Artifact, most: int = MOST_SAMPLES) -> Samples:
-    """Up to ``most`` samples, evenly spaced, as the described network wants them.
+def read_calibration(
+    data: Path, expected: Value, card: ModelCard, most: int = MOST_SAMPLES
+) -> Samples:
+    """Up to ``most`` samples, evenly spaced, as the network of that input and card wants them.
 
     data: a run folder, whose training images they are; a folder of images; a .npy or .npz file.
     FormatError or ExecutionError naming the file.
@@ -254,5 +256,4 @@ def read_calibration(data: Path, described: Artifact, most: int = MOST_SAMPLES) 
         from signbin.train import load_run  # noqa: PLC0415 - needs torch, which running does not
 
         return Samples(load_run(data).training_images(most))
-    expected, names = described.graph.inputs[0], described.class_names
-    return read_samples(data, expected, described.preprocessing, names, most)
+    return read_samples(data, expected, card.preprocessing, card.class_names, most)

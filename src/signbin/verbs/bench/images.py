@@ -13,7 +13,7 @@ from signbin.artifact import Artifact
 from signbin.errors import SpecError
 from signbin.ir import Graph
 from signbin.noise_images import noise_images
-from signbin.verbs.source import read_calibration
+from signbin.verbs.source import ModelCard, read_calibration
 
 __all__ = ["BenchImages", "gather_images", "random_images"]
 
@@ -59,7 +59,8 @@ def gather_images(opened: Artifact, batch: int, data: Path | None = None) -> Ben
             "calibration": f"{len(calibration)} images of {kind}",
         }
         return BenchImages(timed, checked, calibration, described)
-    given = read_calibration(data, opened).images
+    card = ModelCard(opened.preprocessing, opened.class_names)
+    given = read_calibration(data, opened.graph.inputs[0], card).images
     checked = given[:_MOST_CHECKED]
     described = {
         "checked": f"{len(checked)} of the images calibrated with",

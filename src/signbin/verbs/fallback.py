@@ -1,0 +1,190 @@
+"""compile with a fallback: signbin runs what it runs faster, ONNX Runtime the rest."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signbin.draft import legal_name
+from signbin.errors import CaptureError, SpecError
+from signbin.hybrid import Fallback, HybridProgram
+from signbin.hybrid.content import PartEngine
+from signbin.ir import Graph
+from signbin.ir.form import Form, default_form
+from signbin.runtime import Program
+from signbin.verbs.compile_graph import CompileOptions, Watcher, compile_with
+from signbin.verbs.graphs import example_arrays_of, graph_of
+from signbin.verbs.source import Source, is_onnx
+from signbin.version import VERSION
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+    from torch import Tensor, nn
+
+    from signbin.hybrid.network import OnnxNetwork
+
+__all__ = ["compile_in_parts"]
+
+_TIMED: Final = 1  # images of a call that is timed
+_SEEN: Final = (2, 3)  # images of those that show which extents are free
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Subject:
+    """A network in ONNX, its whole graph where signbin has one, and how it hands results back."""
+
+    model: ModelProto
+    graph: Graph | None
+    form: Form
+    exporter: str
+
+
+def compile_in_parts(
+    source: Source, fallback: Fallback, options: CompileOptions, watch: Watcher
+) -> Program | HybridProgram:
+    """The fastest way to run a source, with ONNX Runtime for what signbin refuses or is slower at.
+
+    A Program where signbin alone is fastest, else a HybridProgram; the provenance of either says
+    why. ``options.activations``: the parts with one input are calibrated, on what reaches them
+    when their samples are run. CaptureError where not even ONNX Runtime can have the model,
+    ExecutionError where it is not installed.
+    """
+    from signbin.hybrid.build import (  # noqa: PLC0415 - an extra
+        Surroundings,
+        ToRunInParts,
+        build_program,
+    )
+    from signbin.hybrid.session import require_onnx_runtime  # noqa: PLC0415
+    from signbin.verbs.part_compiler import PartMaker  # noqa: PLC0415
+
+    require_onnx_runtime()
+    subject = _subject(source, watch)
+    if subject is None:
+        program = compile_with(options, graph_of(source), source.card, watch)
+        return _said(program, "signbin: codes that were trained have no counterpart in ONNX")
+    network, feeds = _observed(source, subject)
+    maker = PartMaker(network, options, subject.graph, watch)
+    provenance = {"signbin": VERSION, **source.card.provenance}
+    if subject.exporter:
+        provenance["exporter"] = subject.exporter
+    around = Surroundings(
+        subject.form, source.card.preprocessing, source.card.class_names, provenance
+    )
+    made = build_program(ToRunInParts(network, feeds, {}, maker.compile, around), fallback, watch)
+    maker.expect_float_layers()
+    return _whole(made, source, subject) or made
+
+
+def _subject(source: Source, watch: Watcher) -> _Subject | None:
+    """None where only signbin can run it: ONNX has no such codes."""
+    watch("tracing the model")
+    try:
+        graph = graph_of(source)
+    except CaptureError:
+        graph = None
+    if is_onnx(source.model):
+        count = len(source.model.graph.output)
+        form = default_form(count)
+        return _Subject(source.model, graph, form if graph is None else _form(graph), "")
+    if graph is None:
+        return _exported(source, watch)
+    if any(node.type.dtype != "f32" for node in graph.nodes):
+        return None
+    from signbin.interop import to_onnx  # noqa: PLC0415 - an extra
+
+    return _Subject(to_onnx(graph), graph, _form(graph), "signbin")
+
+
+def _form(graph: Graph) -> Form:
+    return default_form(len(graph.outputs)) if graph.form is None else graph.form
+
+
+def _exported(source: Source, watch: Watcher) -> _Subject:
+    from signbin.verbs.onnx_export import (  # noqa: PLC0415 - needs torch
+        export_with_torch,
+        form_of,
+        torch_exporter,
+    )
+
+    model = cast("nn.Module", source.model)
+    examples = cast("tuple[Tensor, ...]", source.example_inputs)
+    watch(f"exporting the model with {torch_exporter()}")
+    exported = export_with_torch(model, examples)
+    import torch  # noqa: PLC0415
+
+    with torch.no_grad():
+        form = form_of(model(*examples))
+    return _Subject(exported, None, form, torch_exporter())
+
+
+def _observed(source: Source, subject: _Subject) -> tuple[OnnxNetwork, Mapping[str, NDArray[Any]]]:
+    """The network with the types its values were seen to have, and inputs to time it with."""
+    from signbin.hybrid.network import read_network  # noqa: PLC0415 - an extra
+    from signbin.hybrid.observe import with_observed_types  # noqa: PLC0415
+    from signbin.verbs.onnx_inputs import free_inputs, is_batch_free  # noqa: PLC0415
+
+    network, arrays = read_network(subject.model), example_arrays_of(source)
+    infos = free_inputs(subject.model)
+    if len(arrays) != len(infos):
+        names = ", ".join(info.name for info in infos)
+        raise SpecError("example inputs", value=len(arrays), allowed=f"one each for {names}")
+    given = list(zip(infos, arrays, strict=True))
+
+    def feeds(count: int) -> dict[str, NDArray[Any]]:
+        return {
+            info.name: _of_batch(array, count) if is_batch_free(info) else array
+            for info, array in given
+        }
+
+    free = any(is_batch_free(info) for info in infos)
+    seen = [feeds(count) for count in (_SEEN if free else _SEEN[:1])]
+    return with_observed_types(network, seen), feeds(_TIMED)
+
+
+def _of_batch(array: NDArray[Any], count: int) -> NDArray[Any]:
+    """As many images: noise where they are floats, else the first one again and again."""
+    shape = (count, *array.shape[1:])
+    if not np.issubdtype(array.dtype, np.floating):
+        return np.ascontiguousarray(np.broadcast_to(array[:1], shape))
+    return np.random.default_rng(0).standard_normal(shape).astype(array.dtype)
+
+
+def _whole(made: HybridProgram, source: Source, subject: _Subject) -> Program | None:
+    """The only part as a program of its own, where signbin runs it and it is the network."""
+    body, program = made.network, made.program_of(0)
+    ports = (tuple(each.name for each in body.inputs), tuple(each.name for each in body.outputs))
+    if len(made.parts) != 1 or made.parts[0].engine is not PartEngine.SIGNBIN or program is None:
+        return None
+    if (made.parts[0].inputs, made.parts[0].outputs) != ports:
+        return None
+    graph = dataclasses.replace(
+        program.graph, name=legal_name(source.name), form=_form_or_none(subject)
+    )
+    artifact = dataclasses.replace(
+        program.artifact,
+        graph=graph,
+        plan=program.plan,
+        preprocessing=body.preprocessing,
+        class_names=body.class_names,
+        provenance={
+            **program.artifact.provenance,
+            **body.provenance,
+            "fallback": f"signbin alone: {body.decision.why}",
+        },
+    )
+    return Program(artifact, isa=program.isa)
+
+
+def _form_or_none(subject: _Subject) -> Form | None:
+    return None if subject.graph is None else subject.graph.form
+
+
+def _said(program: Program, why: str) -> Program:
+    """The program with what was decided in its provenance."""
+    provenance = {**program.artifact.provenance, "fallback": why}
+    artifact = dataclasses.replace(program.artifact, plan=program.plan, provenance=provenance)
+    return Program(artifact, isa=program.isa)

@@ -1,0 +1,182 @@
+"""compile(fallback=): networks that are refused run all the same, in parts, and say why."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import signbin
+from signbin.errors import SpecError
+from signbin.hybrid import Fallback, HybridProgram, PartEngine
+from signbin.verbs.compare import compare_source
+from signbin.verbs.source import as_source, load_source
+from tests.verbs.onnx_files import images, small_model
+
+LARGE = (3, 40, 40)
+SIGNBIN = Fallback(prefer="signbin")
+QUICK = Fallback(rounds=3)
+
+
+def cut_model(batch: int | str = "N") -> onnx.ModelProto:
+    """Cosh between two convolutions: signbin has none."""
+    return small_model(batch, LARGE, middle="Cosh")
+
+
+def expected(model: onnx.ModelProto, given: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    return session.run(None, {"image": given})[0]
+
+
+def error(found: np.ndarray, wanted: np.ndarray) -> float:
+    return float(np.abs(found - wanted).max() / np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("batch", ["N", 2])
+def test_a_refused_network_runs_in_parts_that_say_why(batch: int | str) -> None:
+    program = signbin.compile(cut_model(batch), fallback=SIGNBIN)
+    assert isinstance(program, HybridProgram)
+    engines = [part.engine.value for part in program.parts]
+    assert engines == ["signbin", "onnxruntime", "signbin"]
+    assert "Cosh: not supported" in program.parts[1].why
+    assert program.parts[1].nodes == ("/act/Cosh",)
+    given = images(2, LARGE)
+    # float32 sums of up to 72 terms, in two orders
+    assert error(program(given), expected(cut_model(batch), given)) < 1e-5
+
+
+def test_the_fastest_way_is_kept_and_is_never_slower_than_onnx_runtime() -> None:
+    program = signbin.compile(cut_model(), fallback=QUICK)
+    decision = program.network.decision
+    times = {way.name: way.least_ms for way in decision.ways_timed}
+    assert times[decision.chosen] <= times["onnxruntime"]
+
+
+def test_a_network_that_signbin_runs_is_one_program_and_says_what_was_timed() -> None:
+    program = signbin.compile(small_model(extents=LARGE), fallback=SIGNBIN)
+    assert isinstance(program, signbin.Program)
+    assert program.graph.name == "small"
+    assert program.artifact.provenance["fallback"] == "signbin alone: as it was asked"
+    timed = signbin.compile(small_model(extents=LARGE), fallback=QUICK)
+    said = (
+        timed.artifact.provenance["fallback"]
+        if isinstance(timed, signbin.Program)
+        else timed.network.decision.why
+    )
+    assert "onnxruntime" in said
+    assert " ms" in said
+
+
+def test_parts_compute_on_codes_calibrated_by_what_reaches_them() -> None:
+    asked = signbin.QuantizedActivations(images(32, LARGE))
+    program = signbin.compile(cut_model(), fallback=SIGNBIN, activations=asked)
+    ours = [
+        program.program_of(n) for n, p in enumerate(program.parts) if p.engine.value == "signbin"
+    ]
+    assert len(ours) == 2
+    assert all(each.graph.has_codes for each in ours)
+    given = images(8, LARGE)
+    assert error(program(given), expected(cut_model(), given)) < 0.1  # roundings to 8 bits
+
+
+def test_layers_that_stay_float_are_those_of_the_parts_that_have_them() -> None:
+    asked = signbin.QuantizedActivations(images(8, LARGE), float_layers=("body",))
+    program = signbin.compile(cut_model(), fallback=SIGNBIN, activations=asked)
+    assert isinstance(program, HybridProgram)
+    unknown = signbin.QuantizedActivations(images(8, LARGE), float_layers=("nowhere",))
+    with pytest.raises(SpecError, match="nowhere"):
+        signbin.compile(cut_model(), fallback=SIGNBIN, activations=unknown)
+
+
+def test_compare_holds_what_crosses_the_cuts_to_onnx_runtime() -> None:
+    program = signbin.compile(cut_model(), fallback=SIGNBIN)
+    found = compare_source(as_source(cut_model(), (images(5, LARGE),)), program)
+    assert found.passes
+    assert found.samples == 5
+    assert [layer.name for layer in found.layers] == ["s", "r", "h"] or len(found.layers) == 3
+    other = cut_model()
+    bias = other.graph.initializer[1]
+    bias.CopyFrom(onnx.numpy_helper.from_array(np.ones(8, np.float32), bias.name))
+    differing = compare_source(as_source(other, (images(5, LARGE),)), program)
+    assert not differing.passes
+    assert differing.first_diverging == program.parts[0].outputs[0]
+
+
+def test_what_is_asked_in_vain_is_refused_before_any_work() -> None:
+    with pytest.raises(SpecError, match="fallback: got 'torch'"):
+        signbin.compile(cut_model(), fallback="torch")
+    with pytest.raises(SpecError, match=r"free sizes.*only without a fallback"):
+        signbin.compile(cut_model(), fallback="onnxruntime", free_sizes=True)
+
+
+def test_whole_numbers_and_branches_are_onnx_runtimes(tmp_path: Path) -> None:
+    """An input of whole numbers chooses a row that is added to the classifier's."""
+    model = onnx.parser.parse_model(
+        '<ir_version: 9, opset_import: ["" : 18]> g (float[N,3,40,40] image, int64 which) =>'
+        " (float[N,8,38,38] y) <float[8,3,3,3] w, float[4,1,1,1] rows>"
+        "{ c = Conv(image, w) r = Relu(c) row = Gather(rows, which) y = Mul(r, row) }"
+    )
+    random = np.random.default_rng(0)
+    for name, shape in (("w", (8, 3, 3, 3)), ("rows", (4, 1, 1, 1))):
+        array = random.standard_normal(shape).astype(np.float32)
+        model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+    del model.graph.value_info[:]
+    given = {"image": images(2, LARGE), "which": np.array(2)}
+    program = signbin.compile(model, (given["image"], given["which"]), fallback=SIGNBIN)
+    assert {part.engine for part in program.parts} == set(PartEngine)
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    assert error(program(**given), session.run(None, given)[0]) < 1e-5
+
+
+def test_a_module_that_is_refused_is_exported_and_its_results_keep_their_form() -> None:
+    torch = pytest.importorskip("torch")
+
+    class Net(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.first = torch.nn.Conv2d(3, 16, 3)
+            self.second = torch.nn.Conv2d(16, 8, 3)
+
+        def forward(self, x):
+            y = self.second(torch.cos(self.first(x)))
+            return {"map": y, "scores": y.mean((2, 3))}
+
+    model, given = Net().eval(), images(2, LARGE)
+    program = signbin.compile(model, (torch.zeros(1, *LARGE),), fallback=SIGNBIN)
+    assert program.network.provenance["exporter"].startswith("torch.onnx")
+    found = program(given)
+    with torch.no_grad():
+        wanted = model(torch.from_numpy(given))
+    assert found.keys() == wanted.keys()
+    for name in found:
+        assert error(found[name], wanted[name].numpy()) < 1e-5
+    assert compare_source(as_source(model, (torch.from_numpy(given),)), program).passes
+
+
+def test_a_module_that_is_captured_needs_no_exporter() -> None:
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    layers = (torch.nn.Conv2d(3, 16, 3), torch.nn.ReLU(), torch.nn.Flatten())
+    model = torch.nn.Sequential(*layers).eval()
+    program = signbin.compile(model, (torch.zeros(1, *LARGE),), fallback=SIGNBIN)
+    assert isinstance(program, signbin.Program)
+    assert program.artifact.provenance["exporter"] == "signbin"
+    assert "1" in {node.source for node in program.graph.nodes}
+
+
+def test_parts_are_kept_in_a_file_of_their_own_and_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "cut.onnx"
+    onnx.save(cut_model(), path)
+    program = signbin.compile(path, fallback=SIGNBIN)
+    program.save(tmp_path / "m.sbn")
+    again = signbin.load(tmp_path / "m.sbn")
+    assert again.network == program.network
+    given = images(3, LARGE)
+    np.testing.assert_array_equal(again(given), program(given))
+    assert load_source(str(path)).card.provenance["source"] == again.network.provenance["source"]

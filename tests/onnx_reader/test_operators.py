@@ -250,3 +250,47 @@ def test_constants_are_computed_beforehand(model, agrees):
         node("Conv", ["x", "wt"], ["y"]),
     ]
     agrees(model(nodes, constants={"w": floats(4, 6, 3, 3)}))
+
+
+GELUS = {
+    "halved last": [("Mul", "x", "a", "m"), ("Mul", "m", "half", "y")],
+    "halved first": [("Mul", "half", "x", "h"), ("Mul", "a", "h", "y")],
+    "gate halved": [("Mul", "a", "half", "g"), ("Mul", "x", "g", "y")],
+}
+
+
+@pytest.mark.parametrize("form", GELUS)
+def test_gelu_in_parts_is_one_function(model, agrees, form):
+    constants = {"root": np.float32(2**0.5), "one": np.float32(1), "half": np.float32([0.5])}
+    parts = [("Div", "x", "root", "s"), ("Erf", "s", "e"), ("Add", "e", "one", "a"), *GELUS[form]]
+    nodes = [node(operator, names[:-1], [names[-1]]) for operator, *names in parts]
+    graph = agrees(model(nodes, constants=constants))
+    assert [dict(each.attributes) for each in graph.nodes] == [{"function": "gelu"}]
+
+
+def test_what_only_looks_like_gelu_is_computed_as_it_stands(model, agrees):
+    constants = {"root": np.float32(1.5), "one": np.float32(1), "half": np.float32([0.5])}
+    parts = [("Div", "x", "root", "s"), ("Erf", "s", "e"), ("Add", "e", "one", "a")]
+    parts += GELUS["halved last"]
+    nodes = [node(operator, names[:-1], [names[-1]]) for operator, *names in parts]
+    graph = agrees(model(nodes, constants=constants))
+    assert "erf" in [each.attributes.get("function") for each in graph.nodes]
+
+
+@pytest.mark.parametrize(
+    ("gates", "function"),
+    [
+        (["Sigmoid"], "silu"),
+        (["HardSigmoid"], "hard_swish"),
+        (["Softplus", "Tanh"], "mish"),
+    ],
+)
+def test_gates_of_the_value_itself_are_one_function(model, agrees, gates, function):
+    names = ["x", *(f"g{at}" for at in range(len(gates)))]
+    stated = {"alpha": 1 / 6} if gates == ["HardSigmoid"] else {}
+    nodes = [
+        node(operator, [given], [made], **stated)
+        for operator, given, made in zip(gates, names[:-1], names[1:], strict=True)
+    ]
+    graph = agrees(model([*nodes, node("Mul", [names[-1], "x"], ["y"])]))
+    assert [dict(each.attributes) for each in graph.nodes] == [{"function": function}]

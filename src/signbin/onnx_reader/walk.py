@@ -25,6 +25,7 @@ from signbin.ir import BATCH
 from signbin.ir.schema import MAX_AXIS, MAX_ELEMENTS
 from signbin.onnx_reader.folding import Result, computed, inferred, schema_of, type_of
 from signbin.onnx_reader.folding_codes import FOLDS
+from signbin.onnx_reader.fusing import function_of
 from signbin.onnx_reader.loading import array_of
 from signbin.onnx_reader.node import Coded, Known, Meaning, OnnxNode
 from signbin.onnx_reader.quantized import MOVES, OF_QONNX, READS_CODES
@@ -49,6 +50,7 @@ _KEEPS_NAME: Final = frozenset(
         *("Quant", "BipolarQuant", "IntQuant"),
     }
 )
+_DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {"gelu.default": {"approximate": "none"}}
 _DEFAULT_REMEDY: Final = "replace the layer, or end the model before it"
 # What numpy and Python say of attributes and inputs of kinds that a row does not expect.
 _MALFORMED: Final = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
@@ -79,6 +81,7 @@ class Walk:
         self._opsets = {_domain(each.domain): each.version for each in model.opset_import}
         self._shapes = shapes
         self._unread: dict[str, str] = {}
+        self._producers: dict[str, NodeProto] = {}
         self._taken: dict[str, str] = {}
         self.batch = _IMAGES
         self.drafted = Drafted()
@@ -98,6 +101,7 @@ class Walk:
         for info in free:
             self._input(info)
         for node in self._graph.node:
+            self._producers.update(dict.fromkeys(filter(None, node.output), node))
             self.verdicts.append(self._verdict(node))
         for info in self._graph.output:
             if info.name not in self.entries and info.name not in self._unread:
@@ -223,9 +227,20 @@ class Walk:
             self.batch,
             0 if self._batched else 1,
         )
+        fused = function_of(node, self._producers, self._number)
+        x = self.entries.get(fused[1]) if fused else None
+        if fused and isinstance(x, Variable) and x.shape == shapes[0]:
+            return [call.say(fused[0], self=x, **_DEFAULTS.get(fused[0], {}))]
         made = row(call)
         results = made if isinstance(made, tuple) else (made,)
         return [_as_codes(each, codes) for each in results]
+
+    def _number(self, name: str) -> float | None:
+        entry = self.entries.get(name)
+        if not isinstance(entry, Known) or entry.twin is not None:
+            return None
+        array = np.asarray(entry.result)
+        return float(array.reshape(-1)[0]) if array.size == 1 else None
 
     def _folded(
         self,

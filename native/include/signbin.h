@@ -85,7 +85,7 @@ typedef enum sb_strategy {
     SB_STRATEGY_BUCKET,    /* codes: bucket walks */
     SB_STRATEGY_SUMS,      /* codes: a list of shared sums */
     SB_STRATEGY_BITSERIAL, /* codes, on codes: bitmaps against bit planes */
-    SB_STRATEGY_TABLE,     /* codes, linear on codes: sums of a few inputs looked up */
+    SB_STRATEGY_TABLE,     /* codes, linear: sums of a few inputs looked up */
     SB_STRATEGY_DIRECT,    /* no weights */
     SB_STRATEGY_LAYOUT,    /* no weights: from one layout to another */
     SB_STRATEGY_COUNT
@@ -264,6 +264,7 @@ typedef struct sb_weight_spec {
     sb_tile_spec tile;
     sb_order order;          /* absent: filters are walked in their own order */
     const sb_sum_list *sums; /* of SB_STRATEGY_SUMS; else NULL */
+    bool coded_rows;         /* SB_STRATEGY_TABLE on float32: computes on 8-bit codes of its rows */
 } sb_weight_spec;
 
 /* Integer weights of at most this size: two products with a code of 8 bits fit 16 bits. */

@@ -1,4 +1,4 @@
-"""Where tables are planned: low-bit linear layers on codes, large enough to pay for the tables."""
+"""Where tables are planned: low-bit linear layers, large enough to pay for the tables."""
 
 import dataclasses
 
@@ -77,7 +77,6 @@ def test_three_values_have_two_bits_a_weight_and_take_twice_as_long(layer_of):
 
 
 def test_what_tables_cannot_serve_is_said(layer_of, make_graph, make_weight):
-    assert "8-bit codes" in RULE.applies(layer_of((8, 8), activations="f32", top=0))
     assert "float" in RULE.applies(layer_of((8, 8), "float"))
     convolution = weighted_layers(make_graph(make_weight("binary", (8, 4, 3, 3))), 1)[0]
     assert "linear layers" in RULE.applies(dataclasses.replace(convolution, activations="u8"))

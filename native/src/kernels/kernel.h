@@ -181,10 +181,11 @@ typedef struct sb_product_weights {
     int32_t block_count;
 } sb_product_weights;
 
-/* Weights of 4 inputs in 4 bits, see table/linear.h. signs: 1, or 2 where filters mix -1, 0 and
- * +1. */
+/* A bit of every weight, see table/table_format.h. signs: 1, or 2 where filters mix -1, 0 and +1.
+ * digit_sums: of every filter, where the layer codes the rows of its input itself. */
 typedef struct sb_table_weights {
     const uint8_t *masks;
+    const int32_t *digit_sums;
     int32_t signs;
 } sb_table_weights;
 

@@ -68,6 +68,10 @@ static sb_status check_arrays(const sb_weight_job *job) {
         return sb_complain(job->builder, SB_INVALID_ARGUMENT,
                            "step %zu: a list of sums for strategy %s; allowed: for sums",
                            job->builder->contents.step_count, strategy);
+    if (spec->coded_rows && spec->strategy != SB_STRATEGY_TABLE)
+        return sb_complain(job->builder, SB_INVALID_ARGUMENT,
+                           "step %zu: rows become codes for strategy %s; allowed: for table",
+                           job->builder->contents.step_count, strategy);
     if (form != SB_FORM_VALUES && !spec->scale.data)
         return sb_complain(job->builder, SB_INVALID_ARGUMENT, "weight codes come with scales");
     return SB_OK;

@@ -55,6 +55,7 @@ class Weight:
         sums: SumList | None = ...,
         order: NDArray[np.int32] | None = ...,
         generated: bool = ...,
+        coded_rows: bool = ...,
     ) -> None: ...
 
 class Epilogue:

@@ -37,7 +37,7 @@ void bind_weights(nb::module_ &module) {
                std::optional<Codes> codes, std::optional<Codes> integers,
                std::optional<Floats> scale, std::optional<Floats> offset,
                std::array<int32_t, 3> tile, sb_walk_mode mode, const SumList *sums,
-               std::optional<Numbers> order, bool generated) {
+               std::optional<Numbers> order, bool generated, bool coded_rows) {
                 new (self) Weight{strategy,
                                   std::move(values),
                                   std::move(codes),
@@ -48,10 +48,11 @@ void bind_weights(nb::module_ &module) {
                                   mode,
                                   generated,
                                   std::move(order),
-                                  sums};
+                                  sums,
+                                  coded_rows};
             },
             nb::kw_only(), "strategy"_a, "values"_a = nb::none(), "codes"_a = nb::none(),
             "integers"_a = nb::none(), "scale"_a = nb::none(), "offset"_a = nb::none(), "tile"_a,
             "mode"_a = SB_WALK_DEFAULT, "sums"_a = nb::none(), "order"_a = nb::none(),
-            "generated"_a = false, nb::keep_alive<1, 10>());
+            "generated"_a = false, "coded_rows"_a = false, nb::keep_alive<1, 10>());
 }

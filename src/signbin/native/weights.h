@@ -33,6 +33,7 @@ struct Weight {
     bool generated;
     std::optional<Numbers> order;
     const SumList *sums; // kept alive by Python
+    bool coded_rows;
 
     sb_weight_spec spec() const {
         return {strategy,
@@ -43,7 +44,8 @@ struct Weight {
                 view(offset),
                 {tile[0], tile[1], tile[2], mode, generated},
                 order ? sb_order{order->data(), order->size()} : sb_order{nullptr, 0},
-                sums ? &sums->list : nullptr};
+                sums ? &sums->list : nullptr,
+                coded_rows};
     }
 };
 

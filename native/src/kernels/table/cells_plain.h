@@ -1,63 +1,72 @@
-/* Tables of 4 inputs, 16 sums of 16 bits, and one look-up after the other: on any processor. */
+/* Tables of 4 inputs, 16 sums, and one look-up after the other: any cells, on any processor. */
 #ifndef SB_KERNELS_CELLS_PLAIN_H
 #define SB_KERNELS_CELLS_PLAIN_H
 
 #include "../tally.h"
 
-enum { SB_PLAIN_INPUTS = 4, SB_PLAIN_SUMS = 16, SB_CELL_PARTS = SB_INPUTS / SB_PLAIN_INPUTS };
-_Static_assert(SB_CELL_PARTS * SB_PLAIN_SUMS * 2 <= SB_TABLE_BYTES, "tables have room");
+enum { SB_PLAIN_INPUTS = 4, SB_PLAIN_SUMS = 16, SB_CELL_PARTS = 2 * SB_BYTES };
+
+#ifdef SB_TABLE_CODES
+typedef uint16_t sb_plain_sum; /* at most 4 * 255 */
+#else
+typedef float sb_plain_sum;
+#endif
+_Static_assert(SB_CELL_PARTS * SB_PLAIN_SUMS * sizeof(sb_plain_sum) <= SB_TABLE_BYTES,
+               "tables have room");
 
 /* count: of the inputs, the others being zero. */
-static inline void sb_make_tables(const uint16_t *codes, size_t count, uint8_t *tables) {
-    uint16_t *sums = (uint16_t *)(void *)tables;
+static inline void sb_make_tables(const sb_table_input *inputs, size_t count, uint8_t *tables) {
+    sb_plain_sum *sums = (sb_plain_sum *)(void *)tables;
     for (size_t part = 0; part < SB_CELL_PARTS; ++part, sums += SB_PLAIN_SUMS) {
         sums[0] = 0;
         for (size_t j = 0; j < SB_PLAIN_INPUTS; ++j) {
             const size_t input = part * SB_PLAIN_INPUTS + j, had = (size_t)1 << j;
-            const unsigned code = input < count ? codes[input] : 0;
+            const sb_table_input number = input < count ? inputs[input] : 0;
             for (size_t entry = 0; entry < had; ++entry)
-                sums[had + entry] = (uint16_t)(sums[entry] + code);
+                sums[had + entry] = (sb_plain_sum)(sums[entry] + number);
             SB_TALLY(had);
         }
     }
 }
 
-static inline int32_t sb_look_up_cell(const uint8_t *cell, const uint16_t *tables) {
-    int32_t sum = 0;
-    for (int byte = 0; byte < SB_CELL_BYTES; ++byte, tables += 2 * SB_PLAIN_SUMS)
-        sum += tables[cell[byte] & 15] + tables[SB_PLAIN_SUMS + (cell[byte] >> 4)];
-    SB_TALLY(2 * SB_CELL_BYTES);
+/* The bytes of a cell lie as the packer puts them, the lower ones first. */
+static inline sb_table_sum sb_add_cell(sb_table_sum sum, const uint8_t *cell,
+                                       const sb_plain_sum *tables) {
+    for (int byte = 0; byte < SB_BYTES; ++byte, tables += 2 * SB_PLAIN_SUMS) {
+        sum += (sb_table_sum)tables[cell[byte] & 15];
+        sum += (sb_table_sum)tables[SB_PLAIN_SUMS + (cell[byte] >> 4)];
+    }
+    SB_TALLY(2 * SB_BYTES);
     return sum;
 }
 
-/* The bytes of a word lie as the packer puts them, the lower one first. */
-static inline void sb_look_up_images(const sb_table_run *run, size_t images) {
-    for (size_t image = 0; image < images; ++image)
-        for (size_t v = 0; v < run->vectors; ++v) {
-            int32_t *target = run->sums + image * SB_FILTERS + v * SB_TABLE_VECTOR;
-            const uint8_t *tables = run->tables + image * SB_TABLE_BYTES;
-            int32_t sums[SB_TABLE_VECTOR] = {0};
-            for (size_t c = 0; c < run->cells; ++c, tables += images * SB_TABLE_BYTES) {
-                const uint8_t *cells =
-                    run->weights + c * run->step + v * SB_TABLE_VECTOR * SB_CELL_BYTES;
-                for (int i = 0; i < SB_TABLE_VECTOR; ++i)
-                    sums[i] += sb_look_up_cell(cells + i * SB_CELL_BYTES,
-                                               (const uint16_t *)(const void *)tables);
-            }
-            for (int i = 0; i < SB_TABLE_VECTOR; ++i) {
-                int32_t *sum = target + sb_table_filter(i);
-                *sum = (run->opens ? 0 : *sum) + (run->minus ? -sums[i] : sums[i]);
-            }
-        }
+/* One vector; sums of either sign go by themselves. */
+static inline void sb_look_up_vector(const sb_table_run *run, size_t image, size_t images,
+                                     size_t v) {
+    sb_table_sum *target = run->sums + image * SB_FILTERS + v * SB_VECTOR;
+    const uint8_t *tables = run->tables + image * SB_TABLE_BYTES;
+    const uint8_t *cells = run->weights + v * SB_VECTOR * SB_BYTES;
+    sb_table_sum sums[SB_VECTOR] = {0};
+    for (size_t c = 0; c < run->cells; ++c, cells += run->step, tables += images * SB_TABLE_BYTES)
+        for (int i = 0; i < SB_VECTOR; ++i)
+            sums[i] = sb_add_cell(sums[i], cells + i * SB_BYTES,
+                                  (const sb_plain_sum *)(const void *)tables);
+    for (int i = 0; i < SB_VECTOR; ++i) {
+        sb_table_sum *sum = target + sb_table_filter(SB_VECTOR, i);
+        *sum = (run->opens ? 0 : *sum) + (run->minus ? -sums[i] : sums[i]);
+    }
 }
 
 static inline void sb_look_up_one(const sb_table_run *run) {
-    sb_look_up_images(run, 1);
+    for (size_t v = 0; v < run->vectors; ++v)
+        sb_look_up_vector(run, 0, 1, v);
 }
 
 #if SB_VECTORS == 2
 static inline void sb_look_up_two(const sb_table_run *run) {
-    sb_look_up_images(run, 2);
+    for (size_t v = 0; v < run->vectors; ++v)
+        for (size_t image = 0; image < 2; ++image)
+            sb_look_up_vector(run, image, 2, v);
 }
 #endif
 

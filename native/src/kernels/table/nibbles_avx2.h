@@ -11,8 +11,8 @@
 
 #include <immintrin.h>
 
-enum { SB_BLOCK_VECTORS = SB_FILTERS / SB_TABLE_VECTOR, SB_CELLS_IN_FLIGHT = 4 };
-_Static_assert(SB_TABLE_ROOM / SB_TABLE_BYTES <= 264 * SB_CELLS_IN_FLIGHT, "sums fit 16 bits");
+enum { SB_CELLS_IN_FLIGHT = 4 };
+_Static_assert(SB_CHUNK *SB_TABLE_IMAGES <= 264 * SB_CELLS_IN_FLIGHT, "sums fit 16 bits");
 
 #define SB_KEEP(vector) __asm__ volatile("" : "+x"(vector))
 
@@ -138,7 +138,7 @@ SB_INLINE void sb_bytes_of_one(int vectors, const sb_table_run *run) {
         }
     }
     for (int v = 0; v < vectors; ++v)
-        sb_put_bytes(run, planes + 4 * v, run->sums + v * SB_TABLE_VECTOR);
+        sb_put_bytes(run, planes + 4 * v, run->sums + v * SB_VECTOR);
 }
 
 static void sb_look_up_one(const sb_table_run *run) {

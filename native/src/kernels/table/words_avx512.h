@@ -10,40 +10,45 @@
 
 #include <immintrin.h>
 
-enum { SB_BLOCK_VECTORS = SB_FILTERS / SB_TABLE_VECTOR, SB_CELLS_IN_FLIGHT = 16 };
+enum { SB_CELLS_IN_FLIGHT = 16 };
 
 static inline __m512i sb_load_words(const void *address) {
     return _mm512_loadu_si512(address);
 }
 
-/* The 32 sums of 5 inputs: entry e holds input j where bit j of e is set. */
-static inline __m512i sb_sums_of_five(const uint8_t *inputs) {
-    const __m512i lowest = _mm512_set1_epi64(0x0101010000010000); /* bytes: bit 0, bit 1 of e */
+/* A byte in the lower half of every word, or in the upper one (0x80: none). */
+#define SB_WORD_BYTES(low, high) ((int16_t)((high) << 8 | (low)))
+
+/* The 32 sums of 5 bytes of 16 that every part of 16 bytes has, from `first` on: entry e holds
+ * input j where bit j of e is set. Two inputs are multiplied by their bits and added at once. */
+static inline __m512i sb_sums_of_five(__m512i inputs, int first) {
     const __m512i entry =
         _mm512_set_epi16(31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13,
                          12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-    const __m512i third = _mm512_and_si512(_mm512_srli_epi16(entry, 2), _mm512_set1_epi16(1));
-    const __m512i fourth = _mm512_and_si512(_mm512_slli_epi16(entry, 5), _mm512_set1_epi16(256));
-    uint16_t first, second;
-    memcpy(&first, inputs, 2);
-    memcpy(&second, inputs + 2, 2);
-    const __m512i a = _mm512_maddubs_epi16(_mm512_set1_epi16((int16_t)first), lowest);
+    const __m512i lowest = _mm512_set1_epi16(1), highest = _mm512_set1_epi16(256);
+    const __m512i one = _mm512_or_si512(_mm512_and_si512(entry, lowest),
+                                        _mm512_and_si512(_mm512_slli_epi16(entry, 7), highest));
+    const __m512i two = _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(entry, 2), lowest),
+                                        _mm512_and_si512(_mm512_slli_epi16(entry, 5), highest));
+    const __m512i a =
+        _mm512_shuffle_epi8(inputs, _mm512_set1_epi16(SB_WORD_BYTES(first, first + 1)));
     const __m512i b =
-        _mm512_maddubs_epi16(_mm512_set1_epi16((int16_t)second), _mm512_or_si512(third, fourth));
-    const __m512i sums = _mm512_add_epi16(a, b);
-    return _mm512_mask_add_epi16(sums, 0xffff0000u, sums, _mm512_set1_epi16(inputs[4]));
+        _mm512_shuffle_epi8(inputs, _mm512_set1_epi16(SB_WORD_BYTES(first + 2, first + 3)));
+    const __m512i c = _mm512_maskz_shuffle_epi8(UINT64_MAX << 32, inputs,
+                                                _mm512_set1_epi16(SB_WORD_BYTES(first + 4, 0x80)));
+    return _mm512_add_epi16(
+        _mm512_add_epi16(_mm512_maddubs_epi16(a, one), _mm512_maddubs_epi16(b, two)), c);
 }
 
 static inline void sb_make_tables(const uint16_t *codes, size_t count, uint8_t *tables) {
     const __mmask16 there = (__mmask16)((1u << count) - 1);
-    const __m256i words = _mm256_maskz_loadu_epi16(there, codes);
-    uint8_t inputs[SB_INPUTS];
-    _mm_storeu_si128((__m128i *)(void *)inputs, _mm256_cvtepi16_epi8(words));
-    const __m512i last = sb_sums_of_five(inputs + 10);
-    _mm512_storeu_si512(tables, sb_sums_of_five(inputs));
-    _mm512_storeu_si512(tables + 64, sb_sums_of_five(inputs + 5));
+    const __m128i bytes = _mm256_cvtepi16_epi8(_mm256_maskz_loadu_epi16(there, codes));
+    const __m512i inputs = _mm512_broadcast_i32x4(bytes), last = sb_sums_of_five(inputs, 10);
+    const __m512i sixth = _mm512_shuffle_epi8(inputs, _mm512_set1_epi16(SB_WORD_BYTES(15, 0x80)));
+    _mm512_storeu_si512(tables, sb_sums_of_five(inputs, 0));
+    _mm512_storeu_si512(tables + 64, sb_sums_of_five(inputs, 5));
     _mm512_storeu_si512(tables + 128, last);
-    _mm512_storeu_si512(tables + 192, _mm512_add_epi16(last, _mm512_set1_epi16(inputs[15])));
+    _mm512_storeu_si512(tables + 192, _mm512_add_epi16(last, sixth));
 }
 
 /* Puts the even or odd words of `all`, times 1 or -1, to 16 sums. */
@@ -94,7 +99,7 @@ SB_INLINE void sb_words_of_one(int vectors, const sb_table_run *run, size_t firs
         }
     }
     for (int v = 0; v < 2 * vectors; ++v)
-        sb_put_words(run, run->sums + first * SB_TABLE_VECTOR + v * 16, sums[v]);
+        sb_put_words(run, run->sums + first * SB_VECTOR + v * 16, sums[v]);
 }
 
 /* Two images: words are loaded and shifted once for both; their sums are in memory between the
@@ -137,7 +142,7 @@ SB_INLINE void sb_words_of_two(int vectors, const sb_table_run *run, size_t firs
             }
         }
         for (int v = 0; v < vectors; ++v) {
-            int32_t *sums = run->sums + first * SB_TABLE_VECTOR + v * SB_TABLE_VECTOR;
+            int32_t *sums = run->sums + first * SB_VECTOR + v * SB_VECTOR;
             sb_put_words(&part, sums, sb_even_words(one[v]));
             sb_put_words(&part, sums + 16, _mm512_srli_epi32(one[v], 16));
             sb_put_words(&part, sums + SB_FILTERS, sb_even_words(two[v]));

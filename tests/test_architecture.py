@@ -24,7 +24,7 @@ GROUND = set(PLAN["ground"])
 ROOMS = PLAN["rooms"]
 # Beside them: the face, which loads what it offers on first use, and ``python -m signbin``.
 DOORS = {
-    "": {"imports": ["calibrate", "hybrid", "runtime", "tune", "verbs"]},
+    "": {"imports": ["calibrate", "hybrid", "packed", "runtime", "tune", "verbs"]},
     "__main__": {"imports": ["cli"]},
 }
 GROUND_PACKAGES = PLAN["ground_packages"]

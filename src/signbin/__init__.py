@@ -26,6 +26,7 @@ from signbin.version import VERSION
 if TYPE_CHECKING:
     from signbin.calibrate import CalibrationMethod, QuantizedActivations
     from signbin.hybrid import HybridProgram, load
+    from signbin.packed import PackedLinear, linear, pack_linear
     from signbin.runtime import Program
     from signbin.spec import LowBitWeight, Preprocessing, ValueSet
     from signbin.tune import Autotune
@@ -44,6 +45,7 @@ __all__ = [
     "HybridProgram",
     "LowBitWeight",
     "ModelCard",
+    "PackedLinear",
     "PlanError",
     "Preprocessing",
     "Program",
@@ -55,7 +57,9 @@ __all__ = [
     "__version__",
     "check",
     "compile",
+    "linear",
     "load",
+    "pack_linear",
 ]
 
 _HOMES: Final = {
@@ -64,13 +68,16 @@ _HOMES: Final = {
     "HybridProgram": "signbin.hybrid",
     "LowBitWeight": "signbin.spec",
     "ModelCard": "signbin.verbs.source",
+    "PackedLinear": "signbin.packed",
     "Preprocessing": "signbin.spec",
     "Program": "signbin.runtime",
     "QuantizedActivations": "signbin.calibrate",
     "ValueSet": "signbin.spec",
     "check": "signbin.verbs.check",
     "compile": "signbin.verbs.compile",
+    "linear": "signbin.packed",
     "load": "signbin.hybrid",
+    "pack_linear": "signbin.packed",
 }
 
 

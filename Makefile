@@ -10,7 +10,8 @@ BUILD_FILES := pyproject.toml constraints.txt CMakeLists.txt $(C_FILES) $(ROW_FI
 DEMO   ?= demo
 PYTEST_FLAGS ?= -n 2 --dist worksteal
 
-.PHONY: help install demo test test-all check check-all lint types format bench pages docs ci-tools clean
+.PHONY: help install demo test test-all check check-all lint types format bench pages docs \
+  compilers trust ci-tools clean
 
 help:
 	@echo "make install   make $(VENV) with signbin (editable) and everything it is developed with"
@@ -22,6 +23,8 @@ help:
 	@echo "make docs      build the documentation into docs/_build"
 	@echo "make bench     time every layer on this machine, into benchmarks/results, and make pages"
 	@echo "make pages     write every generated page from the committed results"
+	@echo "make compilers the C library without warnings, and its test, by gcc -O2 and clang -O0"
+	@echo "make trust     the same by both at -O0 to -O3: about ten minutes on two cores"
 	@echo "make ci-tools  apt packages a bare Debian lacks (needs root)"
 
 install: $(STAMP)
@@ -72,9 +75,16 @@ bench: install
 pages: install
 	$(BIN)/python pages.py
 
+compilers: install
+	sh native/tests/compilers.sh $(BIN)/cmake build/compilers gcc-O2 clang-O0
+
+trust: compilers
+	sh native/tests/compilers.sh $(BIN)/cmake build/compilers \
+	  gcc-O0 gcc-O1 gcc-O3 clang-O1 clang-O2 clang-O3
+
 ci-tools:
 	apt-get update -qq
-	apt-get install -y -qq --no-install-recommends build-essential python3-dev python3-venv
+	apt-get install -y -qq --no-install-recommends build-essential clang python3-dev python3-venv
 
 clean:
 	rm -rf build $(DEMO) docs/_build $(VENV)/.installed-*

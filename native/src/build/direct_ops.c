@@ -212,7 +212,7 @@ static const sb_direct_op OPS[] = {
     {.name = #word,                                                                                \
      .kernel = "unary",                                                                            \
      .function = SB_FUNCTION_##word,                                                               \
-     .real = {{takes_alpha ? "alpha" : NULL, -INFINITY}},                                          \
+     .real = {{takes_alpha ? "alpha" : NULL, -INFINITY, false}},                                   \
      .map = map_same,                                                                              \
      .place = place_elements},
 #include "kernels/direct/functions.def"
@@ -232,7 +232,7 @@ static const sb_direct_op OPS[] = {
      .scale = true,
      .epilogue = true,
      .whole = {{"rows", 1, SB_MAX_ELEMENTS}},
-     .real = {{"epsilon", -1.0f}},
+     .real = {{"epsilon", -1.0f, false}},
      .map = sb_map_rows,
      .place = sb_place_plain},
     /* y[o][c][i] = e^x[o][c][i] / sum over c of e^x[o][c][i]. */
@@ -248,7 +248,7 @@ static const sb_direct_op OPS[] = {
                {"outer", 1, SB_MAX_ELEMENTS},
                {"length", 1, SB_MAX_ELEMENTS},
                {"inner", 1, SB_MAX_ELEMENTS}},
-     .real = {{"factor", -INFINITY}},
+     .real = {{"factor", -INFINITY, false}},
      .map = sb_map_reduced,
      .place = sb_place_plain},
     /* y[b] = x[b] r[b], matrices of m x k and k x n numbers, r the residual. */
@@ -315,14 +315,14 @@ static const sb_direct_op OPS[] = {
     {.name = "quantize",
      .stage = "quantize",
      .types = SB_TO_CODES,
-     .real = {{"factor", 0.0f}},
+     .real = {{"factor", 0.0f, false}},
      .map = map_same,
      .place = place_quantized},
     /* y = (q - zero) * factor; factor is the scale. */
     {.name = "dequantize",
      .stage = "dequantize",
      .types = SB_TO_FLOATS,
-     .real = {{"factor", 0.0f}},
+     .real = {{"factor", 0.0f, false}},
      .map = map_same,
      .place = place_relay},
 };

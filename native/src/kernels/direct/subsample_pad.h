@@ -17,7 +17,7 @@ static inline void sb_direct_subsample_pad(const sb_layer *layer, const sb_opera
         for (int32_t k = 0; k < layer->geometry.out_channels; ++k) {
             const bool taken = k >= before && k - before < layer->geometry.in_channels;
             for (int v = 0; v < SB_VECTORS; ++v) {
-                sb_vector value = SB_BROADCAST(layer->epilogue.requantize.output_zero);
+                sb_vector value = SB_BROADCAST((sb_element)layer->epilogue.requantize.output_zero);
                 if (taken)
                     value = SB_LOAD(tile.window[v] + (size_t)(k - before) * SB_LANES);
                 SB_STORE(tile.output[v] + (size_t)k * SB_LANES, value);

@@ -8,7 +8,16 @@ from typing import Annotated, Final
 
 import typer
 
-from signbin.cli import check, costs, estimates, experiments, measurements, networks, reports
+from signbin.cli import (
+    check,
+    costs,
+    estimates,
+    experiments,
+    export,
+    measurements,
+    networks,
+    reports,
+)
 from signbin.version import VERSION
 
 __all__ = ["VERBS", "build_app"]
@@ -23,6 +32,7 @@ VERBS: Final[Mapping[str, Callable[..., None]]] = {
     "pack": experiments.pack,
     "new": networks.new,
     "compile": networks.compile_model,
+    "export": export.export,
     "run": networks.run,
     "compare": networks.compare,
     "analyze": estimates.analyze,

@@ -148,7 +148,11 @@ def _program(
         if program is not None:
             contents.append(dataclasses.replace(program.artifact, plan=program.plan))
         else:
-            model = extract(network, piece)
+            # All of it keeps the extents that the model itself leaves open.
+            ports = (sorted(piece.inputs), piece.outputs)
+            whole = piece.nodes == network.moving
+            whole = whole and ports == (sorted(network.inputs), network.outputs)
+            model = network.model if whole else extract(network, piece)
             contents.append(model.SerializeToString(deterministic=True))
     body = PartedNetwork(
         name=network.model.graph.name or "network",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RuntimePart", "require_onnx_runtime"]
 
-_ERRORS_ALONE: Final = 3
+_NOTHING: Final = 4  # errors are raised here, and not printed there
 _SPINNING: Final = "session.intra_op.allow_spinning"
 
 
@@ -46,7 +46,7 @@ class RuntimePart:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = _ERRORS_ALONE
+        options.log_severity_level = _NOTHING
         options.add_session_config_entry(_SPINNING, str(int(spins)))
         try:
             self._session = onnxruntime.InferenceSession(

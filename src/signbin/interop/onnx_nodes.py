@@ -1,4 +1,4 @@
-"""How every op of the IR is written in standard ONNX operators (opset 17): one table.
+"""How every op of the IR is written in standard ONNX operators (opset 17 and later): one table.
 
 A row writes the operators of one node. The last of them carries the node's name as its result;
 results before it and constants get names with a slash, which no IR name contains.
@@ -29,14 +29,41 @@ class OnnxWriter:
     """Collects operators and constants while the nodes of one graph are written."""
 
     graph: Graph
+    opset: int = 17
     nodes: list[NodeProto] = dataclasses.field(default_factory=list)
     constants: dict[str, TensorProto] = dataclasses.field(default_factory=dict)
+    made: set[str] = dataclasses.field(default_factory=set)
 
     def constant(self, name: str, array: NDArray[Any]) -> str:
-        """Add an initialiser; its name in the model."""
-        full = f"constant/{name}"
-        self.constants[full] = numpy_helper.from_array(np.ascontiguousarray(array), full)
+        """Add an initialiser; its name in the model: its own, where no value may have that."""
+        taken = "/" in name or name in self.graph.types()
+        full = f"constant/{name}" if taken else name
+        self.constants[full] = numpy_helper.from_array(np.asarray(array, order="C"), full)
         return full
+
+    def stored(self, name: str) -> str:
+        """Add a constant of the graph, as float32; its name in the model."""
+        return self.constant(name, self.graph.array(ConstRef(name)))
+
+    def append(
+        self, node: Node | None, operator: str, inputs: list[str], result: str, **attributes: Any
+    ) -> str:
+        """Append an operator of one result, called by the module of the node it is part of."""
+        name = (
+            self._free_name(f"/{node.source.replace('.', '/')}/{operator}")
+            if (node is not None and node.source)
+            else result
+        )
+        self.nodes.append(helper.make_node(operator, inputs, [result], name=name, **attributes))
+        return result
+
+    def _free_name(self, name: str) -> str:
+        free, number = name, 0
+        while free in self.made:
+            number += 1
+            free = f"{name}_{number}"
+        self.made.add(free)
+        return free
 
     def write(self, node: Node) -> None:
         """Append the operators of a node."""
@@ -62,9 +89,7 @@ class _Step:
     def add(self, operator: str, inputs: list[str], part: str = "", **attributes: Any) -> str:
         """Append an operator; ``part`` names a result that is not the node's own."""
         result = f"{self.node.name}/{part}" if part else self.node.name
-        named = helper.make_node(operator, inputs, [result], name=result, **attributes)
-        self.writer.nodes.append(named)
-        return result
+        return self.writer.append(self.node, operator, inputs, result, **attributes)
 
     def array(self, attribute: str) -> NDArray[np.float32]:
         return self.writer.graph.array(self.attributes[attribute])
@@ -74,7 +99,7 @@ class _Step:
 
     def stored(self, attribute: str) -> str:
         """The constant of an attribute, as it is."""
-        return self.writer.constant(self.attributes[attribute].name, self.array(attribute))
+        return self.writer.stored(self.attributes[attribute].name)
 
     def per_channel(self, attribute: str) -> str:
         """A vector (C,) as (C, 1, 1), or (C,) beside [N, C] and rows: it broadcasts along C."""
@@ -282,11 +307,12 @@ def _subsample_pad(step: _Step) -> None:
 
 
 def _reduce(step: _Step) -> None:
-    """Sums take their axes as an input, the others as an attribute."""
+    """Sums take their axes as an input, the others as an attribute until opset 18."""
     first, function = step.attributes["axis"], step.attributes["function"]
     axes = list(range(first, first + step.attributes["count"]))
-    if function == "sum":
-        step.add("ReduceSum", [step.source, step.whole_numbers("axes", *axes)], keepdims=1)
+    if function == "sum" or step.writer.opset >= 18:
+        inputs = [step.source, step.whole_numbers("axes", *axes)]
+        step.add(f"Reduce{function.capitalize()}", inputs, keepdims=1)
         return
     step.add(f"Reduce{function.capitalize()}", [step.source], axes=axes, keepdims=1)
 

@@ -196,7 +196,8 @@ class Walk:
         unread = [name for name in node.input if name in self._unread]
         if unread:
             raise Unsupported(
-                f"reads {unread[0]!r}, {FOLLOWS} {self._unread[unread[0]]} knows the shape"
+                f"reads {unread[0]!r}, {FOLLOWS} {self._unread[unread[0]]} knows the shape",
+                "change that one: this may be read then",
             )
         attributes = _attributes(node)
         if operator == "Constant":

@@ -29,6 +29,7 @@ __all__ = [
     "costs_table",
     "experiment_table",
     "experiments_table",
+    "export_table",
     "kinds_table",
     "layers_table",
     "new_network_table",
@@ -342,6 +343,21 @@ def _profile_table(profile: Mapping[str, Any]) -> Table:
             layer["kernel"],
             layer["why"],
         )
+    return table
+
+
+def export_table(exported: Mapping[str, Any]) -> Table:
+    """What was written: flavour, opset, operators, weights, and who computed the same from it."""
+    table = new_table("flavour", ">opset", ">operators", ">low-bit layers", ">bits", "checked by")
+    add_row(
+        table,
+        exported["flavour"],
+        str(exported["opset"]),
+        words.count(exported["operators"]),
+        str(exported["low_bit_layers"]),
+        str(exported["weight_bits"]),
+        f"{exported['checked_by']}: error {words.error(exported['error'])}",
+    )
     return table
 
 

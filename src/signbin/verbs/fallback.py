@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from signbin.draft import legal_name
-from signbin.errors import CaptureError, SpecError
+from signbin.errors import CaptureError, ExecutionError, SpecError
 from signbin.hybrid import Fallback, HybridProgram
 from signbin.hybrid.content import PartEngine
 from signbin.ir import Graph
@@ -122,34 +123,42 @@ def _exported(source: Source, watch: Watcher) -> _Subject:
 
 
 def _observed(source: Source, subject: _Subject) -> tuple[OnnxNetwork, Mapping[str, NDArray[Any]]]:
-    """The network with the types its values were seen to have, and inputs to time it with."""
+    """The network with the types its values were seen to have, and inputs to time it with.
+
+    Of one that does not run with another number of images, all extents are those of the examples.
+    """
     from signbin.hybrid.network import read_network  # noqa: PLC0415 - an extra
     from signbin.hybrid.observe import with_observed_types  # noqa: PLC0415
-    from signbin.verbs.onnx_inputs import free_inputs, is_batch_free  # noqa: PLC0415
+    from signbin.verbs.onnx_inputs import batch_axes, free_inputs  # noqa: PLC0415
 
     network, arrays = read_network(subject.model), example_arrays_of(source)
     infos = free_inputs(subject.model)
     if len(arrays) != len(infos):
         names = ", ".join(info.name for info in infos)
         raise SpecError("example inputs", value=len(arrays), allowed=f"one each for {names}")
-    given = list(zip(infos, arrays, strict=True))
+    examples = {info.name: array for info, array in zip(infos, arrays, strict=True)}
+    axes = batch_axes(infos)
 
     def feeds(count: int) -> dict[str, NDArray[Any]]:
-        return {
-            info.name: _of_batch(array, count) if is_batch_free(info) else array
-            for info, array in given
-        }
+        return {name: _of_batch(array, axes[name], count) for name, array in examples.items()}
 
-    free = any(is_batch_free(info) for info in infos)
-    seen = [feeds(count) for count in (_SEEN if free else _SEEN[:1])]
-    return with_observed_types(network, seen), feeds(_TIMED)
+    if any(axes.values()):
+        with contextlib.suppress(ExecutionError):
+            seen = [feeds(count) for count in _SEEN]
+            return with_observed_types(network, seen), feeds(_TIMED)
+    return with_observed_types(network, [examples]), examples
 
 
-def _of_batch(array: NDArray[Any], count: int) -> NDArray[Any]:
+def _of_batch(array: NDArray[Any], axes: Collection[int], count: int) -> NDArray[Any]:
     """As many images: noise where they are floats, else the first one again and again."""
-    shape = (count, *array.shape[1:])
+    shape = tuple(count if axis in axes else extent for axis, extent in enumerate(array.shape))
+    if shape == array.shape:
+        return array
     if not np.issubdtype(array.dtype, np.floating):
-        return np.ascontiguousarray(np.broadcast_to(array[:1], shape))
+        first = array[
+            tuple(slice(1) if axis in axes else slice(None) for axis in range(array.ndim))
+        ]
+        return np.array(np.broadcast_to(first, shape))
     return np.random.default_rng(0).standard_normal(shape).astype(array.dtype)
 
 

@@ -11,7 +11,7 @@ from onnx import ModelProto, ValueInfoProto, helper
 
 from signbin.errors import SpecError
 
-__all__ = ["example_arrays", "free_inputs", "is_batch_free", "shapes_of", "stated_batch"]
+__all__ = ["batch_axes", "example_arrays", "free_inputs", "shapes_of", "stated_batch"]
 
 _IMAGES: Final = 2  # of a batch that is free
 
@@ -22,10 +22,18 @@ def free_inputs(model: ModelProto) -> tuple[ValueInfoProto, ...]:
     return tuple(each for each in model.graph.input if each.name not in known)
 
 
-def is_batch_free(info: ValueInfoProto) -> bool:
-    """Whether an input has a first extent and leaves it open."""
-    extents = _extents(info)
-    return bool(extents) and not extents[0]
+def batch_axes(inputs: Sequence[ValueInfoProto]) -> dict[str, tuple[int, ...]]:
+    """The axes of every input that count images: an open first one, and all of its symbol."""
+    dims = {each.name: each.type.tensor_type.shape.dim for each in inputs}
+    symbols = {each[0].dim_param for each in dims.values() if len(each)} - {""}
+    return {
+        name: tuple(
+            axis
+            for axis, dim in enumerate(each)
+            if dim.dim_value < 1 and (axis == 0 or dim.dim_param in symbols)
+        )
+        for name, each in dims.items()
+    }
 
 
 def stated_batch(model: ModelProto) -> int | None:

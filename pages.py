@@ -49,6 +49,7 @@ WITH_TABLES: Final = (
     ROOT / "docs" / "catalogue.md",
     ROOT / "docs" / "method.md",
     ROOT / "docs" / "onnx.md",
+    ROOT / "docs" / "results" / "foreign.md",
     ROOT / "docs" / "results" / "speed.md",
     ROOT / "docs" / "simulator.md",
     ROOT / "docs" / "weight-kinds.md",

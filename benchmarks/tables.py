@@ -220,6 +220,30 @@ def _least(row: Row, first: Row) -> list[str]:
     return [words.milliseconds(own), f"{own / base:.2f}"]
 
 
+def foreign_networks_table(section: Row) -> str:
+    """One line per network of other people: what became of it, and how far it is from its own."""
+    head = ["network", "from", "operators", "compiled", "nodes by signbin", "seconds"]
+    head += ["error", "refused, in seconds", "operators that are refused"]
+    lines = []
+    for row in section["rows"]:
+        refused = ", ".join(f"{count} {name}" for name, count in sorted(row["refused"].items()))
+        least = row.get("seconds_to_refuse")
+        lines.append(
+            [
+                row["network"],
+                row["package"],
+                words.count(row["operators"]),
+                row["outcome"],
+                words.percent(row["share"]) if "share" in row else "",
+                f"{row['seconds']:.1f}" if "seconds" in row else "",
+                words.error(row["error"]) if "error" in row else "",
+                "" if least is None else f"{least:.1f}",
+                refused or row.get("why", ""),
+            ]
+        )
+    return markdown.table(head, lines, numbers_from=4)
+
+
 TABLES: Final[Mapping[str, Callable[[Row], str]]] = {
     "training": training_table,
     "training_compiled": training_table,
@@ -234,6 +258,7 @@ TABLES: Final[Mapping[str, Callable[[Row], str]]] = {
     "wide_resnet": wide_resnet_table,
     "threads": threads_table,
     "instructions": instructions_table,
+    "foreign_networks": foreign_networks_table,
 }
 
 _SECTIONS: Final = {"headline": "networks"}  # where a table is not named as what it is made of

@@ -74,6 +74,48 @@ def test_a_window_as_large_as_the_map_is_refused_though_it_is_a_global_average_t
         signbin.compile(model, (torch.zeros(1, 3, 16, 16),), free_sizes=True)
 
 
+class Masks(nn.Module):
+    """As large as the image, whatever its size: twice the map that was halved once is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Conv2d(3, 4, 3, stride=2, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        size = x.shape[-2:]
+        return nn.functional.interpolate(self.body(x), size=size, mode="bilinear")
+
+
+class SameAsTensorFlow(nn.Module):
+    """Pads as much as the size needs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Conv2d(3, 4, 3, stride=2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        down, across = (2 * (-(-extent // 2)) + 1 - extent for extent in x.shape[-2:])
+        around = (across // 2, across - across // 2, down // 2, down - down // 2)
+        return self.body(nn.functional.pad(x, around))
+
+
+@pytest.mark.parametrize(
+    ("model", "what"),
+    [
+        (Masks(), "size.* depends on the size"),
+        (SameAsTensorFlow(), "padding depends on the size"),
+        (
+            nn.Sequential(nn.Conv2d(3, 4, 1), nn.MaxPool2d(2, ceil_mode=True)),
+            "padding depends on the size",
+        ),
+    ],
+    ids=["masks", "same", "ceil_mode"],
+)
+def test_what_even_sizes_alone_have_in_common_is_refused_by_name(model, what) -> None:
+    with pytest.raises(CaptureError, match=what):
+        signbin.compile(model.eval(), (torch.zeros(1, 3, 64, 64),), free_sizes=True)
+
+
 class Tokens(nn.Module):
     def __init__(self, *pixels: int) -> None:
         super().__init__()

@@ -36,9 +36,10 @@ FreeSizes: TypeAlias = "bool | Mapping[str, Sequence[int]]"
 def with_free_sizes(source: Source, graph: Graph, wanted: FreeSizes) -> Graph:
     """The captured graph of a source with some axes of its inputs free.
 
-    The network is captured a second time at another size: lowered, both must be the same function,
-    operation by operation, constants included. One extent of a reshape may follow from the size;
-    what was worked out for one size alone (a window as large as the map) is refused with its name.
+    The network is captured a second time at another size, and a third time at one that nothing
+    divides: lowered, all must be the same function, operation by operation, constants included. One
+    extent of a reshape may follow from the size; what was worked out for some sizes alone (a window
+    as large as the map, padding that an odd size needs) is refused with its name.
 
     SpecError where no input has such an axis, or for axes that are none; CaptureError where the
     network cannot be captured at another size, or depends on it.
@@ -47,7 +48,12 @@ def with_free_sizes(source: Source, graph: Graph, wanted: FreeSizes) -> Graph:
     free = with_free_axes(graph, axes)
     extents, other = _at_another_size(source, free)
     rule = with_following_extents(free, other)
-    _expect_one_rule(lower(rule), lower(with_following_extents(other, free)), extents)
+    lowered = lower(rule)
+    _expect_one_rule(lowered, lower(with_following_extents(other, free)), extents)
+    odd = _odd_extents(free.inputs)
+    other_still = _at_odd_size(source, free, lowered, odd)
+    if other_still is not None:
+        _expect_one_rule(lowered, lower(with_following_extents(other_still, free)), odd)
     return rule
 
 
@@ -75,10 +81,8 @@ def _axes(graph: Graph, wanted: FreeSizes) -> dict[str, tuple[int, ...]]:
 def _at_another_size(source: Source, graph: Graph) -> tuple[dict[str, tuple[int, ...]], Graph]:
     failure: SignbinError | None = None
     for extents in _other_extents(graph.inputs):
-        made = [_example(source, value, extents[value.name]) for value in graph.inputs]
         try:
-            with _quiet_tracing():
-                return extents, graph_of(dataclasses.replace(source, example_inputs=tuple(made)))
+            return extents, _captured_at(source, graph, extents)
         except SignbinError as error:
             failure = failure or error
     raise CaptureError(
@@ -86,6 +90,23 @@ def _at_another_size(source: Source, graph: Graph) -> tuple[dict[str, tuple[int,
         reason=str(failure),
         remedy="compile it for one size",
     ) from failure
+
+
+def _at_odd_size(
+    source: Source, graph: Graph, rule: Graph, extents: Mapping[str, tuple[int, ...]]
+) -> Graph | None:
+    """None where the network does not take such a size, or a program refuses it by name."""
+    try:
+        with_extents(rule, extents)
+        return _captured_at(source, graph, extents)
+    except SignbinError:
+        return None
+
+
+def _captured_at(source: Source, graph: Graph, extents: Mapping[str, tuple[int, ...]]) -> Graph:
+    made = [_example(source, value, extents[value.name]) for value in graph.inputs]
+    with _quiet_tracing():
+        return graph_of(dataclasses.replace(source, example_inputs=tuple(made)))
 
 
 @contextlib.contextmanager
@@ -109,6 +130,22 @@ def _other_extents(inputs: tuple[Value, ...]) -> Iterator[dict[str, tuple[int, .
             )
             for value in inputs
         }
+
+
+def _odd_extents(inputs: tuple[Value, ...]) -> dict[str, tuple[int, ...]]:
+    """Larger ones of 32 n - 1 along even axes, 32 n + 1 along others.
+
+    The first stay odd however often they are halved downwards, the others upwards.
+    """
+    return {
+        value.name: tuple(
+            (extent // _STEP + 2) * _STEP + (1 if axis % 2 else -1)
+            if axis in value.free
+            else extent
+            for axis, extent in enumerate(value.type.shape[1:], start=1)
+        )
+        for value in inputs
+    }
 
 
 def _example(source: Source, value: Value, extents: tuple[int, ...]) -> Any:

@@ -29,7 +29,7 @@ from signbin.ir import Graph, interpret
 from signbin.onnx_reader import CLAIMS, read_onnx
 from signbin.report.markdown import table
 
-__all__ = ["RESULTS", "Case", "cases", "operators", "outcome"]
+__all__ = ["RESULTS", "Case", "cases", "operators", "outcome", "with_constants"]
 
 RESULTS: Final = Path(__file__).parent / "onnx-operators.json"
 _PASSED: Final = ""
@@ -95,7 +95,7 @@ def outcome(case: Case) -> str:
     reasons = []
     for batched, values in itertools.product((True, False), _chosen(case)):
         try:
-            graph = read_onnx(_with_constants(case, values), "case", batched=batched)
+            graph = read_onnx(with_constants(case, values), "case", batched=batched)
             made = _made(case, graph, values, batched=batched)
         except (CaptureError, ExecutionError) as error:
             reasons.append(_short(error))
@@ -112,7 +112,8 @@ def _chosen(case: Case) -> list[Sequence[int]]:
     return [*([at] for at in every), *([every] if len(every) > 1 else [])]
 
 
-def _with_constants(case: Case, values: Sequence[int]) -> ModelProto:
+def with_constants(case: Case, values: Sequence[int]) -> ModelProto:
+    """The case's model with all inputs but these as constants."""
     model = ModelProto()
     model.CopyFrom(case.model)
     given = [info.name for info in case.model.graph.input]

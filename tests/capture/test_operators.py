@@ -420,6 +420,11 @@ FUNCTIONS = {
         {},
         ["multiply", "channel_bias", "unary", "multiply", "multiply", "add"],
     ),
+    "any power": (
+        lambda self, x: (x.abs() + 0.5) ** 1.3,
+        {},
+        ["unary", "channel_bias", "unary", "affine", "unary"],
+    ),
     "inverse roots": (
         lambda self, x: (x.abs() + 0.5).rsqrt() + (x.abs() + 0.5) ** -1.5,
         {},

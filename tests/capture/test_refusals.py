@@ -79,7 +79,6 @@ FUNCTIONS = {
     "mirrored and cut": (lambda x: F.pad(x, (1, 1, -1, 1), mode="reflect"), "cut images by"),
     "channels cut": (lambda x: F.pad(x, (0, 0, 0, 0, -1, 0)), "pad channels with zeros"),
     "pad with ones": (lambda x: F.pad(x, (0, 0, 0, 0, 1, 1), value=1.0), "with 1"),
-    "odd power": (lambda x: x**1.3, "use whole powers or halves"),
     "volumes": (lambda x: F.conv_transpose3d(x[:, :, None], torch.ones(4, 2, 1, 1, 1)), "3d"),
     "along the batch": (lambda x: x.softmax(0), "works along the batch"),
     "batch moved": (lambda x: x.transpose(0, 1), "has no batch extent first"),

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from signbin.draft.call import Call, Entry, NodeBuilder, Variable
+from signbin.draft.call import Call, Entry, NodeBuilder, Variable, expect_modest
 from signbin.draft.resizing import along_axis
 from signbin.draft.rows import as_image, as_line
 from signbin.draft.windows import pair
@@ -35,6 +35,7 @@ def _averages(call: Call, x: Variable, wanted: tuple[int, int]) -> Variable:
         return call.emit("global_avg_pool", (x,), {}, (*x.shape[:2], 1, 1))
     if not any(extent % parts for extent, parts in zip(extents, wanted, strict=True)):
         return _even(call, x, wanted, "avg_pool2d")
+    expect_modest(sum(wanted), "windows")
     made = x
     for axis, (extent, parts) in enumerate(zip(extents, wanted, strict=True), start=2):
         windows = _windows(extent, parts)
@@ -52,6 +53,7 @@ def averages_along(
     suffix: str,
 ) -> Variable:
     """The sum of every window of an axis by its count."""
+    expect_modest(len(windows) * x.shape[axis], "a matrix")
     matrix = np.zeros((len(windows), x.shape[axis]))
     for row, window, count in zip(matrix, windows, counts, strict=True):
         row[list(window)] = 1 / count
@@ -64,6 +66,7 @@ def _maxima(call: Call, x: Variable, wanted: tuple[int, int]) -> Variable:
         return x
     if not any(extent % parts for extent, parts in zip(extents, wanted, strict=True)):
         return _even(call, x, wanted, "max_pool2d")
+    expect_modest(sum(wanted), "windows")
     made = x
     for axis, parts in enumerate(wanted, start=2):
         windows = _windows(made.shape[axis], parts)
@@ -86,6 +89,7 @@ def largest_along(
     """
     parts = len(windows)
     longest = max(len(window) for window in windows)
+    expect_modest(longest * parts, "windows")
     places = [window[min(at, len(window) - 1)] for window in windows for at in range(longest)]
     attributes: dict[str, AttributeValue] = {
         "axis": axis,

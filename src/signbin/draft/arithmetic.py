@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from signbin.draft.call import Call, Entry, Folded, Unsupported, Variable
+from signbin.draft.call import Call, Entry, Folded, Unsupported, Variable, expect_modest
 from signbin.draft.rows import broadcast, last_axes_affine
 from signbin.ir import AttributeValue
 
@@ -39,7 +39,7 @@ def subtract_from(call: Call) -> Entry:
 def negate(call: Call) -> Entry:
     """-self."""
     x = call.variable("self")
-    return affine(call, x, np.full(x.shape[1], -1.0), np.zeros(x.shape[1]))
+    return affine(call, x, _full(x, -1.0), _full(x, 0.0))
 
 
 def multiply(call: Call) -> Entry:
@@ -52,7 +52,7 @@ def multiply(call: Call) -> Entry:
     factor = _given(call, constant)
     if not _per_channel(factor, x):
         return last_axes_affine(call, x, factor, None)
-    return affine(call, x, _vector(factor, x), np.zeros(x.shape[1]))
+    return affine(call, x, _vector(factor, x), _full(x, 0.0))
 
 
 def divide(call: Call) -> Entry:
@@ -72,17 +72,18 @@ def divide(call: Call) -> Entry:
         factor = _given(call, "self")
         if not _per_channel(factor, inverse):
             return last_axes_affine(call, inverse, factor, None)
-        return affine(call, inverse, _vector(factor, inverse), np.zeros(inverse.shape[1]))
+        return affine(call, inverse, _vector(factor, inverse), _full(inverse, 0.0))
     x, divisor = call.variable("self"), _given(call, "other")
     if not divisor.all():
         raise Unsupported("divides by zero", "divide by numbers other than zero")
     if not _per_channel(divisor, x):
         return last_axes_affine(call, x, 1.0 / divisor, None)
-    return affine(call, x, 1.0 / _vector(divisor, x), np.zeros(x.shape[1]))
+    return affine(call, x, 1.0 / _vector(divisor, x), _full(x, 0.0))
 
 
 def affine(call: Call, x: Variable, factor: Vector, shift: Vector, suffix: str = "") -> Variable:
     """factor[c] * x + shift[c]."""
+    expect_modest(x.shape[1], "a factor")
     with np.errstate(over="ignore"):
         scale, bias = factor.astype(np.float32), shift.astype(np.float32)
     if not (np.isfinite(scale).all() and np.isfinite(bias).all()):
@@ -99,6 +100,11 @@ def affine(call: Call, x: Variable, factor: Vector, shift: Vector, suffix: str =
         "epsilon": 0.0,
     }
     return call.emit("batch_norm", (x,), attributes, x.shape, suffix)
+
+
+def _full(x: Variable, number: float) -> Vector:
+    """The number once for every channel, which takes no memory."""
+    return np.broadcast_to(np.float64(number), (x.shape[1],))
 
 
 def _product(call: Call, x: Variable, y: Variable) -> Entry:
@@ -132,14 +138,14 @@ def _sum(call: Call, first: str, second: str, plus: float, times: float) -> Entr
         array = _vector(given, x).astype(np.float32)
         return call.emit("channel_bias", (x,), {"bias": call.constant(constant, array)}, x.shape)
     shift = share * _vector(given, x)
-    return affine(call, x, np.full(x.shape[1], factor), shift)
+    return affine(call, x, _full(x, factor), shift)
 
 
 def _sum_of_values(call: Call, x: Variable, y: Variable, times: float) -> Entry:
     if x.shape != y.shape:
         x, y = _as_large(call, x, y)
     if abs(times) != 1.0:
-        y = affine(call, y, np.full(y.shape[1], times), np.zeros(y.shape[1]), ".scaled")
+        y = affine(call, y, _full(y, times), _full(y, 0.0), ".scaled")
         return call.emit("add", (x, y), {})
     return call.emit("add" if times > 0 else "subtract", (x, y), {})
 

@@ -36,12 +36,14 @@ __all__ = [
     "Unsupported",
     "Variable",
     "elements",
+    "expect_modest",
     "legal_name",
     "shown",
 ]
 
 
 _LONGEST_NAME: Final = 200
+_MOST_MADE: Final = 2**24
 _OF_ELEMENTS: Final = frozenset(("relu", "leaky_relu", "clamp", "unary"))
 _OF_CHANNELS: Final = frozenset(("batch_norm", "channel_bias", "prelu"))
 _OF_PAIRS: Final = frozenset(("add", "subtract", "multiply"))
@@ -269,6 +271,8 @@ class Call:
     def constant(self, argument: str, array: NDArray[np.float32] | None = None) -> ConstRef:
         """A reference to an argument's array, or to what was derived from it."""
         array = self.array(argument) if array is None else array
+        if 0 in array.strides:  # one number stands for many
+            expect_modest(array.size, argument)
         held = np.array(array, dtype=np.float32)  # a copy: graphs share no memory with models
         held.setflags(write=False)
         return self.drafted.constant(self._constant_name(argument), held)
@@ -309,6 +313,12 @@ class Call:
 
 
 NodeBuilder: TypeAlias = Callable[[Call], Entry]
+
+
+def expect_modest(numbers: int, what: str) -> None:
+    """Unsupported where a constant that a reader would make up has too many numbers."""
+    if numbers > _MOST_MADE:
+        raise Unsupported(f"{what} of {numbers:.3g} numbers", f"use {_MOST_MADE} at most")
 
 
 def legal_name(text: str) -> str:

@@ -9,7 +9,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from signbin.draft.call import Call, Entry, Folded, NodeBuilder, Unsupported, Variable
+from signbin.draft.call import (
+    Call,
+    Entry,
+    Folded,
+    NodeBuilder,
+    Unsupported,
+    Variable,
+    expect_modest,
+)
 from signbin.draft.rows import axis_of, broadcast, last_axes_affine, reduced
 from signbin.ir import BATCH, AttributeValue
 
@@ -25,7 +33,6 @@ __all__ = [
 ]
 
 _MOST_FACTORS: Final = 8
-_EXACT: Final = 2**24  # whole numbers that float32 holds
 
 
 def function_of(call: Call, x: Variable, function: str, suffix: str = "") -> Variable:
@@ -41,13 +48,11 @@ def line(call: Call, x: Variable, factor: float, shift: float, suffix: str = "")
 
 
 def power(call: Call, x: Variable, exponent: float) -> Variable:
-    """X^exponent, of whole exponents and halves."""
+    """X^exponent; of exponents that are no small whole numbers or halves e^(exponent * log x)."""
     halves = 2 * exponent
     if halves != math.floor(halves) or not 0 < abs(exponent) <= _MOST_FACTORS:
-        raise Unsupported(
-            f"to the power of {exponent:g}",
-            f"use whole powers or halves, from -{_MOST_FACTORS} to {_MOST_FACTORS}",
-        )
+        log = function_of(call, x, "log", ".log")
+        return function_of(call, line(call, log, exponent, 0.0, ".exponent"), "exp")
     whole, half = divmod(int(abs(halves)), 2)
     negative = exponent < 0
     made: Variable | None = None
@@ -115,6 +120,7 @@ def selected(call: Call, values: Sequence[Variable], which: NDArray[np.intp]) ->
     if len(values) == 1:
         return values[0]
     shape = values[0].shape
+    expect_modest(len(values) * math.prod(values[0].shape[1:]), "a list")
     made = _stacked(call, values)
     flat = Variable(made.name, (BATCH, math.prod(made.shape[1:])), made.stored)
     held = call.drafted.reshaped(flat, call.source)
@@ -123,8 +129,6 @@ def selected(call: Call, values: Sequence[Variable], which: NDArray[np.intp]) ->
         "axis": 1,
         "indices": call.constant("places", places.astype(np.float32)),
     }
-    if math.prod(made.shape[1:]) > _EXACT:
-        raise Unsupported("chooses among too many elements", "use fewer")
     taken = call.emit("take", (held,), attributes, (BATCH, which.size))
     return Variable(taken.name, shape, taken.stored)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbin.draft.arithmetic import affine
-from signbin.draft.call import Call, Entry, NodeBuilder, Unsupported, Variable, shown
+from signbin.draft.call import Call, Entry, NodeBuilder, Unsupported, Variable, expect_modest, shown
 from signbin.draft.rows import last_axes_affine, reduced
 from signbin.ir import AttributeValue
 
@@ -39,6 +39,7 @@ def normalized_groups(
     if plain:
         return whole
     held = call.drafted.reshaped(whole, call.source)
+    expect_modest(channels, "a factor")
     factor = np.ones(channels) if scale is None else scale
     return affine(call, held, factor, np.zeros(channels) if bias is None else bias)
 

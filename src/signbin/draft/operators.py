@@ -147,7 +147,7 @@ def _batch_norm(call: Call) -> Entry:
 def _given_or(call: Call, argument: str, default: float, channels: int) -> ConstRef:
     if call.get(argument) is not None:
         return call.constant(argument)
-    return call.constant(argument, np.full(channels, default, np.float32))
+    return call.constant(argument, np.broadcast_to(np.float32(default), (channels,)))
 
 
 def _unary(op: str) -> NodeBuilder:
@@ -266,7 +266,7 @@ def _sum(call: Call) -> Entry:
         return over("sum")(call)
     x, pooled = image
     mean = call.emit("global_avg_pool", (x,), {}, pooled, ".pool")
-    pixels = np.full(x.shape[1], float(np.prod(x.shape[2:])))
+    pixels = np.broadcast_to(float(np.prod(x.shape[2:])), (x.shape[1],))
     suffix = "" if call.get("keepdim") else ".sum"
     return _dropped(call, arithmetic.affine(call, mean, pixels, 0 * pixels, suffix))
 

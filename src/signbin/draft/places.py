@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from signbin.draft.call import Call, Unsupported, Variable
+from signbin.draft.call import Call, Unsupported, Variable, expect_modest
 from signbin.ir import BATCH, AttributeValue
 from signbin.ir.resampling import pad_table
 
@@ -17,6 +17,7 @@ def taken_from(call: Call, x: Variable, axis: int, places: Sequence[int]) -> Var
     """y[..., n, ...] = x[..., places[n], ...]."""
     if axis == BATCH:
         raise Unsupported("takes some of the images", "keep all images")
+    expect_modest(len(places), "a list")
     if not places:
         raise Unsupported("takes nothing", "keep an element at least")
     attributes: dict[str, AttributeValue] = {
@@ -35,6 +36,7 @@ def bordered_axis(
     Where sides are negative so many are cut off.
     """
     extent = x.shape[axis]
+    expect_modest(extent + abs(sides[0]) + abs(sides[1]), "a border")
     if mode != "constant":
         places = pad_table(mode, extent, *sides).tolist()
         if min(places) < 0 or max(places) >= extent:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from signbin.draft.call import Call, Entry, NodeBuilder, Unsupported, Variable
+from signbin.draft.call import Call, Entry, NodeBuilder, Unsupported, Variable, expect_modest
 from signbin.draft.rows import as_image, as_line, transposed
 from signbin.ir import AttributeValue
 
@@ -63,8 +63,10 @@ def weighing(
     kernel: weight by distance, none from 2 on. spread: how many times wider it is. inside: pixels
     beyond the image are left out; else those at its edge stand for them.
     """
+    expect_modest(len(places) * extent, "a matrix")
     made = np.zeros((len(places), extent))
     reach = math.ceil(2 * spread) + 1
+    expect_modest(len(places) * reach, "weights")
     for row, place in enumerate(places):
         pixels = math.floor(place) + np.arange(-reach, reach + 1)
         weights = kernel((pixels - place) / spread)

@@ -18,6 +18,7 @@ from signbin.draft.call import (
     NodeBuilder,
     Unsupported,
     Variable,
+    expect_modest,
     shown,
 )
 from signbin.draft.windows import window_of_pool
@@ -127,6 +128,7 @@ def last_axes_affine(
     arrays = {name: array for name, array in stated.items() if array is not None}
     ranks = [_own_axes(array, x.shape) for array in arrays.values()]
     last = x.shape[-max(ranks) :]
+    expect_modest(math.prod(last), "a factor")
     attributes: dict[str, AttributeValue] = {}
     for name, array in arrays.items():
         with np.errstate(over="ignore"):

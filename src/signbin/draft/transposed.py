@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from signbin.draft.call import Call, Entry, NodeBuilder, Unsupported, Variable
+from signbin.draft.call import Call, Entry, NodeBuilder, Unsupported, Variable, expect_modest
 from signbin.draft.rows import as_image, as_line
 from signbin.draft.windows import pair, shortest
 from signbin.ir import AttributeValue
@@ -79,6 +79,8 @@ def _phases(
 ) -> NDArray[np.float32]:
     """The filters of all phases, (K sh sw, C/groups, T + 1, T + 1), phases of a filter together."""
     channels, filters, rows, columns = weight.shape
+    whole = math.prod(window.stride) * (taps[0] + 1) * (taps[1] + 1)
+    expect_modest(filters * channels * whole, "filters")
     groups, (down, across) = window.groups, window.stride
     given = weight.reshape(groups, channels // groups, filters, rows, columns)
     made = np.zeros(

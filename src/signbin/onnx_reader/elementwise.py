@@ -12,6 +12,7 @@ import numpy as np
 
 from signbin.draft import Entry, Folded, Unsupported, Variable
 from signbin.draft.arithmetic import affine
+from signbin.draft.call import expect_modest
 from signbin.draft.composed import extreme_of_values, line, power, selected
 from signbin.draft.rows import broadcast, last_axes_affine
 from signbin.onnx_reader.node import OnnxNode, Row, Rows
@@ -37,6 +38,7 @@ def scaled(node: OnnxNode, x: Variable, factor: float, shift: float, suffix: str
         return line(node.call({}), x, factor, shift, suffix)
     channels = x.shape[1]
     call = node.call({"self": x}, shape=x.shape)
+    expect_modest(channels, "a factor")
     return affine(call, x, np.full(channels, factor), np.full(channels, shift), suffix)
 
 

@@ -31,6 +31,8 @@ _RANDOM: Final = frozenset(
 )
 _NESTED: Final = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 _NEVER_LARGER: Final = frozenset({"Compress", "NonZero", "Unique"})  # of unknown size by nature
+_NAMES_OF_AXES: Final = frozenset({"axis", "axes", "perm", "dim", "batch_axis", "time_axis"})
+_MOST_AXES: Final = 64
 _MOST_SHOWN: Final = 1024  # numbers that say a shape; more are no shape
 
 
@@ -120,6 +122,7 @@ def inferred(
 
     Unsupported where ONNX finds that the inputs do not fit the operator.
     """
+    _expect_axes(node)
     shown = {
         name: numpy_helper.from_array(np.ascontiguousarray(array), name)
         for name, array in known.items()
@@ -134,6 +137,21 @@ def inferred(
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise Unsupported(f"does not fit its inputs: {text}", "check the model with onnx") from None
     return [_result(found.get(name)) for name in node.output]
+
+
+def _expect_axes(node: NodeProto) -> None:
+    """Unsupported for what the package onnx does not survive: axes beyond any value, and parts
+    that are not as many as results."""
+    for attribute in node.attribute:
+        if attribute.name == "num_outputs" and attribute.i != len(node.output):
+            raise Unsupported(f"num_outputs={attribute.i}", f"name {attribute.i} results")
+        if attribute.name not in _NAMES_OF_AXES:
+            continue
+        stated = (attribute.i, *attribute.ints)
+        if any(abs(axis) > _MOST_AXES for axis in stated):
+            raise Unsupported(
+                f"{attribute.name} {max(stated, key=abs)}", "check the model with onnx.checker"
+            )
 
 
 def _result(found: TypeProto | None) -> Result:

@@ -37,6 +37,10 @@ def _along(numbers: Numbers, like: Numbers, attributes: Mapping[str, Any]) -> Nu
         raise Unsupported(f"axis {axis} of {like.ndim}", "check the model with onnx.checker")
     axis %= like.ndim
     if block:
+        extent = like.shape[axis]
+        if block < 0 or numbers.ndim != like.ndim or numbers.shape[axis] != -(-extent // block):
+            raise Unsupported(f"blocks of {block}", "check the model with onnx.checker")
+        block = min(block, extent)
         repeated = np.repeat(numbers, block, axis)
         return repeated[tuple(slice(extent) for extent in like.shape)]
     shape = [1] * like.ndim

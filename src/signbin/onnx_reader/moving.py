@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from signbin.draft import Entry, Parts, Unsupported, Variable
+from signbin.draft.call import expect_modest
 from signbin.draft.places import bordered_axis, taken_from
 from signbin.ir import BATCH
 from signbin.onnx_reader.node import OnnxNode, Row, Rows
@@ -180,6 +181,7 @@ def _tile(node: OnnxNode) -> Entry:
             raise Unsupported("repeats the images", "keep all images")
         assert isinstance(made, Variable)
         suffix = "" if number == len(axes) - 1 else f".axis{axis}"
+        expect_modest(x.shape[axis] * count, "a list")
         made = _some(node, made, axis, list(range(x.shape[axis])) * count, suffix)
     return made
 

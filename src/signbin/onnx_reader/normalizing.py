@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbin.draft import Entry, Folded, Unsupported, Variable
+from signbin.draft.call import expect_modest
 from signbin.draft.composed import function_of, line
 from signbin.draft.normalization import normalized_groups, normalized_root
 from signbin.draft.rows import last_axes_affine
@@ -109,6 +110,7 @@ def _local_response(node: OnnxNode) -> Entry:
     if bias <= 0 or alpha < 0:
         raise Unsupported(f"bias={bias}, alpha={alpha}", "use positive ones")
     call = node.call({})
+    expect_modest(channels * channels, "a matrix")
     away = np.arange(channels)[None] - np.arange(channels)[:, None]
     band = (away >= -((size - 1) // 2)) & (away <= math.ceil((size - 1) / 2))
     square = call.emit("multiply", (x, x), {}, x.shape, ".square")

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from signbin.draft import Entry, Unsupported, Variable
 from signbin.draft.adaptive import averages_along, largest_along
+from signbin.draft.call import expect_modest
 from signbin.draft.rows import as_image, as_line
 from signbin.draft.windows import shortest
 from signbin.ir import AttributeValue
@@ -111,6 +112,8 @@ def _by_axes(node: OnnxNode, function: str) -> Entry:
     stride, dilation = (numbers_of(node, name, axes, 1) for name in ("strides", "dilations"))
     padding = padding_of(node, x, kernel, stride, dilation)
     include = bool(node.attribute("count_include_pad", 0))
+    expect_modest(sum(node.shape[2:]), "windows")
+    expect_modest(sum(kernel) * max(node.shape[2:]), "windows")
     for at, taps in enumerate(kernel):
         extent, suffix = x.shape[2 + at], "" if at == axes - 1 else f".axis{2 + at}"
         begins = [index * stride[at] - padding[at] for index in range(node.shape[2 + at])]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbin.draft import Entry, Unsupported, Variable
+from signbin.draft.call import expect_modest
 from signbin.draft.places import taken_from
 from signbin.draft.resizing import along_axis, cubic, resized_linearly, tent, weighing
 from signbin.draft.rows import last_axes_affine
@@ -232,6 +233,7 @@ def _placed(
         step = 0.0 if one else (end - begin) * (extent - 1) / (size - 1)
     else:
         raise Unsupported(f"coordinate_transformation_mode={how}", "use half_pixel")
+    expect_modest(size + extent, "a list")
     if not math.isfinite(first + (size - 1) * step):
         raise Unsupported(f"scale {scale}", "use sensible scales")
     return _Axis(axis, extent, size, scale, step, first, cropped=how == "tf_crop_and_resize")

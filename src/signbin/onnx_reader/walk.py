@@ -124,8 +124,14 @@ class Walk:
         if info.name in self._shapes:
             extents = [BATCH, *self._shapes[info.name]]
         open_ = any(isinstance(extent, str) for extent in extents[1:])
+        whole = math.prod(extent for extent in extents[1:] if isinstance(extent, int))
         kind = _kind_name(tensor.elem_type)
-        if kind != "float32" or not 2 <= len(extents) <= _MOST_AXES or open_:
+        if (
+            kind != "float32"
+            or not 2 <= len(extents) <= _MOST_AXES
+            or open_
+            or whole > MAX_ELEMENTS
+        ):
             raise CaptureError(
                 f"input {info.name} of the model",
                 value=f"{kind} {extents if self._batched else extents[1:]}",
@@ -139,9 +145,10 @@ class Walk:
 
     def _allowed(self) -> str:
         """What inputs may be."""
+        most = f"with extents, of {MAX_ELEMENTS} elements at most"
         if self._batched:
-            return f"float32 (N, C, ...) of 2 to {_MOST_AXES} axes, with extents"
-        return f"float32 of 1 to {_MOST_AXES - 1} axes, with extents"
+            return f"float32 (N, C, ...) of 2 to {_MOST_AXES} axes, {most}"
+        return f"float32 of 1 to {_MOST_AXES - 1} axes, {most}"
 
     def _whole(self, shape: tuple[int, ...], images: int) -> tuple[int, ...]:
         """The shape of a value as ONNX sees it, for so many images."""
@@ -232,7 +239,8 @@ class Walk:
         x = self.entries.get(fused[1]) if fused else None
         if fused and isinstance(x, Variable) and x.shape == shapes[0]:
             return [call.say(fused[0], self=x, **_DEFAULTS.get(fused[0], {}))]
-        made = row(call)
+        with np.errstate(all="ignore"):  # what is not finite is refused by name
+            made = row(call)
         results = made if isinstance(made, tuple) else (made,)
         return [_as_codes(each, codes) for each in results]
 

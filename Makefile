@@ -70,6 +70,7 @@ docs: install
 bench: install
 	$(BIN)/python -m benchmarks.kernels
 	$(BIN)/python -m benchmarks.int8_layers
+	$(BIN)/python -m benchmarks.linear_layers
 	$(BIN)/python pages.py
 
 pages: install

@@ -132,6 +132,39 @@ def int8_layers_table(section: Row) -> str:
     return markdown.table(head, rows, numbers_from=3)
 
 
+def linear_layers_table(section: Row) -> str:
+    """A block of lines per layer and batch: every engine, then each of our ways and its ratios.
+
+    Of medians, round by round, and in brackets of the least times.
+    """
+    peers = list(dict.fromkeys(one["name"] for row in section["rows"] for one in row["peers"]))
+    head = ["weights, layer, images", "engine", "bits a weight", "ms", "least ms"]
+    head += [*(f"{name} / it" for name in peers), "error or signal to noise"]
+    lines = []
+    for row in section["rows"]:
+        layer = f"{row['weights']}, {row['inputs']} to {row['filters']}, {row['images']}"
+        least = {one["name"]: one["min_ms"] for one in row["peers"]}
+        for one in (*row["peers"], *row["ours"]):
+            ratios = {
+                name: f"{found['ratio']:.2f} ({least[name] / one['min_ms']:.2f})"
+                for name, found in one.get("ratios", {}).items()
+            }
+            bits = f"{one['bits_per_weight']:.2f}" if "bits_per_weight" in one else ""
+            lines.append(
+                [
+                    *(layer, _way_name(one), bits, _time(one), words.milliseconds(one["min_ms"])),
+                    *(ratios.get(name, "") for name in peers),
+                    words.agreement(one["max_relative_error"], one["snr_db"]),
+                ]
+            )
+            layer = ""
+    return markdown.table(head, lines, numbers_from=2)
+
+
+def _way_name(one: Row) -> str:
+    return f"signbin {one['name']}" if "kernel" in one else str(one["name"])
+
+
 def threads_table(section: Row) -> str:
     """One line per network: images per second by threads and by processes."""
     head = ["network", "threads", "images/s", "images/s of as many processes", "share"]
@@ -254,6 +287,7 @@ TABLES: Final[Mapping[str, Callable[[Row], str]]] = {
     "int8_layers": int8_layers_table,
     "int8_layers_avx2": int8_layers_table,
     "int8_layers_dense": int8_layers_table,
+    "linear_layers": linear_layers_table,
     "weight_kinds": weight_kinds_table,
     "wide_resnet": wide_resnet_table,
     "threads": threads_table,

@@ -233,6 +233,32 @@ def test_int8_layers_refuses_to_time_an_engine_that_is_wrong(script, monkeypatch
         int8.measure_layer(layer, Schedule(rounds=3))
 
 
+def test_linear_layers_hold_every_way_of_ours_against_every_peer(script) -> None:
+    linear, peers = script("linear_layers"), script("linear_peers")
+    wanted = ("onnxruntime-int8", "onnxruntime-2bit", "onnxruntime-4bit", "pytorch-fp32")
+    for kind in linear.KINDS:
+        weight = linear.random_weight(kind, 70, 256)
+        opened = [peers.PEERS[name](weight) for name in wanted]
+        row = linear.measure_layer(
+            weight, 2, ["portable"], opened, Schedule(rounds=3, warm_up_s=0.0, turn_s=0.001)
+        )
+        assert [one["name"].split()[0] for one in row["ours"]] == ["program", *["linear"] * 3]
+        assert all(set(one["ratios"]) == set(wanted) for one in row["ours"])
+        assert row["ours"][1]["max_relative_error"] < 1e-6
+        assert "onnxruntime-2bit" in linear.lines({"weights": kind, **row})
+        table = script("tables").linear_layers_table({"rows": [{"weights": kind, **row}]})
+        assert f"| {kind}, 256 to 70, 2 | onnxruntime-int8 |" in table
+
+
+def test_linear_layers_refuse_to_time_a_peer_that_is_wrong(script, monkeypatch) -> None:
+    linear, peers = script("linear_layers"), script("linear_peers")
+    weight = linear.random_weight("binary", 16, 128)
+    wrong = peers.LinearPeer("wrong", lambda x: np.zeros((len(x), 16), np.float32), True, {})
+    monkeypatch.setattr(linear, "take_turns", lambda *_: pytest.fail("timed"))
+    with pytest.raises(ExecutionError, match="wrong"):
+        linear.measure_layer(weight, 2, ["portable"], [wrong], Schedule(rounds=3))
+
+
 def test_instructions_are_the_counts_between_marks(script, monkeypatch, tmp_path: Path) -> None:
     """The process under valgrind is replaced by one that writes callgrind's dumps."""
     fake = tmp_path / "valgrind"

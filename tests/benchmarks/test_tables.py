@@ -54,7 +54,11 @@ def write(folder: Path, name: str, **sections) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["networks", "kernels", "int8_layers", "threads", "weight_kinds", "instructions"]
+    "name",
+    [
+        *("networks", "kernels", "int8_layers", "linear_layers", "threads", "weight_kinds"),
+        "instructions",
+    ],
 )
 def test_rows_have_the_cells_of_their_head(script, name) -> None:
     """Of what is committed: cells of a table that begins with a head and a rule."""

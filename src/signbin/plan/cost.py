@@ -54,8 +54,8 @@ _GROUP_CYCLES: Final = 25.0
 # Cycles to move a vector of codes into other blocks.
 _RELAYOUT_CYCLES: Final = 25.0
 # Cycles of a dense linear layer on floats: a product, an output, to begin. Fitted to 210 cases, 8
-# to 4096 filters of 16 to 4096 inputs, 1 to 16 images.
-_DENSE_LINEAR_CYCLES: Final = {"avx2": (0.125, 13.5, 247.0), "avx512": (0.126, 33.0, 233.0)}
+# to 4096 filters of 16 to 4096 inputs, 1 to 16 images. Of others the rates of the target say it.
+_DENSE_LINEAR_CYCLES: Final = {"avx512": (0.126, 33.0, 233.0)}
 # Cycles of a linear layer on codes beside its walks, per image: to turn a code into its lane, and
 # to bring a sum to its place. Fitted to 16 shapes, 10 to 1024 filters of 16 to 1024 inputs.
 _TURN_CYCLES: Final = 1.0

@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 
+_FLOAT32: Final = np.dtype(np.float32)
 _DLPACK_CPU: Final = 1
 _SHOWN: Final = 12
 
@@ -54,6 +55,8 @@ def as_batches(
     the network says it. ExecutionError where an input
     is missing, given twice or unknown, or as for :func:`as_batch`.
     """
+    if len(given) == len(expected) == 1 and not named and type(given[0]) is np.ndarray:
+        return [as_batch(given[0], expected[0], preprocessing)]
     names = [value.name for value in expected]
     by_name = dict(named)
     if len(given) == 1 and isinstance(given[0], Mapping):
@@ -101,6 +104,11 @@ def as_batch(
     Real floating types are cast. Bytes are images, (N, C, H, W) or (N, H, W, C), where the network
     says how they are prepared; other integers are refused: nothing says how they are scaled.
     """
+    extents = expected.type.shape[1:]
+    if type(given) is np.ndarray and given.dtype == _FLOAT32 and given.flags.c_contiguous:
+        plain: NDArray[np.float32] = given
+        if plain.shape[1:] == extents and plain.ndim and len(plain):
+            return plain
     name = f"input {expected.name}"
     images = as_array(given, name)
     if images.dtype == np.uint8 and preprocessing is not None:
@@ -113,7 +121,6 @@ def as_batch(
             + (", or uint8 images" if preprocessing is not None else ""),
             remedy=_dtype_remedy(images),
         )
-    extents = expected.type.shape[1:]
     if not _fits(images.shape, expected):
         wanted = ", ".join(
             "any" if axis in expected.free else str(extent)

@@ -99,6 +99,8 @@ class Program:
         check_memory(artifact.graph, budget)
         self._artifact = artifact
         self._plan = _plan_for(artifact, self._isa, strategy, budget, jit=jit)
+        graph = artifact.graph
+        self._made = tuple(graph.type_of(name).shape[1:] for name in graph.outputs)
         self._native, self._values = build_program(
             artifact.graph, self._plan, self._isa, self._threads, jit=jit
         )
@@ -324,6 +326,7 @@ class Program:
     _asked: dict[str, Any]
     _native: _signbin.Program
     _values: Mapping[str, int]
+    _made: tuple[tuple[int, ...], ...]  # extents of every output
 
     def _empty(self, name: str, batch: int) -> NDArray[np.float32]:
         return empty_batch(batch, self.graph.type_of(name).shape[1:])
@@ -339,7 +342,7 @@ class Program:
     ) -> list[NDArray[np.float32]]:
         """The outputs in the order of the graph's."""
         images = len(batches[0])
-        outputs = [self._empty(name, images) for name in self.graph.outputs]
+        outputs = [empty_batch(images, extents) for extents in self._made]
         try:
             self._native.run(batches, outputs, images, copies, step_ns)
         except native.extension().StatusError as error:

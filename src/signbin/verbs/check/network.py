@@ -28,6 +28,7 @@ from signbin.plan import (
 )
 from signbin.plan.cost import walk_counts
 from signbin.plan.operations import dense_operations
+from signbin.plan.table import Table
 from signbin.runtime.build import values_bytes
 from signbin.spec import LowBitWeight
 from signbin.verbs.check.record import Coverage, LayerCheck, NetworkCheck, SchemeCheck
@@ -150,7 +151,9 @@ def _expect_different(schemes: Sequence[Scheme]) -> None:
 
 def _priced(made: Graph, scheme: Scheme, target: Target, rates: Rates | None) -> SchemeCheck:
     plan = make_plan(made, native.kernels(), target, expected=expected_of(made))
-    times = predict(step_works(made, plan, target), rates) if rates else {}
+    works = step_works(made, plan, target)
+    known = rates is not None and all(work.kind in rates.kinds for work in works)
+    times = predict(works, rates) if rates is not None and known else {}
     weighted, modules = weighted_layers(made, 1), made.layer_modules()
     weights = {f"{id(layer.weight)}": layer.weight for layer in weighted}
     sizes = stored_bytes(weights)  # layers may share one
@@ -173,7 +176,7 @@ def _priced(made: Graph, scheme: Scheme, target: Target, rates: Rates | None) ->
         arena_bytes=values_bytes(made, target.isa),
         additions=sum(layer.additions for layer in layers),
         multiplications=sum(layer.multiplications for layer in layers),
-        ms=sum(times.values()) if rates else None,
+        ms=sum(times.values()) if known else None,
         layers=layers,
     )
 
@@ -204,6 +207,9 @@ def _layer(
 def _operations(layer: Layer, planned: LayerPlan) -> tuple[int, int]:
     """Additions and multiplications of the layer, as expected of weights that are drawn."""
     positions = math.prod(layer.output)
+    if planned.strategy is Strategy.TABLE:
+        looked_up = Table().operations(layer, planned.parameters)
+        return looked_up.additions * positions, looked_up.multiplications * positions
     if planned.strategy is not Strategy.BUCKET:
         dense = dense_operations(layer)
         return dense.additions * positions, dense.multiplications * positions

@@ -54,7 +54,8 @@ class SchemeCheck:
     """The network in one scheme: weights and activations, for one image on one thread.
 
     file_bytes: of the compiled model. arena_bytes: memory for values, but for the scratch of
-    kernels. ms: predicted for all steps, None where the target's speed is not known.
+    kernels. ms: predicted for all steps, None where the speed of the target, or of a kind of step,
+    is not known.
     """
 
     scheme: str

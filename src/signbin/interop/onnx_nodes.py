@@ -7,16 +7,15 @@ results before it and constants get names with a slash, which no IR name contain
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from signbin.ir import ConstRef, Graph, Node, arguments_of, margins, resolve
+from signbin.interop.onnx_functions import FUNCTIONS
+from signbin.interop.onnx_step import OnnxCollector, OnnxStep
+from signbin.ir import Node, arguments_of, margins, resolve
 from signbin.ir.resampling import Table, linear_tables, nearest_tables, pad_tables
 
 __all__ = ["WRITERS", "OnnxWriter"]
@@ -25,112 +24,19 @@ _WHOLE_AXIS: Final = np.iinfo(np.int64).max
 
 
 @dataclasses.dataclass
-class OnnxWriter:
+class OnnxWriter(OnnxCollector):
     """Collects operators and constants while the nodes of one graph are written."""
-
-    graph: Graph
-    opset: int = 17
-    nodes: list[NodeProto] = dataclasses.field(default_factory=list)
-    constants: dict[str, TensorProto] = dataclasses.field(default_factory=dict)
-    made: set[str] = dataclasses.field(default_factory=set)
-
-    def constant(self, name: str, array: NDArray[Any]) -> str:
-        """Add an initialiser; its name in the model: its own, where no value may have that."""
-        taken = "/" in name or name in self.graph.types()
-        full = f"constant/{name}" if taken else name
-        self.constants[full] = numpy_helper.from_array(np.asarray(array, order="C"), full)
-        return full
-
-    def stored(self, name: str) -> str:
-        """Add a constant of the graph, as float32; its name in the model."""
-        return self.constant(name, self.graph.array(ConstRef(name)))
-
-    def append(
-        self, node: Node | None, operator: str, inputs: list[str], result: str, **attributes: Any
-    ) -> str:
-        """Append an operator of one result, called by the module of the node it is part of."""
-        name = (
-            self._free_name(f"/{node.source.replace('.', '/')}/{operator}")
-            if (node is not None and node.source)
-            else result
-        )
-        self.nodes.append(helper.make_node(operator, inputs, [result], name=name, **attributes))
-        return result
-
-    def _free_name(self, name: str) -> str:
-        free, number = name, 0
-        while free in self.made:
-            number += 1
-            free = f"{name}_{number}"
-        self.made.add(free)
-        return free
 
     def write(self, node: Node) -> None:
         """Append the operators of a node."""
-        WRITERS[node.op](_Step(self, node, resolve(node)))
+        WRITERS[node.op](OnnxStep(self, node, resolve(node)))
 
 
-@dataclasses.dataclass(frozen=True)
-class _Step:
-    """One node on its way: its resolved attributes, and how to add operators for it."""
-
-    writer: OnnxWriter
-    node: Node
-    attributes: Mapping[str, Any]
-
-    @property
-    def source(self) -> str:
-        return self.node.inputs[0]
-
-    @property
-    def rank(self) -> int:
-        return len(self.node.type.shape)
-
-    def add(self, operator: str, inputs: list[str], part: str = "", **attributes: Any) -> str:
-        """Append an operator; ``part`` names a result that is not the node's own."""
-        result = f"{self.node.name}/{part}" if part else self.node.name
-        return self.writer.append(self.node, operator, inputs, result, **attributes)
-
-    def array(self, attribute: str) -> NDArray[np.float32]:
-        return self.writer.graph.array(self.attributes[attribute])
-
-    def has(self, attribute: str) -> bool:
-        return isinstance(self.attributes.get(attribute), ConstRef)
-
-    def stored(self, attribute: str) -> str:
-        """The constant of an attribute, as it is."""
-        return self.writer.stored(self.attributes[attribute].name)
-
-    def per_channel(self, attribute: str) -> str:
-        """A vector (C,) as (C, 1, 1), or (C,) beside [N, C] and rows: it broadcasts along C."""
-        behind = 0 if self.node.op == "linear" else self.rank - 2
-        column = self.array(attribute).reshape((-1,) + (1,) * behind)
-        name = self.attributes[attribute].name
-        return self.writer.constant(f"{name}/{column.ndim}d", column)
-
-    def scalar(self, name: str, value: float) -> str:
-        return self.writer.constant(f"{self.node.name}/{name}", np.array(value, np.float32))
-
-    def whole_numbers(self, name: str, *numbers: int) -> str:
-        return self.writer.constant(f"{self.node.name}/{name}", np.array(numbers, np.int64))
-
-    def clip(self, value: str, part: str = "") -> str:
-        """Infinite bounds are left out."""
-        low, high = (self.attributes[name] for name in ("low", "high"))
-        bounds = [
-            self.scalar("low", low) if np.isfinite(low) else "",
-            self.scalar("high", high) if np.isfinite(high) else "",
-        ]
-        while bounds and not bounds[-1]:
-            bounds.pop()
-        return self.add("Clip" if bounds else "Identity", [value, *bounds], part)
-
-
-def _pads(step: _Step) -> list[int]:
+def _pads(step: OnnxStep) -> list[int]:
     return list(margins(step.attributes["padding"]))
 
 
-def _conv2d(step: _Step) -> None:
+def _conv2d(step: OnnxStep) -> None:
     attributes = step.attributes
     inputs = [step.source, step.stored("weight")]
     inputs += [step.stored("bias")] if step.has("bias") else []
@@ -146,7 +52,7 @@ def _conv2d(step: _Step) -> None:
     )
 
 
-def _linear(step: _Step) -> None:
+def _linear(step: OnnxStep) -> None:
     if step.rank > 2:
         _linear_of_rows(step)
         return
@@ -155,7 +61,7 @@ def _linear(step: _Step) -> None:
     _with_epilogue(step, "Gemm", inputs, transB=1)
 
 
-def _linear_of_rows(step: _Step) -> None:
+def _linear_of_rows(step: OnnxStep) -> None:
     """Gemm knows no rank but 2."""
     name = step.attributes["weight"].name
     matrix = step.writer.constant(f"{name}/transposed", step.array("weight").T)
@@ -166,7 +72,7 @@ def _linear_of_rows(step: _Step) -> None:
     _with_epilogue(step, "Add", [product, step.stored("bias")])
 
 
-def _with_epilogue(step: _Step, operator: str, inputs: list[str], **attributes: Any) -> None:
+def _with_epilogue(step: OnnxStep, operator: str, inputs: list[str], **attributes: Any) -> None:
     """y = activation(operator + residual) + post_bias; the last part there is has the name."""
     parts: list[tuple[str, Callable[[str, str], str]]] = []
     if len(step.node.inputs) > 1:
@@ -183,7 +89,7 @@ def _with_epilogue(step: _Step, operator: str, inputs: list[str], **attributes: 
         value = write(value, "" if index == len(parts) - 1 else name)
 
 
-_ACTIVATIONS: Final[Mapping[str, Callable[[_Step, str, str], str] | None]] = {
+_ACTIVATIONS: Final[Mapping[str, Callable[[OnnxStep, str, str], str] | None]] = {
     "none": None,
     "relu": lambda step, value, part: step.add("Relu", [value], part),
     "leaky_relu": lambda step, value, part: step.add(
@@ -194,88 +100,27 @@ _ACTIVATIONS: Final[Mapping[str, Callable[[_Step, str, str], str] | None]] = {
 }
 
 
-def _batch_norm(step: _Step) -> None:
+def _batch_norm(step: OnnxStep) -> None:
     names = ("scale", "bias", "mean", "variance")
     inputs = [step.source, *(step.stored(name) for name in names)]
     step.add("BatchNormalization", inputs, epsilon=step.attributes["epsilon"])
 
 
-def _prelu(step: _Step) -> None:
+def _prelu(step: OnnxStep) -> None:
     step.add("PRelu", [step.source, step.per_channel("slope")])
 
 
-def _function(operator: str, **attributes: Any) -> Callable[[_Step], str]:
-    """A function that is one operator of ONNX."""
-    return lambda step: step.add(operator, [step.source], **attributes)
-
-
-def _gelu(step: _Step) -> None:
-    """x * ((1 + Erf(x / sqrt 2)) / 2)."""
-    scaled = step.add("Mul", [step.source, step.scalar("root", math.sqrt(0.5))], "scaled")
-    _half_and_half(step, step.add("Erf", [scaled], "erf"))
-
-
-def _gelu_tanh(step: _Step) -> None:
-    """x * ((1 + Tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2)."""
-    square = step.add("Mul", [step.source, step.source], "square")
-    slope = step.add("Mul", [square, step.scalar("cubic", 0.044715)], "slope")
-    grown = step.add("Add", [slope, step.scalar("one", 1.0)], "grown")
-    product = step.add("Mul", [step.source, grown], "product")
-    scaled = step.add("Mul", [product, step.scalar("root", math.sqrt(2 / math.pi))], "scaled")
-    _half_and_half(step, step.add("Tanh", [scaled], "tanh"))
-
-
-def _half_and_half(step: _Step, value: str) -> None:
-    """x * (value / 2 + 1 / 2)."""
-    half = step.scalar("half", 0.5)
-    gate = step.add("Add", [step.add("Mul", [value, half], "halved"), half], "gate")
-    step.add("Mul", [step.source, gate])
-
-
-def _mish(step: _Step) -> None:
-    gate = step.add("Tanh", [step.add("Softplus", [step.source], "softplus")], "gate")
-    step.add("Mul", [step.source, gate])
-
-
-def _binary_sign(step: _Step) -> None:
-    """-1 where x < 0, else 1."""
-    negative = step.add("Less", [step.source, step.scalar("zero", 0.0)], "negative")
-    step.add("Where", [negative, step.scalar("minus", -1.0), step.scalar("one", 1.0)])
-
-
-_FUNCTIONS: Final[Mapping[str, Callable[[_Step], object]]] = {
-    "abs": _function("Abs"),
-    "binary_sign": _binary_sign,
-    "elu": lambda step: step.add("Elu", [step.source], alpha=step.attributes["alpha"]),
-    "erf": _function("Erf"),
-    "exp": _function("Exp"),
-    "gelu": _gelu,
-    "gelu_tanh": _gelu_tanh,
-    "hard_sigmoid": _function("HardSigmoid", alpha=1 / 6, beta=0.5),
-    "hard_swish": _function("HardSwish"),
-    "log": _function("Log"),
-    "mish": _mish,
-    "reciprocal": _function("Reciprocal"),
-    "sigmoid": _function("Sigmoid"),
-    "sign": _function("Sign"),
-    "silu": lambda step: step.add("Mul", [step.source, step.add("Sigmoid", [step.source], "gate")]),
-    "softplus": _function("Softplus"),
-    "sqrt": _function("Sqrt"),
-    "tanh": _function("Tanh"),
-}
-
-
-def _max_pool2d(step: _Step) -> None:
+def _max_pool2d(step: OnnxStep) -> None:
     dilations = list(step.attributes["dilation"])
     step.add("MaxPool", [step.source], dilations=dilations, **_window(step))
 
 
-def _avg_pool2d(step: _Step) -> None:
+def _avg_pool2d(step: OnnxStep) -> None:
     include = int(step.attributes["count_include_pad"])
     step.add("AveragePool", [step.source], count_include_pad=include, **_window(step))
 
 
-def _window(step: _Step) -> dict[str, Any]:
+def _window(step: OnnxStep) -> dict[str, Any]:
     attributes = step.attributes
     return {
         "kernel_shape": list(attributes["kernel"]),
@@ -284,7 +129,7 @@ def _window(step: _Step) -> dict[str, Any]:
     }
 
 
-def _subsample_pad(step: _Step) -> None:
+def _subsample_pad(step: OnnxStep) -> None:
     whole_numbers = step.whole_numbers
     before, after = (step.attributes[f"channels_{side}"] for side in ("before", "after"))
     top, left, bottom, right = _pads(step)
@@ -306,7 +151,7 @@ def _subsample_pad(step: _Step) -> None:
     step.add("Pad", [kept, whole_numbers("pads", 0, before, 0, 0, 0, after, 0, 0)], mode="constant")
 
 
-def _reduce(step: _Step) -> None:
+def _reduce(step: OnnxStep) -> None:
     """Sums take their axes as an input, the others as an attribute until opset 18."""
     first, function = step.attributes["axis"], step.attributes["function"]
     axes = list(range(first, first + step.attributes["count"]))
@@ -317,7 +162,7 @@ def _reduce(step: _Step) -> None:
     step.add(f"Reduce{function.capitalize()}", [step.source], axes=axes, keepdims=1)
 
 
-def _layer_norm(step: _Step) -> None:
+def _layer_norm(step: OnnxStep) -> None:
     axes = step.attributes["axes"]
     shape = step.node.type.shape[-axes:]
     ones = step.writer.constant(f"{step.node.name}/ones", np.ones(shape, np.float32))
@@ -326,7 +171,7 @@ def _layer_norm(step: _Step) -> None:
     step.add("LayerNormalization", inputs, axis=-axes, epsilon=step.attributes["epsilon"])
 
 
-def _affine(step: _Step) -> None:
+def _affine(step: OnnxStep) -> None:
     value = step.source
     if step.has("scale"):
         part = "scaled" if step.has("bias") else ""
@@ -335,7 +180,7 @@ def _affine(step: _Step) -> None:
         step.add("Add", [value, step.stored("bias")])
 
 
-def _constant(step: _Step) -> None:
+def _constant(step: OnnxStep) -> None:
     """Expand to as many images as the input has."""
     value = step.writer.constant(f"{step.node.name}/value", step.array("value")[None])
     extents = step.whole_numbers("extents", *step.node.type.shape[1:])
@@ -344,12 +189,12 @@ def _constant(step: _Step) -> None:
     step.add("Expand", [value, whole])
 
 
-def _reshape(step: _Step) -> None:
+def _reshape(step: OnnxStep) -> None:
     shape = step.whole_numbers("shape", 0, *step.attributes["shape"])
     step.add("Reshape", [step.source, shape])
 
 
-def _slice(step: _Step) -> None:
+def _slice(step: OnnxStep) -> None:
     first, apart = step.attributes["first"], step.attributes["step"]
     end = first + (step.attributes["count"] - 1) * apart + 1
     bounds = [step.whole_numbers("starts", first), step.whole_numbers("ends", end)]
@@ -357,12 +202,12 @@ def _slice(step: _Step) -> None:
     step.add("Slice", [step.source, *bounds, axis, step.whole_numbers("steps", apart)])
 
 
-def _expand(step: _Step) -> None:
+def _expand(step: OnnxStep) -> None:
     shape = step.whole_numbers("shape", 1, *step.attributes["shape"])
     step.add("Expand", [step.source, shape])
 
 
-def _pad(step: _Step) -> None:
+def _pad(step: OnnxStep) -> None:
     """Before opset 19 there is no mode wrap: rows, then columns, are looked up."""
     mode, pads = step.attributes["mode"], _pads(step)
     arguments = arguments_of(step.writer.graph, step.node)
@@ -376,7 +221,7 @@ def _pad(step: _Step) -> None:
     step.add("Pad", inputs, mode="edge" if mode == "replicate" else mode)
 
 
-def _looked_up(step: _Step, tables: tuple[Table, Table]) -> None:
+def _looked_up(step: OnnxStep, tables: tuple[Table, Table]) -> None:
     """y = x[:, :, rows][..., columns]."""
     rows, columns = (
         step.whole_numbers(name, *table.tolist())
@@ -385,12 +230,12 @@ def _looked_up(step: _Step, tables: tuple[Table, Table]) -> None:
     step.add("Gather", [step.add("Gather", [step.source, rows], "rows", axis=2), columns], axis=3)
 
 
-def _resize_nearest(step: _Step) -> None:
+def _resize_nearest(step: OnnxStep) -> None:
     """As two look-ups: what Resize rounds to differs among its readers."""
     _looked_up(step, nearest_tables(arguments_of(step.writer.graph, step.node)))
 
 
-def _resize_linear(step: _Step) -> None:
+def _resize_linear(step: OnnxStep) -> None:
     """Rows by their shares, then columns: what Resize rounds to differs among its readers."""
     value = step.source
     tables = linear_tables(arguments_of(step.writer.graph, step.node))
@@ -413,7 +258,7 @@ def _resize_linear(step: _Step) -> None:
         value = step.add("Add", [parts[0], moved], "" if axis == 3 else name)
 
 
-def _depth_to_space(step: _Step) -> None:
+def _depth_to_space(step: OnnxStep) -> None:
     """DepthToSpace knows square blocks alone."""
     down, across = step.attributes["block"]
     _, channels, height, width = step.writer.graph.type_of(step.source).shape
@@ -431,7 +276,7 @@ def _depth_to_space(step: _Step) -> None:
         step.add("Slice", [whole, starts, ends, step.whole_numbers("axes", 2, 3)])
 
 
-def _space_to_depth(step: _Step) -> None:
+def _space_to_depth(step: OnnxStep) -> None:
     down, across = step.attributes["block"]
     _, channels, height, width = step.node.type.shape
     apart = step.whole_numbers("apart", 0, channels // (down * across), height, down, width, across)
@@ -440,19 +285,19 @@ def _space_to_depth(step: _Step) -> None:
     step.add("Reshape", [order, step.whole_numbers("shape", 0, channels, height, width)])
 
 
-def _take(step: _Step) -> None:
+def _take(step: OnnxStep) -> None:
     indices = step.array("indices").astype(np.int64)
     places = step.whole_numbers("indices", *indices.tolist())
     step.add("Gather", [step.source, places], axis=step.attributes["axis"])
 
 
-def _slice_channels(step: _Step) -> None:
+def _slice_channels(step: OnnxStep) -> None:
     first, count = step.attributes["first"], step.attributes["count"]
     bounds = [step.whole_numbers("starts", first), step.whole_numbers("ends", first + count)]
     step.add("Slice", [step.source, *bounds, step.whole_numbers("axes", 1)])
 
 
-def _channel_shuffle(step: _Step) -> None:
+def _channel_shuffle(step: OnnxStep) -> None:
     _, channels, *image = step.node.type.shape
     groups = step.attributes["groups"]
     apart = step.whole_numbers("apart", 0, groups, channels // groups, *image)
@@ -462,7 +307,7 @@ def _channel_shuffle(step: _Step) -> None:
     step.add("Reshape", [swapped, step.whole_numbers("shape", 0, channels, *image)])
 
 
-WRITERS: Final[Mapping[str, Callable[[_Step], object]]] = MappingProxyType(
+WRITERS: Final[Mapping[str, Callable[[OnnxStep], object]]] = MappingProxyType(
     {
         "conv2d": _conv2d,
         "linear": _linear,
@@ -473,7 +318,7 @@ WRITERS: Final[Mapping[str, Callable[[_Step], object]]] = MappingProxyType(
         ),
         "prelu": _prelu,
         "clamp": lambda step: step.clip(step.source),
-        "unary": lambda step: _FUNCTIONS[step.attributes["function"]](step),
+        "unary": lambda step: FUNCTIONS[step.attributes["function"]](step),
         "add": lambda step: step.add("Add", list(step.node.inputs)),
         "subtract": lambda step: step.add("Sub", list(step.node.inputs)),
         "multiply": lambda step: step.add("Mul", list(step.node.inputs)),

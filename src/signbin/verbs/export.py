@@ -26,7 +26,7 @@ from signbin.verbs.source import load_source
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["READERS", "Exported", "expect_format", "export_onnx", "graph_to_export"]
+__all__ = ["READERS", "OnnxExport", "expect_format", "export_onnx", "graph_to_export"]
 
 _TWO_BITS_OPSET: Final = 25
 _OPSET: Final = 17
@@ -45,7 +45,7 @@ READERS: Final[Mapping[Flavour, str]] = MappingProxyType(
 
 
 @dataclasses.dataclass(frozen=True)
-class Exported:
+class OnnxExport:
     """What was written. error: largest difference from our interpreter, relative to its largest
     number; checked_by: who computed it. low_bit_layers: those whose weights have two or three
     values, of all layers; weight_bits: they take in the file.
@@ -84,7 +84,7 @@ def graph_to_export(source: str, seed: int | None = None, watch: Watcher = silen
 
 def export_onnx(
     graph: Graph, path: Path, flavour: Flavour, *, opset: int | None = None, watch: Watcher = silent
-) -> Exported:
+) -> OnnxExport:
     """Write a lowered graph as ONNX, once another engine has computed the same from it.
 
     flavour: float dequantises codes; see :class:`signbin.interop.Flavour`. opset: None takes 25
@@ -183,10 +183,10 @@ def _of_runtime(graph: Graph, model: ModelProto) -> list[NDArray[Any]]:
 
 def _exported(
     graph: Graph, model: ModelProto, path: Path, flavour: Flavour, opset: int, error: float
-) -> Exported:
+) -> OnnxExport:
     low_bit = sum(isinstance(each, LowBitWeight) for each in graph.constants.values())
     bits = {Flavour.FLOAT: 32, Flavour.QONNX: 32, Flavour.QDQ: 2 if opset == _TWO_BITS_OPSET else 8}
-    return Exported(
+    return OnnxExport(
         file=str(path),
         flavour=flavour.value,
         opset=opset,

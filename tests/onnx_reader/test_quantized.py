@@ -57,6 +57,20 @@ def test_numbers_are_rounded_to_codes_around_any_zero_point(model, zero):
     np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "zero",
+    [np.uint8(101), np.uint8(254), np.uint8(255), np.int8(5), np.int8(-1), np.int8(127)],
+    ids=str,
+)
+def test_what_lies_between_two_codes_goes_to_the_even_one_around_any_zero_point(model, zero):
+    constants = {"s": np.float32(0.5), "z": zero}
+    made = model(rounded_pair("z"), shape=("N", 800), constants=constants)
+    graph = read_onnx(made)
+    x = np.arange(-400, 400, dtype=np.float32)[None] / 4
+    expected = onnxruntime.InferenceSession(made.SerializeToString()).run(None, {"x": x})[0]
+    np.testing.assert_array_equal(interpret(graph, {"x": x})[graph.outputs[0]], expected)
+
+
 def net(weight, form):
     """With a head whose operators on codes, of the form QOperator, are not ONNX's own."""
     last = "y" if form == "QOperator" else "c"
@@ -265,6 +279,13 @@ REFUSED = {
         ],
         "that were written with others",
     ),
+    "codes read without their zero point": (
+        [
+            node("QuantizeLinear", ["x", "s", "middle"], ["c"]),
+            node("DequantizeLinear", ["c", "s"], ["y"]),
+        ],
+        "zero point 0 that were written with others",
+    ),
     "sums of codes": (
         [
             node("QuantizeLinear", ["x", "s", "z"], ["c"]),
@@ -293,7 +314,7 @@ def test_what_is_no_code_of_eight_bits_is_refused_by_name(model, case):
     constants = {
         **{"s": np.float32(0.5), "t": np.float32(0.25), "z": np.uint8(0)},
         **{"many": np.float32([1, 2, 3, 4]), "wide": np.int16(0)},
-        **{"nil": np.float32(0), "nine": np.float32(9)},
+        **{"nil": np.float32(0), "nine": np.float32(9), "middle": np.uint8(128)},
     }
     made = model(nodes, constants=constants, opset=21, domains=[QONNX])
     with pytest.raises(CaptureError, match=reason):

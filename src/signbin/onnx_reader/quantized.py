@@ -97,12 +97,26 @@ def _rounded(node: OnnxNode, x: Variable, meaning: Meaning) -> Variable:
         held = node.say("clamp.default", self=x, min=low, max=high, shape=x.shape, suffix=".held")
         assert isinstance(held, Variable)
         x = held
-    shift = meaning.least * meaning.scale
-    if not shift:
+    sign, pivot = _from_codes(meaning, bits)
+    if (sign, pivot) == (1.0, 0):
         return _coded(node, x, meaning.scale, 0, bits)
-    moved = scaled(node, x, 1.0, -shift, ".moved")
+    shift = pivot * meaning.scale
+    moved = scaled(node, x, sign, -sign * shift, ".moved")
     codes = _coded(node, moved, meaning.scale, 0, bits, suffix=".steps")
-    return scaled(node, codes, 1.0, shift)
+    return scaled(node, codes, sign, shift)
+
+
+def _from_codes(meaning: Meaning, bits: int) -> tuple[float, int]:
+    """Sign and pivot of step = sign * code + pivot.
+
+    The pivot is even, so that what lies between two steps goes to the even one, as ONNX says.
+    """
+    if meaning.least % 2 == 0:
+        return 1.0, meaning.least
+    if meaning.most % 2 == 0:
+        return -1.0, meaning.most
+    assert meaning.most - meaning.least < 2**bits - 1  # as many codes as steps: one end is even
+    return 1.0, meaning.least - 1
 
 
 def _coded(  # noqa: PLR0913 - what an operator takes are its arguments
@@ -143,8 +157,8 @@ def _as_written(node: OnnxNode, position: int, scale_at: int, zero_at: int) -> V
     scale = float(np.float32(_number(node, scale_at, "scale")))
     zero = int(_number(node, zero_at, "zero point")) if node.has(zero_at) else 0
     written = codes.meaning
-    kinds = [(least - zero, most - zero) for least, most in _KINDS.values()]
-    if scale != written.scale or (written.least, written.most) not in kinds:
+    least, most = _KINDS[written.kind]
+    if (scale, least - zero, most - zero) != (written.scale, written.least, written.most):
         raise Unsupported(
             f"reads codes with scale {scale:g} and zero point {zero} that were written with others",
             "read them as they were written",

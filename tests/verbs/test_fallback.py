@@ -180,3 +180,11 @@ def test_parts_are_kept_in_a_file_of_their_own_and_read_back(tmp_path: Path) -> 
     given = images(3, LARGE)
     np.testing.assert_array_equal(again(given), program(given))
     assert load_source(str(path)).card.provenance["source"] == again.network.provenance["source"]
+
+
+def test_fewer_samples_than_the_network_takes_at_once_compare_nothing_and_are_refused() -> None:
+    program = signbin.compile(cut_model(4), fallback=SIGNBIN)
+    few, some = (as_source(cut_model(4), (images(count, LARGE),)) for count in (3, 6))
+    with pytest.raises(SpecError, match=r"got 3; allowed: 4 or more"):
+        compare_source(few, program)
+    assert compare_source(some, program).samples == 4  # the rest is no whole batch

@@ -80,6 +80,7 @@ def _pool(node: OnnxNode) -> tuple[Variable, dict[str, Any], tuple[int, int]]:
     padding = list(padding_of(node, x, kernel, stride, dilation))
     before, after = padding[:axes], padding[axes:]
     if node.attribute("ceil_mode", 0):
+        _expect_pixels(node, x, stride, before)
         after = [
             max(pad, (windows - 1) * step + (taps - 1) * apart + 1 - extent - first)
             for pad, windows, step, taps, apart, extent, first in zip(
@@ -95,6 +96,15 @@ def _pool(node: OnnxNode) -> tuple[Variable, dict[str, Any], tuple[int, int]]:
     }
     whole = (*one, *dilation)
     return x, window, (whole[0], whole[1])
+
+
+def _expect_pixels(
+    node: OnnxNode, x: Variable, stride: tuple[int, ...], before: list[int]
+) -> None:
+    """Engines part on whether there is a last window that holds nothing of the image."""
+    sizes = zip(node.shape[2:], stride, before, x.shape[-len(stride) :], strict=True)
+    if any((windows - 1) * step - first >= extent for windows, step, first, extent in sizes):
+        raise Unsupported("windows beyond the image", "pad less than the window")
 
 
 def _pooled(node: OnnxNode, x: Variable, op: str, row: dict[str, AttributeValue]) -> Entry:

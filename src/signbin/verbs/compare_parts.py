@@ -41,13 +41,14 @@ def compare_parts(
     arrays = [source.samples] if source.samples is not None else example_arrays_of(source)
     inputs = [array[:samples] if array.ndim else array for array in arrays]
     _expect_ports(program, inputs)
+    parts = _parts(inputs, program.network.inputs[0].shape[:1])
     codes = _has_codes(program)
     tolerance = (_CODES_TOLERANCE if codes else FLOAT_TOLERANCE) if tolerance is None else tolerance
     agreement = (_CODES_AGREEMENT if codes else 1.0) if min_agreement is None else min_agreement
     reference = _reference(source, program)
     found, top1 = {name: Difference() for name in _crossing(program)}, Share()
     outputs = [port.name for port in program.network.outputs]
-    for part in _parts(inputs, program.network.inputs[0].shape[:1]):
+    for part in parts:
         expected, actual = reference(part), program.values(*part)
         for name in found.keys() & expected.keys():
             if isinstance(expected[name], np.ndarray) and expected[name].ndim:
@@ -61,7 +62,7 @@ def compare_parts(
         if found[name].count
     ]
     return Comparison(
-        samples=len(inputs[0]) if inputs[0].ndim else 1,
+        samples=sum(len(part[0]) if part[0].ndim else 1 for part in parts),
         tolerance=tolerance,
         max_relative_error=max(found[name].max_relative for name in outputs),
         top1_agreement=top1.value if top1.count else 1.0,
@@ -110,12 +111,22 @@ def _layer(
 
 
 def _parts(inputs: Sequence[NDArray[Any]], stated: tuple[int, ...]) -> list[list[NDArray[Any]]]:
-    """Whole batches, of a size that the program takes; inputs without a batch as they are."""
+    """Whole batches, of a size that the program takes; inputs without a batch as they are.
+
+    SpecError where there are too few samples for one.
+    """
     if not inputs[0].ndim or any(len(each) != len(inputs[0]) for each in inputs if each.ndim):
         return [list(inputs)]
     free = stated in ((), (FREE,))
     size = _BATCH if free else stated[0]
     end = len(inputs[0]) if free else len(inputs[0]) // size * size
+    if not end:
+        raise SpecError(
+            "number of samples",
+            value=len(inputs[0]),
+            allowed="at least 1" if free else f"{size} or more: the network takes {size} at once",
+            remedy="compare on more of them",
+        )
     return [
         [each[start : min(start + size, end)] if each.ndim else each for each in inputs]
         for start in range(0, end, size)

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 from onnx import helper
 
+from signbin.errors import CaptureError
+from signbin.onnx_reader import read_onnx
+
 node = helper.make_node
 generator = np.random.default_rng(5)
 
@@ -181,3 +184,24 @@ def test_it_computes_what_onnx_runtime_does(model, agrees, case, opset):
     nodes, constants = CASES[case][0](opset)
     outputs = ["y", "z"] if case == "Split" else ["y"]
     agrees(model(nodes, (3, 4, 6, 5), constants=constants, outputs=outputs, opset=opset))
+
+
+@pytest.mark.parametrize("rule", ["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"])
+@pytest.mark.parametrize("place", ["half_pixel", "asymmetric"])
+@pytest.mark.parametrize("scales", [(1, 3), (0.6, 1.7), (0.3, 0.3)])
+def test_what_falls_between_two_pixels_falls_as_in_float32(model, agrees, rule, place, scales):
+    """A place that is whole in float32 is not below it: (4 + 1 / 2) / 3 - 1 / 2 is 1."""
+    stated = {"nearest_mode": rule, "coordinate_transformation_mode": place}
+    resize = node("Resize", ["x", "", "s"], ["y"], mode="nearest", **stated)
+    agrees(model([resize], ("N", 4, 7, 9), {"s": np.float32([1, 1, *scales])}))
+
+
+@pytest.mark.parametrize("operator", ["MaxPool", "AveragePool"])
+@pytest.mark.parametrize("counted", [0, 1])
+def test_a_last_window_that_holds_nothing_of_the_image_is_refused(model, operator, counted):
+    """Shape inference of ONNX has it, engines leave it out."""
+    stated = {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [1, 1, 1, 1], "ceil_mode": 1}
+    more = {"count_include_pad": counted} if operator == "AveragePool" else {}
+    pool = node(operator, ["x"], ["y"], **stated, **more)
+    with pytest.raises(CaptureError, match="windows beyond the image"):
+        read_onnx(model([pool], ("N", 4, 7, 5), opset=19))

@@ -98,9 +98,7 @@ def _pool(node: OnnxNode) -> tuple[Variable, dict[str, Any], tuple[int, int]]:
     return x, window, (whole[0], whole[1])
 
 
-def _expect_pixels(
-    node: OnnxNode, x: Variable, stride: tuple[int, ...], before: list[int]
-) -> None:
+def _expect_pixels(node: OnnxNode, x: Variable, stride: tuple[int, ...], before: list[int]) -> None:
     """Engines part on whether there is a last window that holds nothing of the image."""
     sizes = zip(node.shape[2:], stride, before, x.shape[-len(stride) :], strict=True)
     if any((windows - 1) * step - first >= extent for windows, step, first, extent in sizes):

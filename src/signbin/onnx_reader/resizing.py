@@ -28,7 +28,8 @@ _IMAGE_AXES: Final = (2, 3)
 class _Axis:
     """One axis: its extents before and after; pixel i falls on first + i * step.
 
-    cropped: whether places beyond the image hold a number.
+    centre: where a pixel is, in parts of it, before it is divided by the scale. cropped: whether
+    places beyond the image hold a number.
     """
 
     axis: int
@@ -37,6 +38,7 @@ class _Axis:
     scale: float
     step: float
     first: float
+    centre: float = 0.0
     cropped: bool = False
 
     @property
@@ -47,11 +49,14 @@ class _Axis:
 
     @property
     def places(self) -> NDArray[np.float64]:
-        """Where every pixel falls; as ONNX computes it where the step is a scale's inverse."""
-        index = np.arange(self.size, dtype=np.float64)
-        if self.step == 1 / self.scale:
-            return self.first + index / self.scale
-        return self.first + index * self.step
+        """Where every pixel falls, in float32: (i + centre) / scale, as engines compute it."""
+        index = np.arange(self.size, dtype=np.float32)
+        if self.step != 1 / self.scale:
+            made = (self.first + index.astype(np.float64) * self.step).astype(np.float32)
+        else:
+            origin = np.float32(self.first - self.centre * self.step)
+            made = (index + np.float32(self.centre)) / np.float32(self.scale) + origin
+        return made.astype(np.float64)
 
 
 def _resize(node: OnnxNode) -> Entry:
@@ -217,12 +222,14 @@ def _placed(
     """Every transformation of coordinates is linear in the pixel."""
     if not scale > 0:
         raise Unsupported(f"scale {scale}", "use positive scales")
-    how, step, whole = _transformation(node), 1 / scale, scale * extent
+    how, step, whole, centre = _transformation(node), 1 / scale, scale * extent, 0.0
     if how == "asymmetric":
         first = 0.0
     elif how in ("half_pixel", "pytorch_half_pixel"):
-        first = 0.0 if how == "pytorch_half_pixel" and size == 1 else 0.5 * step - 0.5
+        centre = 0.0 if how == "pytorch_half_pixel" and size == 1 else 0.5
+        first = centre * step - centre
     elif how == "half_pixel_symmetric":
+        centre = 0.5
         first = extent / 2 * (1 - size / whole) + 0.5 * step - 0.5
     elif how == "align_corners":
         first, step = 0.0, (extent - 1) / (whole - 1) if whole != 1 else 0.0
@@ -236,7 +243,8 @@ def _placed(
     expect_modest(size + extent, "a list")
     if not math.isfinite(first + (size - 1) * step):
         raise Unsupported(f"scale {scale}", "use sensible scales")
-    return _Axis(axis, extent, size, scale, step, first, cropped=how == "tf_crop_and_resize")
+    cropped = how == "tf_crop_and_resize"
+    return _Axis(axis, extent, size, scale, step, first, centre, cropped)
 
 
 RESIZING: Final[Rows] = MappingProxyType({"Resize": _resize, "Upsample": _resize})

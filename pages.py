@@ -23,6 +23,7 @@ from experiments import zoo
 from experiments.energy import page as energy
 from experiments.trade_off import page as trade_off
 from experiments.training import page as training
+from reliability import page as reliability
 from signbin.errors import FormatError
 from signbin.files import write_whole
 
@@ -41,6 +42,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "rooms": rooms.rooms,
     "imports": rooms.imports,
     "onnx_operators": onnx_operators.operators,
+    "same_bits": reliability.same_bits,
     **catalogue.TABLES,
 }
 WITH_TABLES: Final = (
@@ -49,6 +51,7 @@ WITH_TABLES: Final = (
     ROOT / "docs" / "catalogue.md",
     ROOT / "docs" / "method.md",
     ROOT / "docs" / "onnx.md",
+    ROOT / "docs" / "reliability.md",
     ROOT / "docs" / "results" / "foreign.md",
     ROOT / "docs" / "results" / "speed.md",
     ROOT / "docs" / "simulator.md",

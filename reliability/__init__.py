@@ -1,0 +1,13 @@
+"""Proofs that take minutes, one command each, and what they counted.
+
+    python -m reliability.same_bits      # every strategy, instruction set and split: the same bits
+
+What a command counted is kept in results/NAME.json; docs/reliability.md is made from these files
+alone (``make pages``). The quick part of each is run by ``make test``, the whole by ``make trust``.
+"""
+
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[1]
+RESULTS: Final = Path(__file__).parent / "results"

@@ -1,0 +1,37 @@
+"""The table of docs/reliability.md, made of what the commands counted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reliability import RESULTS
+from signbin.report import markdown, words
+
+__all__ = ["same_bits"]
+
+
+def same_bits(path: Path = RESULTS / "same-bits.json") -> str:
+    """What ``python -m reliability.same_bits`` counted, one line per way of running."""
+    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    cpu = found["environment"]["cpu"]
+    last = found["first_seed"] + found["networks"] // 2 - 1
+    lines = [
+        f"{words.count(found['networks'])} random networks (seeds {found['first_seed']} to {last}, "
+        f"float32 and on codes) of {len(found['operations'])} operations, "
+        f"{words.count(found['runs'])} runs in {found['seconds'] / 60:.0f} minutes on "
+        f"{cpu['model']} ({', '.join(cpu['flags'][-3:])}): "
+        f"{words.count(found['codes'])} values of nodes on codes, all the interpreter's bits but "
+        f"{_failed(found)}; {words.count(found['float_nodes'])} float32 nodes, the worst "
+        f"{words.error(found['worst_float'])} from the interpreter, relative.",
+        "",
+    ]
+    rows = [[name, words.count(count)] for name, count in found["by_run"].items()]
+    return "\n".join([*lines, markdown.table(["run", "networks"], rows, numbers_from=1)])
+
+
+def _failed(found: Mapping[str, Any]) -> str:
+    count = len(found["failures"])
+    return "none" if not count else f"those of {count} failures"

@@ -120,6 +120,7 @@ static sb_weight_spec weight_for(const sb_maker *maker, size_t count, int32_t fi
         spec.strategy = any(0, 2) ? SB_STRATEGY_BUCKET : (sb_strategy)any(2, 4);
     if (!any(0, 2 * maker->odds))
         spec.strategy = (sb_strategy)any(-1, SB_STRATEGY_COUNT);
+    spec.coded_rows = spec.strategy == SB_STRATEGY_TABLE ? any(0, 1) : !any(0, 4 * maker->odds);
     spec.scale = (sb_floats){numbers, (size_t)filters};
     if (any(0, 1))
         spec.offset = spec.scale;

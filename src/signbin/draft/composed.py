@@ -18,7 +18,7 @@ from signbin.draft.call import (
     Variable,
     expect_modest,
 )
-from signbin.draft.rows import axis_of, broadcast, last_axes_affine, reduced
+from signbin.draft.rows import axis_of, broadcast, last_axes_affine, reduced, sliced
 from signbin.ir import BATCH, AttributeValue
 
 __all__ = [
@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 _MOST_FACTORS: Final = 8
+_SELU_ALPHA: Final = 1.6732632423543772
+_SELU_GAMMA: Final = 1.0507009873554805
 
 
 def function_of(call: Call, x: Variable, function: str, suffix: str = "") -> Variable:
@@ -166,6 +168,86 @@ def _root(call: Call) -> Entry:
     return power(call, call.variable("self"), -0.5)
 
 
+def _selu(call: Call) -> Entry:
+    """gamma * elu(x, alpha) (Klambauer et al. 2017)."""
+    x = call.variable("self")
+    attributes: dict[str, AttributeValue] = {"function": "elu", "alpha": _SELU_ALPHA}
+    bent = call.emit("unary", (x,), attributes, x.shape, ".elu")
+    return line(call, bent, _SELU_GAMMA, 0.0)
+
+
+def _celu(call: Call) -> Entry:
+    """alpha * elu(x / alpha)."""
+    x, alpha = call.variable("self"), float(call.get("alpha"))
+    steep = x if alpha == 1.0 else line(call, x, 1 / alpha, 0.0, ".steep")
+    bent = function_of(call, steep, "elu", "" if alpha == 1.0 else ".elu")
+    return bent if alpha == 1.0 else line(call, bent, alpha, 0.0)
+
+
+def _log_sigmoid(call: Call) -> Entry:
+    """-softplus(-x)."""
+    x = call.variable("self")
+    turned = line(call, x, -1.0, 0.0, ".turned")
+    return line(call, function_of(call, turned, "softplus", ".softplus"), -1.0, 0.0)
+
+
+def _glu(call: Call) -> Entry:
+    """One half of an axis times the sigmoid of the other."""
+    x = call.variable("self")
+    axis = axis_of(call, call.get("dim"), len(x.shape))
+    half = x.shape[axis] // 2
+    value = sliced(call, x, axis, (0, half, 1), ".value")
+    gate = function_of(call, sliced(call, x, axis, (half, half, 1), ".half"), "sigmoid", ".gate")
+    return call.emit("multiply", (value, gate), {}, value.shape)
+
+
+def _spread(*, root: bool) -> NodeBuilder:
+    """Mean of squares around the mean, times n / (n - correction), or its root."""
+
+    def build(call: Call) -> Entry:
+        x, dims = call.variable("self"), call.get("dim")
+        if not dims:
+            raise Unsupported("variance over all axes, the batch too", "state dim")
+        axes = sorted(axis_of(call, axis, len(x.shape)) for axis in dims)
+        count = math.prod(x.shape[axis] for axis in axes)
+        left = count - _correction(call)
+        if left <= 0:
+            raise Unsupported(f"variance of {count} numbers", "use more")
+        centred = _less(call, x, _reduced(call, x, "mean", axes, "mean"), ".centred")
+        square = _product(call, centred, centred, ".square")
+        made = _reduced(call, square, "mean", axes, "squares")
+        if left != count:
+            made = line(call, made, count / left, 0.0, ".variance" if root else "")
+        made = function_of(call, made, "sqrt") if root else made
+        if call.get("keepdim"):
+            return made
+        kept = tuple(extent for axis, extent in enumerate(made.shape) if axis not in axes)
+        if len(kept) < 2:
+            raise Unsupported("leaves one number per image, without an axis", "pass keepdim=True")
+        return Variable(made.name, kept, made.stored)
+
+    return build
+
+
+def _correction(call: Call) -> float:
+    """What is taken off the count: 1 unless another is stated."""
+    if "unbiased" in call.arguments:
+        return float(bool(call.get("unbiased")))
+    stated = call.arguments.get("correction")
+    return 1.0 if stated is None else float(stated)
+
+
+def _extreme_of_axis(function: str) -> NodeBuilder:
+    """max and min of an axis: their values alone, where nothing reads the places."""
+
+    def build(call: Call) -> Entry:
+        x = call.variable("self")
+        axis = axis_of(call, call.get("dim"), len(x.shape))
+        return reduced(call, x, function, [axis], bool(call.get("keepdim")))
+
+    return build
+
+
 def _square(call: Call) -> Entry:
     return power(call, call.variable("self"), 2.0)
 
@@ -179,6 +261,14 @@ COMPOSED_ROWS: Final[tuple[tuple[NodeBuilder, tuple[str, ...]], ...]] = (
     (_power, ("pow.Tensor_Scalar",)),
     (_root, ("rsqrt.default",)),
     (_square, ("square.default",)),
+    (_selu, ("selu.default",)),
+    (_celu, ("celu.default",)),
+    (_log_sigmoid, ("log_sigmoid.default",)),
+    (_glu, ("glu.default",)),
+    (_spread(root=False), ("var.correction", "var.dim")),
+    (_spread(root=True), ("std.correction", "std.dim")),
+    (_extreme_of_axis("max"), ("max.dim",)),
+    (_extreme_of_axis("min"), ("min.dim",)),
     (_log_softmax, ("log_softmax.int", "_log_softmax.default")),
     (_pairwise("max"), ("maximum.default",)),
     (_pairwise("min"), ("minimum.default",)),

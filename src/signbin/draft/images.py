@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from signbin.draft.call import Call, Entry, NodeBuilder, Unsupported, Variable
+from signbin.draft.places import bordered_axis
+from signbin.draft.rows import as_image, as_line
 from signbin.draft.windows import pair, shortest
-from signbin.ir import AttributeValue, Margins, margins
+from signbin.ir import BATCH, AttributeValue, Margins, margins
 
 __all__ = ["IMAGE_ROWS", "pixel_slice"]
 
@@ -50,8 +52,11 @@ def _bordered(shape: tuple[int, ...], padding: Margins) -> tuple[int, ...]:
 
 
 def _pad(call: Call) -> Entry:
-    """pad: of images in any mode, of channels with zeros."""
-    x, stated = call.variable("self", rank=4), list(call.get("pad"))
+    """pad: of images in any mode, of channels with zeros; of other values axis by axis."""
+    x, stated = call.variable("self"), list(call.get("pad"))
+    if len(x.shape) != 4:
+        mode, number = call.arguments.get("mode", "constant"), call.arguments.get("value") or 0
+        return _padded_axes(call, x, stated, mode, float(number))
     left, right, top, bottom, *others = [*stated, *[0] * 8][:8]
     mode, value = call.arguments.get("mode", "constant"), float(call.arguments.get("value") or 0)
     border = (top, left, bottom, right)
@@ -67,6 +72,42 @@ def _pad(call: Call) -> Entry:
     if mode == "constant" and value == 0 and min(border) >= 0:
         return _subsample_pad(call, x, (1, 1), (0, 0), border)
     return _border(call, x, border, mode, value)
+
+
+def _padded_axes(call: Call, x: Variable, stated: list[int], mode: str, value: float) -> Entry:
+    """PyTorch states the last axis first."""
+    sides = [
+        (len(x.shape) - 1 - at, (stated[2 * at], stated[2 * at + 1]))
+        for at in range(len(stated) // 2)
+    ]
+    wanted, made = [each for each in sides if any(each[1])], x
+    for axis, both in wanted:
+        if axis == BATCH:
+            raise Unsupported("adds images", "keep the images")
+        name = call.name if axis == wanted[-1][0] else f"{call.name}.axis{axis}"
+        step = Call(name, call.source, call.arguments, None, call.drafted)
+        made = bordered_axis(step, made, axis, both, mode, value)
+    return made
+
+
+def _mirrored1d(mode: str) -> NodeBuilder:
+    def build(call: Call) -> Entry:
+        x = call.variable("self", rank=3)
+        return _padded_axes(call, x, list(call.get("padding")), mode, 0.0)
+
+    return build
+
+
+def _nearest1d(call: Call) -> Entry:
+    """Of lines, which are images of one row."""
+    x = as_image(call, "input" if "input" in call.arguments else "self")
+    assert call.shape is not None
+    scales = call.arguments.get("scale_factors") or [call.arguments.get("scales")]
+    row: dict[str, AttributeValue] = {"size": (1, call.shape[2])}
+    if scales[0]:
+        row["scale_width"] = float(scales[0])
+    shape = (*x.shape[:2], 1, call.shape[2])
+    return as_line(call.emit("resize_nearest", (x,), row, shape))
 
 
 def _border(call: Call, x: Variable, border: Margins, mode: str, value: float) -> Entry:
@@ -147,6 +188,9 @@ def _nearest(*, centred: bool) -> NodeBuilder:
 
 IMAGE_ROWS: Final[tuple[tuple[NodeBuilder, tuple[str, ...]], ...]] = (
     (_pad, ("pad.default", "constant_pad_nd.default")),
+    (_mirrored1d("reflect"), ("reflection_pad1d.default",)),
+    (_mirrored1d("replicate"), ("replication_pad1d.default",)),
+    (_nearest1d, ("upsample_nearest1d.vec", "upsample_nearest1d.default")),
     (_mirrored("reflect"), ("reflection_pad2d.default",)),
     (_mirrored("replicate"), ("replication_pad2d.default",)),
     (_nearest(centred=False), ("upsample_nearest2d.vec", "upsample_nearest2d.default")),

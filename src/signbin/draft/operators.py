@@ -27,6 +27,7 @@ from signbin.draft.call import (
     elements,
 )
 from signbin.draft.channels import CHANNEL_ROWS, channel_slice, part, regrouped
+from signbin.draft.chosen import CHOSEN_ROWS
 from signbin.draft.coded_input import CODED_INPUT, coded_input
 from signbin.draft.composed import COMPOSED_ROWS
 from signbin.draft.images import IMAGE_ROWS, pixel_slice
@@ -34,6 +35,7 @@ from signbin.draft.normalization import NORMALIZATION_ROWS
 from signbin.draft.resizing import RESIZING_ROWS
 from signbin.draft.rows import ROW_ROWS, axis_of, matrix_product, over, sliced
 from signbin.draft.transposed import TRANSPOSED_ROWS
+from signbin.draft.volumes import VOLUME_ROWS
 from signbin.draft.windows import (
     bordered,
     convolution_padding,
@@ -47,19 +49,21 @@ __all__ = ["ALLOWED", "OPERATORS", "REMEDIES"]
 ALLOWED: Final = (
     "Conv1d, Conv2d, ConvTranspose1d/2d, Linear and matrix products over the last axes, "
     "MultiheadAttention and scaled_dot_product_attention, BatchNorm1d/2d, LayerNorm, GroupNorm, "
-    "InstanceNorm, RMSNorm, ReLU, ReLU6, LeakyReLU, PReLU, Hardtanh, clamp, Sigmoid, Tanh, SiLU, "
-    "Hardsigmoid, Hardswish, GELU, ELU, Softplus, Mish, exp, abs, sign, sqrt, log, erf, powers, 1 "
-    "/ x, maximum, minimum, x + y, x - y, x * y, +, -, *, / with a number or a parameter, Softmax, "
-    "LogSoftmax, torch.cat, chunk, split, unbind, slices, ChannelShuffle, permute, expand, "
-    "MaxPool1d/2d, AvgPool1d/2d, AdaptiveAvgPool1d/2d, AdaptiveMaxPool1d/2d, mean, sum, amax and "
-    "amin, view, reshape and flatten behind the batch, borders around images in every mode, zeros "
-    "around channels, Upsample in every mode, PixelShuffle and PixelUnshuffle, Dropout, Identity"
+    "InstanceNorm, RMSNorm, LocalResponseNorm, ReLU, ReLU6, LeakyReLU, PReLU, Hardtanh, clamp, "
+    "Sigmoid, Tanh, SiLU, Hardsigmoid, Hardswish, GELU, ELU, SELU, CELU, Softplus, LogSigmoid, "
+    "Mish, GLU, exp, abs, sign, sqrt, log, erf, powers, 1 / x, maximum, minimum, x + y, x - y, x * "
+    "y, +, -, *, / with a number or a parameter, Softmax, LogSoftmax, torch.cat, chunk, split, "
+    "unbind, slices, flip, roll, repeat, constant places, ChannelShuffle, permute, expand, "
+    "MaxPool1d/2d, AvgPool1d/2d, AdaptiveAvgPool1d/2d, AdaptiveMaxPool1d/2d, MaxPool3d, AvgPool3d, "
+    "mean, sum, var, std, amax and amin, view, reshape and flatten behind the batch, borders "
+    "around images in every mode, along other axes too, zeros around channels, Upsample in every "
+    "mode, PixelShuffle and PixelUnshuffle, Dropout, Identity"
 )
 """The layers that can be captured, as people name them."""
 
 REMEDIES: Final[Mapping[str, str]] = MappingProxyType(
     dict.fromkeys(
-        ("selu", "celu", "glu", "log_sigmoid", "hardshrink", "softshrink", "threshold", "rrelu"),
+        ("hardshrink", "softshrink", "threshold", "rrelu"),
         "use ELU, SiLU, Sigmoid, GELU, ReLU, LeakyReLU or PReLU",
     )
     | dict.fromkeys(("argmax",), "leave it out: apply it to the program's output")
@@ -400,10 +404,12 @@ _ROWS: Final[tuple[tuple[NodeBuilder, tuple[str, ...]], ...]] = (
     *IMAGE_ROWS,
     *ROW_ROWS,
     *ADAPTIVE_ROWS,
+    *CHOSEN_ROWS,
     *COMPOSED_ROWS,
     *NORMALIZATION_ROWS,
     *RESIZING_ROWS,
     *TRANSPOSED_ROWS,
+    *VOLUME_ROWS,
 )
 
 OPERATORS: Final[Mapping[str, NodeBuilder]] = MappingProxyType(

@@ -6,9 +6,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from signbin.draft import Entry, Unsupported, Variable
-from signbin.draft.adaptive import averages_along, largest_along
-from signbin.draft.call import expect_modest
 from signbin.draft.rows import as_image, as_line
+from signbin.draft.volumes import Windows, pooled_by_axes
 from signbin.draft.windows import shortest
 from signbin.ir import AttributeValue
 from signbin.onnx_reader.node import OnnxNode, Rows
@@ -113,37 +112,17 @@ def _pooled(node: OnnxNode, x: Variable, op: str, row: dict[str, AttributeValue]
 
 
 def _by_axes(node: OnnxNode, function: str) -> Entry:
-    """One axis after another: what a window holds and counts is a product over its axes."""
+    """Windows over more than two axes, and averages of pixels that are apart."""
     kernel = tuple(int(number) for number in node.attribute("kernel_shape"))
     axes = len(kernel)
-    made = x = node.call({"self": node.entry(0)}).variable("self", rank=axes + 2)
+    call = node.call({"self": node.entry(0)})
+    x = call.variable("self", rank=axes + 2)
     stride, dilation = (numbers_of(node, name, axes, 1) for name in ("strides", "dilations"))
     padding = padding_of(node, x, kernel, stride, dilation)
     include = bool(node.attribute("count_include_pad", 0))
-    expect_modest(sum(node.shape[2:]), "windows")
-    expect_modest(sum(kernel) * max(node.shape[2:]), "windows")
-    for at, taps in enumerate(kernel):
-        extent, suffix = x.shape[2 + at], "" if at == axes - 1 else f".axis{2 + at}"
-        begins = [index * stride[at] - padding[at] for index in range(node.shape[2 + at])]
-        seen = [range(begin, begin + taps * dilation[at], dilation[at]) for begin in begins]
-        inside = [_within(window, 0, extent) for window in seen]
-        if not all(inside):
-            raise Unsupported("windows beyond the image", "pad less than the window")
-        if function == "max":
-            made = largest_along(node.call({}), made, 2 + at, inside, suffix)
-            continue
-        around = (-padding[at], extent + padding[axes + at])
-        counted = [_within(window, *around) for window in seen] if include else inside
-        counts = [len(window) for window in counted]
-        made = averages_along(node.call({}), made, 2 + at, inside, counts, suffix)
-    return made
-
-
-def _within(window: range, first: int, end: int) -> range:
-    """The part of a window between two places."""
-    skipped = max(0, -(-(first - window.start) // window.step))
-    start = window.start + skipped * window.step
-    return range(start, min(window.stop, end), window.step)
+    around = (padding[:axes], padding[axes:])
+    windows = Windows(kernel, stride, *around, dilation, node.shape[2:], include)
+    return pooled_by_axes(call, x, function, windows)
 
 
 def _global_average(node: OnnxNode) -> Entry:

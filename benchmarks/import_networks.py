@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import importlib
+import importlib.util
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -29,6 +33,10 @@ PACKAGES: Final[Mapping[str, tuple[str, ...]]] = {
         "efficientnet-lite-pytorch",
     ),
     # The reference of networks in QONNX, which ONNX Runtime cannot run.
+    "brevitas": (
+        *("brevitas", "dependencies==2.0.1", "unfoldNd"),
+        *("onnxoptimizer", "onnxscript", "onnx_ir"),
+    ),
     "qonnx_model_zoo": (
         *("qonnx", "clize", "sigtools", "toposort", "attrs", "od", "docutils", "bitstring"),
     ),
@@ -45,7 +53,8 @@ _VAD: Final = "silero_vad/data/"
 class Foreign:
     """A network: its package, how it is had, and inputs by name.
 
-    quantized: whether it is QONNX, and the package ``qonnx`` is the reference.
+    quantized: whether it is QONNX, and the package ``qonnx`` is the reference. expected: what its
+    own framework makes of the inputs, where that is the reference.
     """
 
     name: str
@@ -53,6 +62,7 @@ class Foreign:
     model: Callable[[], Path | ModelProto]
     inputs: Mapping[str, NDArray[Any]]
     quantized: bool = False
+    expected: Callable[[], NDArray[Any]] | None = None
 
 
 def foreign_networks(site: Path, quantized: tuple[Path, ...]) -> Iterator[Foreign]:
@@ -61,6 +71,7 @@ def foreign_networks(site: Path, quantized: tuple[Path, ...]) -> Iterator[Foreig
     yield from _voices(site)
     yield from _light()
     yield from _exported(site)
+    yield from _of_brevitas(site)
     for path in quantized:
         yield _of_qonnx(path)
 
@@ -204,6 +215,76 @@ def _efficientnet(site: Path) -> Any:
     weights = site / folder / "efficientnet-lite0-57934424.pth"
     model.load_state_dict(torch.load(weights, weights_only=True))
     return model
+
+
+def _of_brevitas(site: Path) -> Iterator[Foreign]:
+    """Small networks quantised by Brevitas, as it exports them to QONNX."""
+    kinds = {
+        "int8": ("Int8WeightPerTensorFloat", 8),
+        "binary": ("SignedBinaryWeightPerTensorConst", 4),
+        "ternary": ("SignedTernaryWeightPerTensorConst", 2),
+    }
+    images = np.random.default_rng(0).standard_normal((_BATCH, 3, 12, 12)).astype(np.float32)
+    for name, (weights, bits) in kinds.items():
+        made = functools.cache(partial(_brevitas_network, site, weights, bits, images))
+        yield Foreign(
+            f"Brevitas, {name} weights, {bits}-bit activations",
+            "brevitas",
+            partial(_exported_by_brevitas, made, images),
+            {"global_in": images},
+            expected=partial(_of_torch, made, images),
+        )
+
+
+def _brevitas_network(site: Path, weights: str, bits: int, images: NDArray[np.float32]) -> Any:
+    if str(site) not in sys.path:
+        sys.path.append(str(site))
+    import torch  # noqa: PLC0415
+
+    layers, quant = (importlib.import_module(f"brevitas.{name}") for name in ("nn", "quant"))
+    torch.manual_seed(0)
+    kind = getattr(quant, weights)
+    model = torch.nn.Sequential(
+        layers.QuantIdentity(act_quant=quant.Int8ActPerTensorFloat),
+        layers.QuantConv2d(3, 16, 3, weight_quant=kind, bias=False),
+        torch.nn.BatchNorm2d(16),
+        layers.QuantReLU(bit_width=bits),
+        layers.QuantConv2d(16, 8, 3, weight_quant=kind, bias=False),
+        torch.nn.Flatten(),
+        torch.nn.Linear(512, 10),
+    )
+    model.train()
+    for _ in range(3):  # ranges of activations, and batch norm
+        model(torch.from_numpy(images))
+    return model.eval()
+
+
+def _exported_by_brevitas(made: Callable[[], Any], images: NDArray[np.float32]) -> ModelProto:
+    import torch  # noqa: PLC0415
+    from onnx import load_model  # noqa: PLC0415
+
+    network = made()  # after which Brevitas can be imported
+    export = importlib.import_module("brevitas.export").export_qonnx
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
+        path = Path(folder) / "model.onnx"
+        export(network, args=torch.from_numpy(images[:1]), export_path=str(path))
+        model = load_model(path)
+    known = {tensor.name for tensor in model.graph.initializer}
+    (info,) = (each for each in model.graph.input if each.name not in known)
+    for node in model.graph.node:
+        for place, name in enumerate(node.input):
+            if name == info.name:
+                node.input[place] = "global_in"
+    info.name = "global_in"
+    return model
+
+
+def _of_torch(made: Callable[[], Any], images: NDArray[np.float32]) -> NDArray[Any]:
+    import torch  # noqa: PLC0415
+
+    with torch.no_grad():
+        found: NDArray[Any] = made()(torch.from_numpy(images)).numpy()
+    return found
 
 
 def _of_qonnx(path: Path) -> Foreign:

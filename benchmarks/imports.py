@@ -5,7 +5,7 @@
 Installs packages that hold networks into FOLDER (which may be there from the last time), without
 what they need in turn, and keeps nothing of them. Each network is compiled: whole, or, where it is
 refused, with ONNX Runtime as fallback and every part taken that signbin can run. Its output is
-compared with ONNX Runtime's (with that of the package qonnx for networks in QONNX).
+compared with ONNX Runtime's (for networks in QONNX, with that of the package qonnx or of Brevitas).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _ALL_OF_OURS: Final = Fallback(prefer="signbin")  # type: ignore[arg-type]  # wo
 
 def install(site: Path, packages: Sequence[str]) -> None:
     """The packages' own files, in a folder of theirs."""
-    missing = [name for name in packages if not _version(name, site)]
+    missing = [name for name in packages if not _version(name.partition("==")[0], site)]
     if missing:
         command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(site)]
         subprocess.run([*command, *missing], check=True)
@@ -94,6 +94,8 @@ def _shares(program: Any) -> dict[str, Any]:
 def _expected(
     network: Foreign, made: Path | ModelProto, model: ModelProto, site: Path
 ) -> list[NDArray[Any]]:
+    if network.expected is not None:
+        return [network.expected()]
     if network.quantized:
         assert isinstance(made, Path)
         return _with_qonnx(made, network.inputs, site)

@@ -74,6 +74,8 @@ def test_extents_left_open_are_given_by_an_option(signbin, tmp_path: Path) -> No
     shaped = ("--input-shape", "image=3,9,9")
     assert signbin("compile", path, "-o", model, *shaped).code == 0
     assert signbin("compare", path, model, *shaped).code == 0
+    for verb in (("profile", "--repeats", 2), ("analyze",), ("energy",), ("check",)):
+        assert signbin(verb[0], path, *verb[1:], *shaped).code == 0, verb
     for wrong in ("image", "image=3,x", "=3,4", "image=0,4,4"):
         result = signbin("compile", path, "-o", tmp_path / "n.sbn", "--input-shape", wrong)
         assert result.code == 1

@@ -10,7 +10,7 @@ from signbin.artifact import Artifact
 from signbin.errors import CaptureError, SpecError
 from signbin.hybrid import Fallback, HybridProgram, Preference, as_fallback
 from signbin.hybrid.build import Surroundings, ToRunInParts, build_program
-from signbin.hybrid.choose import Trial, choose, slower_parts
+from signbin.hybrid.choose import Trial, choose, difference, slower_parts
 from signbin.hybrid.content import PartEngine
 from signbin.hybrid.network import OnnxNetwork, read_network
 from signbin.hybrid.observe import with_observed_types
@@ -202,3 +202,11 @@ def test_the_batch_stays_free_and_other_extents_are_what_was_seen() -> None:
     network = observed()
     shape = [d.dim_param or d.dim_value for d in network.types["y"].type.tensor_type.shape.dim]
     assert shape == ["N", FILTERS, *IMAGE[1:]]
+
+
+def test_numbers_near_zero_are_held_to_what_functions_are_right_to() -> None:
+    """A sigmoid of -16 is 1e-7 here, and twice that there: neither is wrong."""
+    ours, theirs = np.full((1, 4), 1e-7, np.float32), np.full((1, 4), 2e-7, np.float32)
+    assert difference(theirs, ours) < 1e-4
+    assert difference(np.full(3, 0.5, np.float32), np.full(3, 0.501, np.float32)) > 1e-3
+    assert difference(np.zeros(2, np.float32), np.zeros(3, np.float32)) == np.inf

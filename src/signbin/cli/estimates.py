@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from signbin.cli.arguments import parse_input_shapes
 from signbin.cli.options import (
     AcceleratorName,
     Accelergy,
@@ -21,6 +22,7 @@ from signbin.cli.options import (
     EnergySource,
     Force,
     Gemm,
+    InputShape,
     Measure,
     Pattern,
     Picture,
@@ -47,6 +49,7 @@ def energy(
     samples: SampleFiles = None,
     activation_density: ActivationDensity = None,
     all_layers: AllLayers = False,
+    input_shape: InputShape = None,
     sweep: Sweep = None,
     seed: DrawSeed = 0,
     measure: Measure = False,
@@ -61,7 +64,16 @@ def energy(
 
     paths, planned = tuple(samples or ()), accelerator == "cpu"
     asked = rooms.SubjectRequest(
-        source, gemm, density, pattern, seed, paths, all_layers, planned, measure
+        source,
+        gemm,
+        density,
+        pattern,
+        seed,
+        paths,
+        all_layers,
+        planned,
+        measure,
+        parse_input_shapes(input_shape),
     )
     request = rooms.EnergyRequest(
         rooms.read_subject(asked), accelerator, config, table, dram, activation_density, compare
@@ -86,6 +98,7 @@ def analyze(
     ],
     *,
     seed: Annotated[int | None, typer.Option(help="Which network of a run; the first.")] = None,
+    input_shape: InputShape = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="PICTURE.svg", help="Patterns and work, drawn."),
@@ -97,10 +110,11 @@ def analyze(
     from signbin import report
     from signbin.verbs.analyze import analyze_json
 
+    shapes = parse_input_shapes(input_shape)
     if output is not None:
         report.require_free([output], overwrite=force)
     with report.counted_progress("layers") as progress:
-        document = analyze_json(source, seed=seed, progress=progress)
+        document = analyze_json(source, seed=seed, input_shapes=shapes, progress=progress)
     if output is not None:
         report.write_trade_off(document, output, overwrite=force)
     show(document, report.trade_off_view(document), as_json)

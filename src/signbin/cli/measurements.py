@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from signbin.cli.arguments import parse_input_shapes
 from signbin.cli.options import (
     AsJson,
     BatchSize,
     FloatModel,
     Force,
+    InputShape,
     Isa,
     ModelOrSource,
     NoJit,
@@ -54,6 +56,7 @@ def bench(
     float_model: FloatModel = None,
     peer_isa: PeerIsa = "auto",
     peer_python: PeerPython = None,
+    input_shape: InputShape = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="BENCH.json", help="Keep the record.")
     ] = None,
@@ -81,9 +84,8 @@ def bench(
         peer_isa=peer_isa,
         peer_python=dict(map(race.parse_peer_python, peer_python or ())),
     )
-    if output is not None:
-        report.require_free([output], overwrite=force)
-    found = _raced(request)
+    report.require_free([output] if output else [], overwrite=force)
+    found = _raced(request, input_shape)
     if output is not None:
         report.write_json(output, found, overwrite=force)
     show(found, bench_view(found), as_json)
@@ -93,14 +95,15 @@ def bench(
         raise typer.Exit(1)
 
 
-def _raced(request: BenchRequest) -> dict[str, Any]:
+def _raced(request: BenchRequest, input_shape: list[str] | None) -> dict[str, Any]:
     """The record of a race; what is no .sbn file is compiled first."""
     from signbin.verbs.bench import bench
     from signbin.verbs.opening import compiled_file
 
     with contextlib.ExitStack() as stack:
         with compiling_progress() as watch:
-            file = compiled_file(request.model, isa=request.isa, watch=watch)
+            shapes = parse_input_shapes(input_shape)
+            file = compiled_file(request.model, isa=request.isa, input_shapes=shapes, watch=watch)
             made = stack.enter_context(file)
         return bench(dataclasses.replace(request, model=made)).to_json()
 
@@ -112,6 +115,7 @@ def profile(
     isa: Isa = "auto",
     no_jit: NoJit = False,
     batch: BatchSize = 1,
+    input_shape: InputShape = None,
     repeats: Annotated[int, typer.Option(min=1, help="Runs to take the median of.")] = 20,
     as_json: AsJson = False,
 ) -> None:
@@ -124,7 +128,10 @@ def profile(
     from signbin.verbs.profile import profile_parts
 
     with compiling_progress() as watch:
-        program = open_any(model, isa=isa, threads=threads, jit=not no_jit, watch=watch)
+        shapes = parse_input_shapes(input_shape)
+        program = open_any(
+            model, isa=isa, threads=threads, jit=not no_jit, input_shapes=shapes, watch=watch
+        )
     if isinstance(program, HybridProgram):
         parts = profile_parts(program, batch=batch, repeats=repeats)
         show(parts, part_times_table(parts), as_json)

@@ -19,10 +19,11 @@ from signbin.hybrid.session import RuntimePart
 from signbin.measure import InProcess, Schedule, take_turns
 from signbin.runtime import Program
 
-__all__ = ["Trial", "choose", "slower_parts", "try_part"]
+__all__ = ["Trial", "choose", "difference", "slower_parts", "try_part"]
 
 _LEAST_GAIN: Final = 1.02  # a cut that gains less may be noise, and is one engine more
 _TOLERANCE: Final = 1e-4
+_SMALL: Final = 1e-2  # ONNX Runtime's own functions are right to about 1e-7, not relatively
 _PART_TURN_S: Final = 0.03
 
 
@@ -30,8 +31,7 @@ _PART_TURN_S: Final = 0.03
 class Trial:
     """A piece run by both engines on the same arrays.
 
-    difference: largest, relative to the largest number of ONNX Runtime's. Milliseconds are of the
-    fastest call, from arrays to arrays.
+    difference: see :func:`difference`. Milliseconds are of the fastest call, from arrays to arrays.
     """
 
     difference: float
@@ -57,14 +57,14 @@ def try_part(
     found = program(*given)
     ours_found = [found] if len(piece.outputs) == 1 else list(found)
     pairs = zip(session(arrays), ours_found, strict=True)
-    difference = max(_difference(expected, actual) for expected, actual in pairs)
+    apart = max(difference(expected, actual) for expected, actual in pairs)
     if schedule is None:
-        return Trial(difference, math.nan, math.nan)
+        return Trial(apart, math.nan, math.nan)
     ours = InProcess("signbin", lambda: program(*given))
     theirs = InProcess("onnxruntime", lambda: session(arrays))
     brief = dataclasses.replace(schedule, warm_up_s=_PART_TURN_S, turn_s=_PART_TURN_S)
     times = take_turns([ours, theirs], brief)
-    return Trial(difference, times["signbin"].min_ms, times["onnxruntime"].min_ms)
+    return Trial(apart, times["signbin"].min_ms, times["onnxruntime"].min_ms)
 
 
 def slower_parts(
@@ -105,8 +105,12 @@ def choose(
     return Decision(best, why, tuple(TimedWay(*each) for each in by_name.items()))
 
 
-def _difference(expected: NDArray[Any], actual: NDArray[Any]) -> float:
+def difference(expected: NDArray[Any], actual: NDArray[Any]) -> float:
+    """The largest one, relative to the largest number expected, or to 0.01 where that is less.
+
+    inf for another shape.
+    """
     if expected.shape != actual.shape:
         return math.inf
-    scale = float(np.abs(expected).max()) or 1.0
+    scale = max(float(np.abs(expected).max(initial=0.0)), _SMALL)
     return float(np.abs(expected - actual).max()) / scale

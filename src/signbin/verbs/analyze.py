@@ -35,13 +35,14 @@ def analyze_json(
     source: Path,
     *,
     seed: int | None = None,
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """The analysis of all layers with weights as JSON, with the pattern counts of each.
 
     See :func:`read_layers` for what a source may be and what is refused.
     """
-    weights = read_layers(source, seed)
+    weights = read_layers(source, seed, input_shapes)
     document = analyze_layers(weights.name, weights.layers, progress).to_json()
     for entry, layer in zip(document["layers"], weights.layers, strict=True):
         entry["module"] = weights.modules.get(layer.name, "")
@@ -61,7 +62,11 @@ class Weights:
     modules: Mapping[str, str]
 
 
-def read_layers(source: Path, seed: int | None = None) -> Weights:
+def read_layers(
+    source: Path,
+    seed: int | None = None,
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
+) -> Weights:
     """The layers with weights of a model.
 
     source: what :func:`signbin.verbs.source.load_source` reads (seed: which network of a run; the
@@ -77,7 +82,7 @@ def read_layers(source: Path, seed: int | None = None) -> Weights:
     if kind not in COMPILABLE:
         allowed = f"a .sbn file, a .npy file of weights, {READ}"
         raise refusal(str(source), "model to analyse", allowed)
-    given = load_source(str(source), seed)
+    given = load_source(str(source), seed, input_shapes)
     return _of_graph(given.name, graph_of(given))
 
 

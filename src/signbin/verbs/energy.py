@@ -64,7 +64,8 @@ class SubjectRequest:
     ``.npy`` files or folders of them that the model is run on, to count its zero activations.
     float_layers: whether
     a model's layers with float weights are counted, too. planned: whether the plan for the CPU
-    at hand is wanted. measured: whether a measurement is, too.
+    at hand is wanted. measured: whether a measurement is, too. input_shapes: extents that an ONNX
+    file leaves open.
     """
 
     source: Path | None = None
@@ -76,6 +77,7 @@ class SubjectRequest:
     float_layers: bool = False
     planned: bool = False
     measured: bool = False
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None
 
     def __post_init__(self) -> None:
         if (self.source is None) == (self.product is None):
@@ -123,14 +125,15 @@ def read_subject(asked: SubjectRequest) -> Subject:
     if not asked.is_model:
         return subject_from_shapes(asked.source, asked.density, seed=asked.seed)
     runs = asked.planned or bool(asked.samples)
-    program = open_program(asked.source) if runs else None
+    shapes = asked.input_shapes
+    program = open_program(asked.source, input_shapes=shapes) if runs else None
     densities = None
     if program is not None and asked.samples:
         images = _read_samples(program, asked.samples)
         batches = (images[first : first + _BATCH] for first in range(0, len(images), _BATCH))
         densities = input_densities(program.graph, (program.trace(batch) for batch in batches))
     subject = subject_from_graph(
-        program.graph if program is not None else _graph(asked.source),
+        program.graph if program is not None else _graph(asked.source, shapes),
         float_layers=asked.float_layers,
         activation_density=densities,
         seed=asked.seed,
@@ -142,11 +145,11 @@ def read_subject(asked: SubjectRequest) -> Subject:
     return dataclasses.replace(subject, plan=program.plan, lanes=lanes)
 
 
-def _graph(source: Path) -> Graph:
+def _graph(source: Path, shapes: Mapping[str, tuple[int, ...]] | None) -> Graph:
     """The lowered graph of a model, which is not planned."""
     if kind_of(str(source)) is SourceKind.COMPILED:
         return artifact.read(source).graph
-    return lower(graph_of(load_source(str(source))))
+    return lower(graph_of(load_source(str(source), input_shapes=shapes)))
 
 
 def estimate_json(

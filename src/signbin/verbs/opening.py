@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from signbin.errors import SpecError
@@ -61,12 +61,15 @@ def open_any(
     isa: str = "auto",
     threads: int = 1,
     jit: bool = True,
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     watch: Watcher = silent,
 ) -> Program | HybridProgram:
     """:func:`open_program`, or the program of a .sbn file that holds a network in parts."""
     if kind_of(str(source)) is SourceKind.PARTS:
         return HybridProgram.load(source, isa=isa, threads=threads, jit=jit)
-    return open_program(source, isa=isa, threads=threads, jit=jit, watch=watch)
+    return open_program(
+        source, isa=isa, threads=threads, jit=jit, input_shapes=input_shapes, watch=watch
+    )
 
 
 def open_program(
@@ -75,19 +78,29 @@ def open_program(
     isa: str = "auto",
     threads: int = 1,
     jit: bool = True,
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     watch: Watcher = silent,
 ) -> Program:
     """The program of a .sbn file, or of anything that can be compiled, with float activations.
 
     SpecError for what is neither, by what it is, and for a network in parts.
     """
-    with compiled_file(source, isa=isa, watch=watch) as path:
+    with compiled_file(source, isa=isa, input_shapes=input_shapes, watch=watch) as path:
         return Program.load(path, isa=isa, threads=threads, jit=jit)
 
 
 @contextlib.contextmanager
-def compiled_file(source: Path, *, isa: str = "auto", watch: Watcher = silent) -> Iterator[Path]:
-    """The .sbn file itself, or one that is compiled from the source and lasts as long as this."""
+def compiled_file(
+    source: Path,
+    *,
+    isa: str = "auto",
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    watch: Watcher = silent,
+) -> Iterator[Path]:
+    """The .sbn file itself, or one that is compiled from the source and lasts as long as this.
+
+    input_shapes: for inputs whose extents an ONNX file leaves open.
+    """
     kind = kind_of(str(source))
     if kind not in (SourceKind.COMPILED, SourceKind.PARTS, *COMPILABLE):
         allowed = f"a .sbn file of signbin compile, or what that reads: {READ}"
@@ -105,7 +118,7 @@ def compiled_file(source: Path, *, isa: str = "auto", watch: Watcher = silent) -
         yield source
         return
     with tempfile.TemporaryDirectory(prefix="signbin-") as folder:
-        found = load_source(str(source))
+        found = load_source(str(source), input_shapes=input_shapes)
         path = Path(folder) / "model.sbn"
         compile_source(found, isa=isa, watch=watch).save(path)
         yield path

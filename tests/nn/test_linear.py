@@ -4,6 +4,7 @@ import copy
 import pickle
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -122,6 +123,56 @@ def test_what_it_does_not_do_is_named():
         signbin.nn.Linear(float_layer().weight, activations="uint8")
     with pytest.raises(ExecutionError, match="of this process"):
         torch.ops.signbin.linear(torch.randn(2, 33), 10**9, 20)
+
+
+def test_what_is_no_tensor_of_floats_is_named():
+    packed = signbin.nn.Linear.from_linear(float_layer())
+    for x in (torch.ones(2, 33, dtype=torch.int32), [1.0] * 33):
+        with pytest.raises(ExecutionError, match="a tensor of a floating type"):
+            packed(x)
+    with pytest.raises(SpecError, match=r"bfloat16 on cpu'; allowed: torch.float32"):
+        signbin.nn.Linear(float_layer().weight.bfloat16())
+    with pytest.raises(SpecError, match="ndarray'; allowed: a tensor, or None"):
+        signbin.nn.Linear(float_layer().weight, np.zeros(20, np.float32))
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_model_that_is_cast_is_copied_and_packed_all_the_same(kind):
+    layer = float_layer()
+    packed = copy.deepcopy(signbin.nn.Linear.from_linear(layer).to(kind))
+    x = torch.randn(3, 33).to(kind)
+    with torch.inference_mode():
+        assert packed(x).dtype == kind
+        # 8 bits of a bfloat16 scale, bias and result.
+        torch.testing.assert_close(packed(x).float(), layer(x.float()), rtol=0.02, atol=0.1)
+
+
+def test_threads_that_call_an_unpacked_layer_first_all_get_its_results():
+    packed = signbin.nn.Linear.from_linear(float_layer())
+    x, found = torch.randn(3, 33), []
+    with torch.inference_mode():
+        expected = packed(x)
+
+    def call(start):
+        start.wait()
+        with torch.inference_mode():
+            found.append(torch.equal(packed(x), expected))
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(20):
+            packed.load_state_dict(packed.state_dict())
+            start = threading.Event()
+            threads = [threading.Thread(target=call, args=(start,)) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            start.set()
+            for thread in threads:
+                thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert found == [True] * 160
 
 
 def test_importing_signbin_loads_neither_the_room_nor_torch():

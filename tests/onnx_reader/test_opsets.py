@@ -196,6 +196,24 @@ def test_what_falls_between_two_pixels_falls_as_in_float32(model, agrees, rule, 
     agrees(model([resize], ("N", 4, 7, 9), {"s": np.float32([1, 1, *scales])}))
 
 
+@pytest.mark.parametrize("exponent", [0.0, 9.0, 10.0, 16.0, 37.0, -9.0, -10.0])
+def test_whole_powers_of_negative_numbers_are_numbers(model, agrees, exponent):
+    agrees(model([node("Pow", ["x", "e"], ["y"])], constants={"e": np.float32(exponent)}))
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 3), (1, 1, 5, 3)])
+def test_a_matrix_behind_extents_of_one_is_a_layer(model, agrees, shape):
+    graph = agrees(model([node("MatMul", ["x", "w"], ["y"])], constants={"w": floats(*shape)}))
+    assert [each.op for each in graph.nodes] == ["linear"]
+
+
+@pytest.mark.parametrize("place", [4, -5])
+def test_an_element_that_is_not_there_is_refused(model, place):
+    gather = node("Gather", ["x", "i"], ["y"], axis=1)
+    with pytest.raises(CaptureError, match=f"element {place} of 4"):
+        read_onnx(model([gather], constants={"i": whole(0, place)}))
+
+
 @pytest.mark.parametrize("operator", ["MaxPool", "AveragePool"])
 @pytest.mark.parametrize("counted", [0, 1])
 def test_a_last_window_that_holds_nothing_of_the_image_is_refused(model, operator, counted):

@@ -148,7 +148,7 @@ def test_what_cannot_be_packed_is_named(given, error, reason):
         (np.array(1, np.float32), "float32", "shape"),
         (np.zeros((2, 130), np.int32), "float32", "float32, or another floating type"),
         (np.zeros((2, 130), np.uint8), "dynamic_int8", "activations='uint8'"),
-        (np.zeros((2, 130), np.float32), "uint8", "allowed: uint8"),
+        (np.zeros((2, 130), np.float32), "uint8", "allowed: uint8.*activations='float32'"),
         ([1.0], "float32", "numpy.asarray"),
         (np.ma.masked_array(np.zeros((2, 130), np.float32)), "float32", "masked"),
     ],

@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 _MOST_FACTORS: Final = 8
+_LARGEST_WHOLE: Final = 1000.0
 _SELU_ALPHA: Final = 1.6732632423543772
 _SELU_GAMMA: Final = 1.0507009873554805
 
@@ -50,7 +51,11 @@ def line(call: Call, x: Variable, factor: float, shift: float, suffix: str = "")
 
 
 def power(call: Call, x: Variable, exponent: float) -> Variable:
-    """X^exponent; of exponents that are no small whole numbers or halves e^(exponent * log x)."""
+    """X^exponent; of exponents that are no whole numbers or small halves e^(exponent * log x)."""
+    if exponent == 0:
+        return call.emit("clamp", (x,), {"low": 1.0, "high": 1.0}, x.shape)
+    if exponent == math.floor(exponent) and abs(exponent) > _MOST_FACTORS:
+        return _by_squaring(call, x, exponent)
     halves = 2 * exponent
     if halves != math.floor(halves) or not 0 < abs(exponent) <= _MOST_FACTORS:
         log = function_of(call, x, "log", ".log")
@@ -66,6 +71,24 @@ def power(call: Call, x: Variable, exponent: float) -> Variable:
         root = function_of(call, x, "sqrt", "" if last and made is None else ".root")
         made = root if made is None else _product(call, made, root, "" if last else ".product")
     assert made is not None
+    return function_of(call, made, "reciprocal") if negative else made
+
+
+def _by_squaring(call: Call, x: Variable, exponent: float) -> Variable:
+    """The product of those of x, x^2, x^4, ... that the bits of a whole exponent name."""
+    whole, negative = abs(exponent), exponent < 0
+    if whole > _LARGEST_WHOLE:
+        raise Unsupported(f"to the power of {exponent:g}", "use one of a thousand at most")
+    bits = [bit for bit in range(int(whole).bit_length()) if int(whole) >> bit & 1]
+    square, made = x, x if bits[0] == 0 else None
+    for bit in range(1, bits[-1] + 1):
+        only = bits == [bit] and not negative
+        square = _product(call, square, square, "" if only else f".square_{bit}")
+        if bit in bits:
+            last = bit == bits[-1] and not negative
+            suffix = "" if last else f".power_{bit}"
+            made = square if made is None else _product(call, made, square, suffix)
+    assert made is not None  # the last bit is set
     return function_of(call, made, "reciprocal") if negative else made
 
 

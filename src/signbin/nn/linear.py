@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, Final, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from signbin.errors import ExecutionError, SpecError
@@ -16,6 +19,7 @@ from signbin.spec import LowBitWeight
 __all__ = ["Linear"]
 
 _ALLOWED: Final = ("float32", "dynamic_int8")
+_PACKING: Final = threading.Lock()
 
 
 class Linear(nn.Module):
@@ -26,9 +30,9 @@ class Linear(nn.Module):
     x: (..., C) of any floating type, computed in float32; y has the type of x. Gradients are
     refused: call it under torch.inference_mode() or torch.no_grad().
 
-    The state is a bit a weight, two where a filter mixes -1, 0 and +1; packed for this CPU, which
-    the first call does, weights take as much again. To torch.export and torch.compile it is one
-    operator, ``signbin::linear``.
+    The state is a bit a weight, two where a filter mixes -1, 0 and +1. Packed for this CPU, once,
+    and anew after a state was loaded, weights take as much again. To torch.export and torch.compile
+    it is one operator, ``signbin::linear``.
 
     >>> import torch, signbin.nn
     >>> layer = signbin.nn.Linear(torch.tensor([[0, 0.5] * 8, [-2.0, 2] * 8]))
@@ -58,8 +62,14 @@ class Linear(nn.Module):
             raise SpecError(
                 "activations of signbin.nn.Linear", value=activations, allowed=", ".join(_ALLOWED)
             )
-        given = weight.detach().numpy() if isinstance(weight, Tensor) else weight
-        low_bit = as_low_bit(given)
+        low_bit = as_low_bit(_numbers(weight) if isinstance(weight, Tensor) else weight)
+        if bias is not None and not isinstance(bias, Tensor):
+            raise SpecError(
+                "bias of signbin.nn.Linear",
+                value=type(bias).__name__,
+                allowed="a tensor, or None",
+                remedy="torch.from_numpy(bias)",
+            )
         self.out_features, self.in_features = low_bit.shape
         self.activations, self.threads = activations, threads
         bits, levels, signs = state_of(low_bit.codes)
@@ -97,7 +107,15 @@ class Linear(nn.Module):
         return cls(weight, module.bias, activations=activations)
 
     def forward(self, x: Tensor) -> Tensor:
-        """y (..., K) of x (..., C); ExecutionError for other shapes, devices or gradients."""
+        """y (..., K) of x (..., C); ExecutionError for other shapes, types, devices, gradients."""
+        if not isinstance(x, Tensor) or not x.is_floating_point():
+            kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
+            raise ExecutionError(
+                "input of signbin.nn.Linear",
+                value=str(kind),
+                allowed="a tensor of a floating type",
+                remedy="x.float()",
+            )
         if torch.is_grad_enabled() and x.requires_grad:
             raise ExecutionError(
                 "signbin.nn.Linear",
@@ -120,15 +138,20 @@ class Linear(nn.Module):
     def low_bit(self) -> LowBitWeight:
         """The weights, logical, from the state."""
         codes = codes_of(self.bits, self.levels, self.signs, self.in_features)
-        offset = None if self.offset is None else self.offset.numpy().copy()
-        return LowBitWeight(codes, self.scale.numpy().copy(), offset)
+        offset = None if self.offset is None else _numbers(self.offset.float())
+        return LowBitWeight(codes, _numbers(self.scale.float()), offset)
 
     def _pack(self) -> None:
-        bias = None if self.bias is None else self.bias.numpy()
-        self._packed = pack_linear(
-            self.low_bit(), bias, activations=self.activations, threads=self.threads
-        )
-        self._number = number_of(self._packed)
+        """One thread packs; to others the layer is packed once its number is known."""
+        with _PACKING:
+            if self._packed is not None:
+                return
+            bias = None if self.bias is None else _numbers(self.bias.float())
+            packed = pack_linear(
+                self.low_bit(), bias, activations=self.activations, threads=self.threads
+            )
+            self._number = number_of(packed)
+            self._packed = packed
 
     def _load_from_state_dict(self, *arguments: Any, **named: Any) -> None:
         """Loaded weights are packed on the next call."""
@@ -138,3 +161,16 @@ class Linear(nn.Module):
     def __getstate__(self) -> dict[str, Any]:
         """Packed weights and their number stay in this process."""
         return {**self.__dict__, "_packed": None, "_number": 0}
+
+
+def _numbers(tensor: Tensor) -> NDArray[np.float32]:
+    """A copy as numpy has it; SpecError for a tensor that is not float32 on the CPU."""
+    if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
+        raise SpecError(
+            "tensor of signbin.nn.Linear",
+            value=f"{tensor.dtype} on {tensor.device}",
+            allowed="torch.float32 on the CPU",
+            remedy="tensor.float().cpu()",
+        )
+    made: NDArray[np.float32] = tensor.detach().numpy().copy()
+    return made

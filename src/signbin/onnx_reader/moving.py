@@ -160,7 +160,11 @@ def _gather(node: OnnxNode) -> Entry:
     axis = node.axis(node.attribute("axis", 0), x)
     if axis == BATCH:
         raise Unsupported("takes some of the images", "keep all images")
-    places = [int(place) % x.shape[axis] for place in given.reshape(-1)]
+    extent, stated = x.shape[axis], [int(place) for place in given.reshape(-1)]
+    beyond = [place for place in stated if not -extent <= place < extent]
+    if beyond:
+        raise Unsupported(f"element {beyond[0]} of {extent}", "check the model with onnx.checker")
+    places = [place % extent for place in stated]
     made = _some(node, x, axis, places, "")
     assert isinstance(made, Variable)
     shape = (*x.shape[:axis], *given.shape, *x.shape[axis + 1 :])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -90,6 +91,10 @@ def _matmul(node: OnnxNode) -> Entry:
     first, second = node.entry(0), node.entry(1)
     if isinstance(first, Variable) and isinstance(second, Folded):
         weight = node.known(1)
+        if 2 < weight.ndim <= len(first.shape) - node.lead and weight.size == math.prod(
+            weight.shape[-2:]
+        ):
+            weight = weight.reshape(weight.shape[-2:])
         if weight.ndim == 2:
             turned = _constant(node, 1, weight.T)
             return node.say("linear.default", input=first, weight=turned, bias=None)

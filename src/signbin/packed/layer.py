@@ -154,11 +154,12 @@ class PackedLinear:
         fits = np.issubdtype(array.dtype, np.floating) and not self._converts
         if not fits and array.dtype != self._wanted:
             allowed = "uint8" if self._converts else "float32, or another floating type"
+            other = "float32" if self._converts else "uint8"
             raise ExecutionError(
                 "dtype of the input of a packed layer",
                 value=str(array.dtype),
                 allowed=allowed,
-                remedy="pack it for what it reads: pack_linear(weight, activations='uint8')",
+                remedy=f"pack it for what it reads: pack_linear(weight, activations={other!r})",
             )
         with np.errstate(over="ignore"):  # values beyond float32 become infinite, as in numpy
             return np.ascontiguousarray(array, dtype=self._wanted)

@@ -294,3 +294,14 @@ def test_gates_of_the_value_itself_are_one_function(model, agrees, gates, functi
     ]
     graph = agrees(model([*nodes, node("Mul", [names[-1], "x"], ["y"])]))
     assert [dict(each.attributes) for each in graph.nodes] == [{"function": function}]
+
+
+@pytest.mark.parametrize("name", ["r.view", "y.axis2", "x.view"])
+def test_names_of_the_file_are_no_names_that_reading_makes_up(model, agrees, name):
+    """A file that was read and written before has such names."""
+    twice = [node("Relu", ["x"], [name]), node("Relu", [name], ["r"])]
+    for first, second in (twice, [node("Relu", ["x"], ["r"]), node("Neg", ["r"], [name])]):
+        nodes = [first, second, node("Flatten", ["r"], ["f"]), node("Exp", ["f"], ["z"])]
+        cut = node("Slice", [name, "s", "e", "a"], ["y"])
+        bounds = {"s": whole(1, 1), "e": whole(3, 3), "a": whole(2, 3)}
+        agrees(model([*nodes, cut], constants=bounds, outputs=["z", "y"]))

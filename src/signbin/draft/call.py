@@ -121,6 +121,23 @@ class Drafted:
     stored: dict[str, Variable] = dataclasses.field(default_factory=dict)
     anchor: Variable | None = None
     """Any input: what is the same for every image has as many of them as it has."""
+    names: set[str] = dataclasses.field(default_factory=set)
+    """Of values that are no nodes, the inputs; those of nodes are added when they are asked for."""
+
+    def is_taken(self, name: str) -> bool:
+        """Whether a value has the name."""
+        known = self.names
+        for node in reversed(self.nodes):
+            if node.name in known:
+                break
+            known.add(node.name)
+        return name in known
+
+    def free(self, name: str) -> str:
+        """The name, or one like it that no value has."""
+        while self.is_taken(name):
+            name += "_"
+        return name
 
     def node(self, name: str) -> Node | None:
         """The node drafted under a name; None for graph inputs."""
@@ -137,7 +154,7 @@ class Drafted:
         if made is None:
             number = sum(viewed == x.name for viewed, _ in self.views)
             if not name or self.node(name) is not None:
-                name = f"{x.name}.view" + (f"_{number}" if number else "")
+                name = self.free(f"{x.name}.view" + (f"_{number}" if number else ""))
             attributes: dict[str, AttributeValue] = {"shape": x.shape[1:]}
             flat = len(x.shape) == 2
             op = "flatten" if flat else "reshape"
@@ -302,7 +319,7 @@ class Call:
         shape = shape or self.shape
         if shape is None:
             raise Unsupported("its result is not one tensor")
-        name, stored = self.name + suffix, shape
+        name, stored = self.drafted.free(self.name + suffix), shape
         origins = self.drafted.before_views(op, inputs, shape)
         if origins is not None:
             inputs, stored = origins, origins[0].shape

@@ -35,6 +35,6 @@ def _codes(call: Call, x: Variable, spec: ActivationSpec) -> Variable:
     for node in call.drafted.nodes:
         if node.op == "quantize" and node.inputs == (x.name,) and node.type == type_:
             return Variable(node.name, x.shape, x.shape)
-    name = f"{call.name}.codes"
+    name = call.drafted.free(f"{call.name}.codes")
     call.drafted.nodes.append(Node(name, "quantize", (x.name,), {}, type_, call.source))
     return Variable(name, x.shape, x.shape)

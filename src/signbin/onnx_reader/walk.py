@@ -141,6 +141,7 @@ class Walk:
         shape = (BATCH, *(int(extent) for extent in extents[1:]))
         variable = Variable(self._free_name(info.name), shape, shape)
         self.inputs.append(variable)
+        self.drafted.names.add(variable.name)
         self._define(info.name, variable)
 
     def _allowed(self) -> str:
@@ -163,7 +164,7 @@ class Walk:
         """The name as the IR allows it; no two values of the model share one."""
         base = legal_name(name)
         free, number = base, 0
-        while free in self._taken:
+        while free in self._taken or self.drafted.is_taken(free):
             number += 1
             free = f"{base}.{number}"
         self._taken[free] = name

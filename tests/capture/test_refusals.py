@@ -184,3 +184,14 @@ def test_what_is_no_module_is_refused():
 def test_a_name_that_the_ir_does_not_allow_is_refused():
     with pytest.raises(CaptureError, match="name of the graph"):
         capture(nn.ReLU(), (IMAGE,), name="my model")
+
+
+class TimesImages(nn.Module):
+    def forward(self, x):
+        return torch.relu(x) * x.shape[0]
+
+
+def test_numbers_of_images_are_nothing_to_compute_with():
+    assert "mul.Tensor: other depends on the number of images" in _refusal(
+        TimesImages(), torch.zeros(2, 4, 7, 7)
+    )

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 
 import signbin
-from signbin.errors import SpecError
+from signbin.errors import CaptureError, SpecError
 from signbin.hybrid import Fallback, HybridProgram, PartEngine
 from signbin.verbs.compare import compare_source
 from signbin.verbs.source import as_source, load_source
@@ -168,6 +168,39 @@ def test_a_module_that_is_captured_needs_no_exporter() -> None:
     assert isinstance(program, signbin.Program)
     assert program.artifact.provenance["exporter"] == "signbin"
     assert "1" in {node.source for node in program.graph.nodes}
+
+
+@pytest.mark.parametrize("captured", [True, False])
+def test_a_network_that_signbin_runs_alone_keeps_the_form_of_its_results(captured: bool) -> None:
+    torch = pytest.importorskip("torch")
+
+    class Net(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = torch.nn.Conv2d(3, 16, 3)
+
+        def forward(self, x):
+            y = self.first(x)
+            more = y.relu() if captured else torch.log2(y.abs() + 1)
+            return {"map": y, "more": [more]}
+
+    model = Net().eval()
+    program = signbin.compile(model, (torch.zeros(1, *LARGE),), fallback=SIGNBIN)
+    found, wanted = program(images(2, LARGE)), model(torch.from_numpy(images(2, LARGE)))
+    assert list(found) == ["map", "more"]
+    assert isinstance(found["more"], list)
+    assert error(found["more"][0], wanted["more"][0].detach().numpy()) < 1e-5
+
+
+def test_results_that_are_no_tensors_are_refused_by_name() -> None:
+    torch = pytest.importorskip("torch")
+
+    class Net(torch.nn.Module):
+        def forward(self, x):
+            return torch.cos(x), None
+
+    with pytest.raises(CaptureError, match="a result of the model: got 'NoneType'"):
+        signbin.compile(Net(), (torch.zeros(1, *LARGE),), fallback=SIGNBIN)
 
 
 def test_parts_are_kept_in_a_file_of_their_own_and_read_back(tmp_path: Path) -> None:

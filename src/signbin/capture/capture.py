@@ -128,6 +128,7 @@ class _Translation:
         shape = shapes[0] if shapes else None
         several = shapes if isinstance(node.meta.get("val"), (tuple, list)) else None
         arguments = self._arguments(node)
+        _expect_known_numbers(node, arguments)
         return builder(Call(name, source, arguments, shape, self._drafted, several))
 
     def _folded(self, node: fx.Node) -> Folded:
@@ -244,3 +245,13 @@ def _source(node: fx.Node) -> str:
 
 def _short(operator: str) -> str:
     return operator.removeprefix("aten.").split(".")[0]
+
+
+def _expect_known_numbers(node: fx.Node, arguments: Mapping[str, Any]) -> None:
+    """Extents may depend on the batch, they are read from results; numbers to compute with not."""
+    for argument in getattr(getattr(node.target, "_schema", None), "arguments", ()):
+        extent = "int" in str(argument.type).lower()
+        if isinstance(arguments.get(argument.name), Symbolic) and not extent:
+            raise Unsupported(
+                f"{argument.name} depends on the number of images", "compute without that number"
+            )

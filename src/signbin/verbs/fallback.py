@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -113,13 +114,12 @@ def _exported(source: Source, watch: Watcher) -> _Subject:
 
     model = cast("nn.Module", source.model)
     examples = cast("tuple[Tensor, ...]", source.example_inputs)
-    watch(f"exporting the model with {torch_exporter()}")
-    exported = export_with_torch(model, examples)
     import torch  # noqa: PLC0415
 
     with torch.no_grad():
-        form = form_of(model(*examples))
-    return _Subject(exported, None, form, torch_exporter())
+        form = form_of(copy.deepcopy(model).eval()(*examples))
+    watch(f"exporting the model with {torch_exporter()}")
+    return _Subject(export_with_torch(model, examples), None, form, torch_exporter())
 
 
 def _observed(source: Source, subject: _Subject) -> tuple[OnnxNetwork, Mapping[str, NDArray[Any]]]:
@@ -170,9 +170,7 @@ def _whole(made: HybridProgram, source: Source, subject: _Subject) -> Program | 
         return None
     if (made.parts[0].inputs, made.parts[0].outputs) != ports:
         return None
-    graph = dataclasses.replace(
-        program.graph, name=legal_name(source.name), form=_form_or_none(subject)
-    )
+    graph = dataclasses.replace(program.graph, name=legal_name(source.name), form=subject.form)
     artifact = dataclasses.replace(
         program.artifact,
         graph=graph,
@@ -186,10 +184,6 @@ def _whole(made: HybridProgram, source: Source, subject: _Subject) -> Program | 
         },
     )
     return Program(artifact, isa=program.isa)
-
-
-def _form_or_none(subject: _Subject) -> Form | None:
-    return None if subject.graph is None else subject.graph.form
 
 
 def _said(program: Program, why: str) -> Program:

@@ -74,7 +74,12 @@ def _not_exported(model: nn.Module, error: Exception) -> CaptureError:
 
 
 def form_of(result: Any) -> Form:
-    """The form of what a model hands back, its tensors numbered as exporters number them."""
+    """The form of what a model hands back, its tensors numbered as exporters number them.
+
+    CaptureError for anything but tensors in tuples, lists and dicts.
+    """
+    import torch  # noqa: PLC0415 - an extra
+
     count = 0
 
     def form(part: Any) -> Form:
@@ -84,6 +89,13 @@ def form_of(result: Any) -> Form:
         if isinstance(part, (tuple, list)):
             members = [form(each) for each in part]
             return members if isinstance(part, list) else tuple(members)
+        if not isinstance(part, torch.Tensor):
+            raise CaptureError(
+                "a result of the model",
+                value=type(part).__name__,
+                allowed="tensors, in tuples, lists and dicts",
+                remedy="hand back tensors alone",
+            )
         count += 1
         return count - 1
 

@@ -77,7 +77,7 @@ class PartMaker:
     def _graph(self, piece: Piece, model: ModelProto) -> Graph:
         ports = (self._network.inputs, self._network.outputs)
         if self._whole is not None and (piece.inputs, piece.outputs) == ports:
-            return self._whole
+            return dataclasses.replace(self._whole, form=None)  # parts hand on arrays
         refused = dict(_odd_nodes(self._network, piece))
         if refused:
             raise NodesRefused(refused)

@@ -58,6 +58,37 @@ def test_a_comparison_allows_rounding_where_it_is_asked_to_and_says_how_much():
     assert found.layers[-1].rounding == pytest.approx(found.tolerance - 1e-9)
 
 
+class Fading:
+    """A program whose results have all but vanished."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._right = Program(Artifact(graph))
+
+    def __call__(self, x):
+        return self._right(x) * np.float32(1e-9)
+
+    def trace(self, x):
+        values = self._right.trace(x)
+        return {**values, self.graph.outputs[0]: self(x)}
+
+
+def test_results_that_are_far_too_small_are_no_rounding():
+    graph = layers(1, 128, binary=True)
+    x = np.abs(np.random.default_rng(1).normal(size=(1, 128, 9, 9))).astype(np.float32)
+    found = compare(
+        lambda part: interpret(graph, {"x": part}),
+        graph,
+        Fading(graph),
+        x,
+        tolerance=1e-4,
+        allow_rounding=True,
+    )
+    assert found.max_relative_error == pytest.approx(1)
+    assert found.tolerance < 1e-2
+    assert not found.passes
+
+
 def test_float_weights_and_codes_add_nothing():
     graph = layers(1, 16, binary=True)
     floats = {"w0": graph.constants["w0"].dequantized()}

@@ -250,7 +250,8 @@ def _add_part(found: _Found, engines: _Engines, part: Sequence[Floats]) -> None:
     traced = engines.program.trace(*part)
     found.add(_PROGRAM, real_values(graph, traced), expected)
     if engines.allow_rounding:
-        for name, bound in rounding_bounds(graph, traced).items():
+        right = {name: fitted(expected[name], traced[name]) for name in traced if name in expected}
+        for name, bound in rounding_bounds(graph, {**traced, **right}).items():
             found.rounding[name] = max(found.rounding.get(name, 0.0), bound)
     measured = measure_exactness(graph, traced)
     if measured is not None:

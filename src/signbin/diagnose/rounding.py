@@ -30,8 +30,9 @@ def rounding_bounds(graph: Graph, values: Mapping[str, NDArray[Any]]) -> dict[st
         bound(node) = e(node) + the largest bound of what it reads
 
     n: inputs of a filter, of one walk at most 1024: roundings of a running sum add up like a random
-    walk. graph: lowered; values: a program's trace on some samples. Nodes of other weights add
-    nothing here: they keep to what any float32 engine does.
+    walk. graph: lowered; values: its values on some samples, from an engine that is not in doubt
+    where one has them. Nodes of other weights add nothing here: they keep to what any float32
+    engine does.
     """
     bounds = {value.name: 0.0 for value in graph.inputs}
     for node in graph.nodes:

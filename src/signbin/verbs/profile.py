@@ -20,7 +20,9 @@ __all__ = ["profile", "profile_parts"]
 def profile(program: Program, *, batch: int = 1, repeats: int = 20) -> Profile:
     """Time every step of a program on random images, beside what its plan says of it."""
     images = random_images(program.graph, batch)
-    return measure_profile(program, program.plan.layers, images, repeats=repeats)
+    return measure_profile(
+        program, program.plan.layers, images, repeats=repeats, modules=program.graph.modules()
+    )
 
 
 def profile_parts(program: HybridProgram, *, batch: int = 1, repeats: int = 20) -> dict[str, Any]:

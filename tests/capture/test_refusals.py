@@ -195,3 +195,11 @@ def test_numbers_of_images_are_nothing_to_compute_with():
     assert "mul.Tensor: other depends on the number of images" in _refusal(
         TimesImages(), torch.zeros(2, 4, 7, 7)
     )
+
+
+def test_a_pool_without_windows_is_refused():
+    class Nothing(nn.Module):
+        def forward(self, x):
+            return F.interpolate(x, scale_factor=0.1, mode="area")
+
+    assert "0 x 0 windows" in _refusal(Nothing())

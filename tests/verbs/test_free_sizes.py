@@ -146,7 +146,10 @@ def test_a_transformer_takes_sequences_of_any_length_where_their_axis_is_named()
     agree(program, model, (12, 16), (3, 16), (40, 16))
 
 
-@pytest.mark.parametrize("wanted", [{"y": (2,)}, {"x": ()}, {"x": (0,)}, {"x": (4,)}, {}])
+@pytest.mark.parametrize(
+    "wanted",
+    [{"y": (2,)}, {"x": ()}, {"x": (0,)}, {"x": (4,)}, {}, {"x": None}, {"x": "23"}, "yes", [2, 3]],
+)
 def test_axes_that_are_none_are_refused(wanted) -> None:
     with pytest.raises(SpecError, match="axes behind the batch by input"):
         signbin.compile(Tokens(-1), (torch.zeros(1, 3, 8, 8),), free_sizes=wanted)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from signbin.draft.call import Call, Entry, NodeBuilder, Variable, expect_modest
+from signbin.draft.call import Call, Entry, NodeBuilder, Unsupported, Variable, expect_modest
 from signbin.draft.resizing import along_axis
 from signbin.draft.rows import as_image, as_line
 from signbin.draft.windows import pair
@@ -108,7 +108,10 @@ def largest_along(
 
 def _adaptive(pool: Any) -> NodeBuilder:
     def build(call: Call) -> Entry:
-        made: Variable = pool(call, call.variable("self", rank=4), pair(call.get("output_size")))
+        wanted = pair(call.get("output_size"))
+        if min(wanted) < 1:
+            raise Unsupported(f"{wanted[0]} x {wanted[1]} windows", "keep a pixel")
+        made: Variable = pool(call, call.variable("self", rank=4), wanted)
         return made
 
     return build

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -59,10 +59,11 @@ def with_free_sizes(source: Source, graph: Graph, wanted: FreeSizes) -> Graph:
 
 def _axes(graph: Graph, wanted: FreeSizes) -> dict[str, tuple[int, ...]]:
     ranks = {value.name: len(value.type.shape) for value in graph.inputs}
-    if not isinstance(wanted, Mapping):
+    axes: dict[str, tuple[int, ...]] = {}
+    if isinstance(wanted, Mapping):
+        axes = {str(name): _in_order(given) for name, given in wanted.items()}
+    elif wanted is True:
         axes = {name: tuple(range(2, rank)) for name, rank in ranks.items() if rank > 2}
-    else:
-        axes = {str(name): tuple(sorted(given)) for name, given in wanted.items()}
     legal = all(
         name in ranks and given and set(given) <= set(range(1, ranks[name]))
         for name, given in axes.items()
@@ -76,6 +77,12 @@ def _axes(graph: Graph, wanted: FreeSizes) -> dict[str, tuple[int, ...]]:
             remedy="as {'x': (2, 3)}",
         )
     return axes
+
+
+def _in_order(given: Any) -> tuple[int, ...]:
+    """Axes, each once; none where they are no whole numbers."""
+    whole = isinstance(given, Iterable) and all(type(axis) is int for axis in given)
+    return tuple(sorted(set(given))) if whole else ()
 
 
 def _at_another_size(source: Source, graph: Graph) -> tuple[dict[str, tuple[int, ...]], Graph]:

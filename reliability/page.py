@@ -23,8 +23,8 @@ def same_bits(path: Path = RESULTS / "same-bits.json") -> str:
         f"float32 and on codes) of {len(found['operations'])} operations, "
         f"{words.count(found['runs'])} runs in {found['seconds'] / 60:.0f} minutes on "
         f"{cpu['model']} ({', '.join(cpu['flags'][-3:])}): "
-        f"{words.count(found['codes'])} values of nodes on codes, all the interpreter's bits but "
-        f"{_failed(found)}; {words.count(found['float_nodes'])} float32 nodes, the worst "
+        f"{words.count(found['codes'])} values of nodes on codes, {_failed(found)}; "
+        f"{words.count(found['float_nodes'])} float32 nodes, the worst "
         f"{words.error(found['worst_float'])} from the interpreter, relative.",
         "",
     ]
@@ -34,4 +34,4 @@ def same_bits(path: Path = RESULTS / "same-bits.json") -> str:
 
 def _failed(found: Mapping[str, Any]) -> str:
     count = len(found["failures"])
-    return "none" if not count else f"those of {count} failures"
+    return "each the interpreter's bits" if not count else f"with {count} failures"

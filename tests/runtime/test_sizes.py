@@ -1,7 +1,9 @@
 """Programs that take other sizes than the one they were compiled for; images of bytes."""
 
+import gc
 import pickle
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -110,15 +112,32 @@ def with_no_free_axis(graph):
 
 
 def test_only_the_last_sizes_are_kept():
-    made = []
-    kept = KeptSizes(lambda extents: made.append(extents) or len(made))
+    made, kept = [], KeptSizes()
+
+    def make(extents):
+        made.append(extents)
+        return len(made)
+
     sizes = [((3, size, size),) for size in range(MOST_KEPT + 1)]
     for size in (*sizes, sizes[-1]):
-        kept.of(size)
+        kept.of(size, make)
     assert len(kept) == MOST_KEPT
     assert made == sizes
-    kept.of(sizes[0])
+    kept.of(sizes[0], make)
     assert made == [*sizes, sizes[0]]
+
+
+def test_a_program_is_freed_with_its_last_reference_whatever_sizes_it_has_run():
+    """Its weights and threads are large: they do not wait for a garbage collection."""
+    program = Program(Artifact(network()))
+    program(images(1, 3, 10, 10))
+    gone = weakref.ref(program)
+    gc.disable()
+    try:
+        del program
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_threads_that_ask_for_many_sizes_at_once_get_their_own():

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from signbin.errors import SpecError
+from signbin.shipped import EXPERIMENTS
 from signbin.train import load_experiment, run_experiment, seed
 from signbin.train.progress import Silent
 from signbin.tune import TimeLayers
 from signbin.verbs.costs import Planned
 
-FILES = sorted((Path(__file__).parents[2] / "experiments" / "training").glob("*.yaml"))
 SMALL = """
 title: Small
 question: Which one?
@@ -88,9 +88,9 @@ def test_a_mistake_in_a_run_is_named_with_the_run(small):
         load_experiment(Path("nowhere.yaml"))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_every_experiment_of_the_project_can_be_started(path):
-    experiment = load_experiment(path)
+@pytest.mark.parametrize("name", EXPERIMENTS.names())
+def test_every_experiment_of_the_project_can_be_started(name):
+    experiment = load_experiment(name)
     assert {"smoke", "cpu", "gpu"} <= set(experiment.scales)
     for scale in experiment.scales:
         trainings = experiment.trainings(scale, {"data.folder": "somewhere"})
@@ -193,9 +193,9 @@ def test_numbers_of_other_settings_are_not_taken_for_this_ones(small, finished, 
         trained(small(("epochs: 2", "epochs: 1")), folder)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_the_smoke_scale_of_every_experiment_needs_no_data(path, tmp_path):
-    experiment = load_experiment(path)
+@pytest.mark.parametrize("name", EXPERIMENTS.names())
+def test_the_smoke_scale_of_every_experiment_needs_no_data(name, tmp_path):
+    experiment = load_experiment(name)
     small = {"model.width": 4, "batch_norm_images": 16}
     pricing = Planned(TimeLayers(0.1))
     results = run_experiment(

@@ -106,7 +106,7 @@ class Program:
         )
         expect_memory(artifact.graph.name, self.arena_bytes, budget)
         self._budget = budget
-        self._sizes: KeptSizes[Program] = KeptSizes(self._resized)
+        self._sizes: KeptSizes[Program] = KeptSizes()
 
     @classmethod
     def load(  # noqa: PLR0913 - the constructor's, and the budget in numbers
@@ -307,7 +307,7 @@ class Program:
         """The program for inputs of these extents: this one, or one of its kept sizes."""
         extents = tuple(batch.shape[1:] for batch in batches)
         own = tuple(value.type.shape[1:] for value in self.graph.inputs)
-        return self if extents == own else self._sizes.of(extents)
+        return self if extents == own else self._sizes.of(extents, self._resized)
 
     def _resized(self, extents: Extents) -> Program:
         names = (value.name for value in self.graph.inputs)

@@ -19,21 +19,22 @@ _Made = TypeVar("_Made")
 
 
 class KeptSizes(Generic[_Made]):
-    """What ``make`` makes of extents, the last few kept. Any number of threads may ask.
+    """What was made for extents, the last few. Any number of threads may ask.
 
-    While one thread makes something, others wait for it: planning takes all cores there are.
+    While one thread makes something, others wait for it: planning takes all cores there are. It
+    holds nobody who makes: a program that holds it is freed as soon as nothing else does.
     """
 
-    def __init__(self, make: Callable[[Extents], _Made], most: int = MOST_KEPT) -> None:
-        self._make, self._most = make, most
+    def __init__(self, most: int = MOST_KEPT) -> None:
+        self._most = most
         self._kept: OrderedDict[Extents, _Made] = OrderedDict()
         self._lock = threading.Lock()
 
-    def of(self, extents: Extents) -> _Made:
+    def of(self, extents: Extents, make: Callable[[Extents], _Made]) -> _Made:
         """The one for these extents; made now where it is not kept."""
         with self._lock:
             if extents not in self._kept:
-                self._kept[extents] = self._make(extents)
+                self._kept[extents] = make(extents)
                 while len(self._kept) > self._most:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(extents)

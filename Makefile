@@ -24,7 +24,7 @@ help:
 	@echo "make bench     time every layer on this machine, into benchmarks/results, and make pages"
 	@echo "make pages     write every generated page from the committed results"
 	@echo "make compilers the C library without warnings, and its test, by gcc -O2 and clang -O0"
-	@echo "make trust     the same by both at -O0 to -O3, and what docs/reliability.md counts: an hour"
+	@echo "make trust     the same by both at -O0 to -O3, and what docs/reliability.md counts; it takes long"
 	@echo "make ci-tools  apt packages a bare Debian lacks (needs root)"
 
 install: $(STAMP)

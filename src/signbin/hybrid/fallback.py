@@ -22,9 +22,9 @@ class Preference(enum.Enum):
 class Fallback:
     """What runs what signbin cannot, or not faster, and how that is decided.
 
-    engine: ``onnxruntime``, the only one. prefer: ``fastest`` times every way; ``signbin`` takes
-    all parts that signbin can run without asking the clock, as a test needs. rounds: turns of
-    every way.
+    engine: ``onnxruntime``, the only one. prefer: ``fastest`` times every way; ``signbin`` does
+    not ask the clock, as a test needs: signbin gets all parts that it can run and that have a layer
+    of some size. rounds: turns of every way.
     """
 
     engine: str = "onnxruntime"

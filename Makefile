@@ -11,7 +11,7 @@ DEMO   ?= demo
 PYTEST_FLAGS ?= -n 2 --dist worksteal
 
 .PHONY: help install demo test test-all check check-all lint types format bench pages docs \
-  compilers trust ci-tools clean
+  compilers test-arm trust ci-tools clean
 
 help:
 	@echo "make install   make $(VENV) with signbin (editable) and everything it is developed with"
@@ -24,6 +24,7 @@ help:
 	@echo "make bench     time every layer on this machine, into benchmarks/results, and make pages"
 	@echo "make pages     write every generated page from the committed results"
 	@echo "make compilers the C library without warnings, and its test, by gcc -O2 and clang -O0"
+	@echo "make test-arm  the C library cross-built for aarch64, and its test, in QEMU"
 	@echo "make trust     the same by both at -O0 to -O3, and what docs/reliability.md counts; it takes long"
 	@echo "make ci-tools  apt packages a bare Debian lacks (needs root)"
 
@@ -78,6 +79,9 @@ pages: install
 
 compilers: install
 	sh native/tests/compilers.sh $(BIN)/cmake build/compilers gcc-O2 clang-O0
+
+test-arm: install
+	sh native/tests/aarch64.sh $(BIN)/cmake build/aarch64 release sanitized
 
 trust: compilers
 	sh native/tests/compilers.sh $(BIN)/cmake build/compilers \

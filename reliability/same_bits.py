@@ -94,7 +94,8 @@ def runs_of(graph: Graph, *, searches: bool = True) -> Iterator[Run]:
     searches: strategies too that look for sums for seconds.
     """
     yield Run("as planned", _traced(Program(Artifact(graph))))
-    for isa in native.isas():
+    usable = {kernel.isa for kernel in native.kernels() if kernel.usable}
+    for isa in ("auto", *(isa for isa in native.isas() if isa in usable)):
         yield Run(f"isa {isa}", _traced(Program(Artifact(graph), isa=isa)))
     for strategy in Strategy:
         if strategy is Strategy.QGYM and not searches:

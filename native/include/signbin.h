@@ -48,13 +48,16 @@ SB_API const char *sb_version(void);
 /* ---- instruction sets and kernels --------------------------------------------------------- */
 
 /* Ordered: a program built for one ISA takes, for every step, the last ISA up to it that has a
- * kernel for the step. */
+ * kernel for the step. Those of ARM follow SB_ISA_PORTABLE, as those of x86 do. */
 typedef enum sb_isa {
     SB_ISA_SCALAR = 0,
     SB_ISA_PORTABLE = 1,
     SB_ISA_AVX2 = 2,       /* AVX2 and FMA, and an operating system that keeps their registers */
     SB_ISA_AVX512 = 3,     /* AVX-512 F, BW, DQ and VL besides, and their registers and masks */
     SB_ISA_AVX512VNNI = 4, /* and products of bytes (VNNI) */
+    SB_ISA_NEON = 5,       /* 64-bit ARM: Advanced SIMD, which all of them have */
+    SB_ISA_NEON_DOT = 6,   /* and dot products of bytes (FEAT_DotProd) */
+    SB_ISA_NEON_I8MM = 7,  /* and products of matrices of bytes (FEAT_I8MM) */
     SB_ISA_COUNT
 } sb_isa;
 
@@ -66,13 +69,14 @@ typedef enum sb_type { SB_TYPE_F32 = 0, SB_TYPE_U8 = 1, SB_TYPE_COUNT } sb_type;
 
 SB_API const char *sb_type_name(sb_type type);
 
-/* What sb_isa_resolve accepts: "auto, scalar, portable, avx2, avx512, avx512vnni". */
+/* What sb_isa_resolve accepts: "auto, scalar, portable, avx2, avx512, avx512vnni, neon, neon_dot,
+ * neon_i8mm". */
 SB_API const char *sb_isa_choices(void);
 
 /* "auto" is the last ISA this CPU runs. SB_UNKNOWN_ISA or SB_UNSUPPORTED_ISA otherwise. */
 SB_API sb_status sb_isa_resolve(const char *name, sb_isa *isa);
 
-/* Data caches as the system reports them; 0 where it does not say. */
+/* Data caches of the first core as the system reports them; 0 where it does not say. */
 typedef struct sb_cpu_info {
     size_t l1_bytes, l2_bytes, l3_bytes;
 } sb_cpu_info;
@@ -327,7 +331,8 @@ enum { SB_MAX_PARTS = 256 };
 /* Names of the operations, from 0; NULL where there are no more. */
 SB_API const char *sb_direct_name(size_t index);
 
-/* Lanes of the vectors of an instruction set's kernels for a type; 0 for a number that is none. */
+/* Lanes of the vectors of an instruction set's kernels for a type, whether or not this machine runs
+ * it; 0 for a number that is none. */
 SB_API int32_t sb_isa_lanes(sb_isa isa, sb_type type);
 
 /* arena_bytes: of the arena that values of one image at a time live in. batch_bytes: per image, of

@@ -3,15 +3,15 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const NAMES[SB_ISA_COUNT] = {"scalar", "portable", "avx2", "avx512",
-                                                "avx512vnni"};
+static const char *const NAMES[SB_ISA_COUNT] = {"scalar",     "portable", "avx2",     "avx512",
+                                                "avx512vnni", "neon",     "neon_dot", "neon_i8mm"};
 
 const char *sb_isa_name(sb_isa isa) {
     return (unsigned)isa < SB_ISA_COUNT ? NAMES[isa] : "?";
 }
 
 const char *sb_isa_choices(void) {
-    return "auto, scalar, portable, avx2, avx512, avx512vnni";
+    return "auto, scalar, portable, avx2, avx512, avx512vnni, neon, neon_dot, neon_i8mm";
 }
 
 #if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
@@ -74,6 +74,39 @@ static bool has_avx512vnni(void) {
 }
 #endif
 
+#if defined(__aarch64__)
+static bool has_neon(void) {
+    return true;
+}
+#else
+static bool has_neon(void) {
+    return false;
+}
+#endif
+
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+
+/* Bits of the auxiliary vector, which older headers do not name. */
+static bool has_neon_dot(void) {
+    const unsigned long dot_products = 1ul << 20;
+    return getauxval(AT_HWCAP) & dot_products;
+}
+
+static bool has_neon_i8mm(void) {
+    const unsigned long matrix_products = 1ul << 13;
+    return has_neon_dot() && getauxval(AT_HWCAP2) & matrix_products;
+}
+#else
+static bool has_neon_dot(void) {
+    return false;
+}
+
+static bool has_neon_i8mm(void) {
+    return false;
+}
+#endif
+
 /* Scalar and portable code is compiled for the baseline of the platform: every CPU runs it. */
 bool sb_cpu_runs(sb_isa isa) {
     switch (isa) {
@@ -86,6 +119,12 @@ bool sb_cpu_runs(sb_isa isa) {
         return has_avx512();
     case SB_ISA_AVX512VNNI:
         return has_avx512vnni();
+    case SB_ISA_NEON:
+        return has_neon();
+    case SB_ISA_NEON_DOT:
+        return has_neon_dot();
+    case SB_ISA_NEON_I8MM:
+        return has_neon_i8mm();
     default:
         return false;
     }

@@ -37,6 +37,11 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64|i.86")
   set(signbin_flags_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
     -mprefer-vector-width=512)
   set(signbin_flags_avx512vnni ${signbin_flags_avx512} -mavx512vnni)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64|ARM64")
+  list(APPEND signbin_isas neon neon_dot neon_i8mm)
+  set(signbin_flags_neon -march=armv8-a)
+  set(signbin_flags_neon_dot -march=armv8.2-a+dotprod)
+  set(signbin_flags_neon_i8mm -march=armv8.2-a+dotprod+i8mm)
 endif()
 
 # Adds the kernels of this processor to a library. Products of float32 matrices may fuse a product
@@ -46,7 +51,7 @@ function(signbin_add_kernels library)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
     ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/kernels.def)
   foreach(file IN LISTS files)
-    string(REGEX REPLACE ".*__([a-z0-9]+)\\.c$" "\\1" isa ${file})
+    string(REGEX REPLACE ".*__([a-z0-9_]+)\\.c$" "\\1" isa ${file})
     if(NOT isa IN_LIST signbin_isas)
       continue()
     endif()

@@ -36,17 +36,28 @@ static const char *const STRATEGY_NAMES[SB_STRATEGY_COUNT] = {SB_STRATEGIES(SB_S
 #define SB_KERNEL_ISA_avx2 SB_ISA_AVX2
 #define SB_KERNEL_ISA_avx512 SB_ISA_AVX512
 #define SB_KERNEL_ISA_avx512vnni SB_ISA_AVX512VNNI
+#define SB_KERNEL_ISA_neon SB_ISA_NEON
+#define SB_KERNEL_ISA_neon_dot SB_ISA_NEON_DOT
+#define SB_KERNEL_ISA_neon_i8mm SB_ISA_NEON_I8MM
 /* Kernels of another processor are listed, but not compiled: they have nothing to run. */
 #if defined(__x86_64__) || defined(__i386__)
 #define SB_X86(symbol) symbol
 #else
 #define SB_X86(symbol) NULL
 #endif
+#if defined(__aarch64__)
+#define SB_ARM(symbol) symbol
+#else
+#define SB_ARM(symbol) NULL
+#endif
 #define SB_KERNEL_RUN_scalar(symbol) symbol
 #define SB_KERNEL_RUN_portable(symbol) symbol
 #define SB_KERNEL_RUN_avx2(symbol) SB_X86(symbol)
 #define SB_KERNEL_RUN_avx512(symbol) SB_X86(symbol)
 #define SB_KERNEL_RUN_avx512vnni(symbol) SB_X86(symbol)
+#define SB_KERNEL_RUN_neon(symbol) SB_ARM(symbol)
+#define SB_KERNEL_RUN_neon_dot(symbol) SB_ARM(symbol)
+#define SB_KERNEL_RUN_neon_i8mm(symbol) SB_ARM(symbol)
 #define SB_KERNEL(act, strategy, op, tile, isa, filters, vectors, lanes)                           \
     SB_ROW(act, strategy, op, tile, isa, filters, vectors, lanes, 0)
 #define SB_KERNEL_GENERATED(act, strategy, op, tile, isa, filters, vectors, lanes, together)       \
@@ -80,7 +91,7 @@ sb_status sb_kernel_get(size_t index, sb_kernel_info *info) {
 }
 
 static bool serves(const sb_kernel_row *row, const sb_kernel_query *query, int isa) {
-    return row->run && (int)row->info.isa == isa && row->info.type == query->type &&
+    return (int)row->info.isa == isa && row->info.type == query->type &&
            row->info.strategy == query->strategy && !strcmp(row->info.op, query->op) &&
            row->info.filters >= query->filters && row->info.vectors <= query->vectors &&
            (row->info.together > 0) == query->generated;
@@ -92,11 +103,17 @@ static bool better(const sb_kernel_row *row, const sb_kernel_row *best) {
     return row->info.filters < best->info.filters;
 }
 
-const sb_kernel_row *sb_registry_find(const sb_kernel_query *query) {
-    for (int isa = (int)query->isa; isa >= 0; --isa) {
+/* The instruction set whose kernels serve where this one has none; -1 after the last. */
+static int before(int isa) {
+    return isa == SB_ISA_NEON ? SB_ISA_PORTABLE : isa - 1;
+}
+
+static const sb_kernel_row *find(const sb_kernel_query *query, bool compiled) {
+    for (int isa = (int)query->isa; isa >= 0; isa = before(isa)) {
         const sb_kernel_row *best = NULL;
         for (size_t i = 0; i < ROW_COUNT; ++i)
-            if (serves(&ROWS[i], query, isa) && better(&ROWS[i], best))
+            if (serves(&ROWS[i], query, isa) && (ROWS[i].run || !compiled) &&
+                better(&ROWS[i], best))
                 best = &ROWS[i];
         if (best)
             return best;
@@ -104,8 +121,16 @@ const sb_kernel_row *sb_registry_find(const sb_kernel_query *query) {
     return NULL;
 }
 
+const sb_kernel_row *sb_registry_find(const sb_kernel_query *query) {
+    return find(query, true);
+}
+
+static sb_kernel_query stage(const char *op, sb_isa isa, sb_type type) {
+    return (sb_kernel_query){SB_STRATEGY_LAYOUT, op, isa, type, 0, SB_MAX_VECTORS, false};
+}
+
 const sb_kernel_row *sb_registry_stage(const char *op, sb_isa isa, sb_type type) {
-    const sb_kernel_query query = {SB_STRATEGY_LAYOUT, op, isa, type, 0, SB_MAX_VECTORS, false};
+    const sb_kernel_query query = stage(op, isa, type);
     return sb_registry_find(&query);
 }
 
@@ -121,5 +146,6 @@ const char *sb_type_name(sb_type type) {
 int32_t sb_isa_lanes(sb_isa isa, sb_type type) {
     if ((unsigned)isa >= SB_ISA_COUNT || (unsigned)type >= SB_TYPE_COUNT)
         return 0;
-    return sb_registry_stage("relayout", isa, type)->info.lanes;
+    const sb_kernel_query query = stage("relayout", isa, type);
+    return find(&query, false)->info.lanes;
 }

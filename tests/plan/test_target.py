@@ -26,6 +26,13 @@ def test_kernels_of_the_target_come_first_and_scalar_stands_alone():
     assert Target.for_isa("avx512").isas == ("avx512", "avx2", "portable", "scalar")
     vnni = Target.for_isa("avx512vnni").isas
     assert vnni == ("avx512vnni", "avx512", "avx2", "portable", "scalar")
+    assert Target.for_isa("neon_i8mm").isas == (
+        "neon_i8mm",
+        "neon_dot",
+        "neon",
+        "portable",
+        "scalar",
+    )
     assert Target.portable().isas == ("portable", "scalar")
     assert Target.for_isa("scalar").isas == ("scalar",)
 

@@ -14,7 +14,8 @@ from signbin.errors import PlanError
 __all__ = ["MachineCode", "Target"]
 
 _LARGEST_CACHE: Final = 2**40
-_X86: Final = ("avx2", "avx512", "avx512vnni")  # each with all kernels of those before it
+# The instruction sets of a processor, each with all kernels of those before it.
+_FAMILIES: Final = (("avx2", "avx512", "avx512vnni"), ("neon", "neon_dot", "neon_i8mm"))
 
 
 class MachineCode(enum.Enum):
@@ -120,7 +121,8 @@ class Target:
         """
         if self.isa == "scalar":
             return (self.isa,)
-        below = _X86[: _X86.index(self.isa)][::-1] if self.isa in _X86 else ()
+        family = next((isas for isas in _FAMILIES if self.isa in isas), (self.isa,))
+        below = family[: family.index(self.isa)][::-1]
         return tuple(dict.fromkeys((self.isa, *below, "portable", "scalar")))
 
     @functools.lru_cache(maxsize=64)  # noqa: B019 - equal targets are one, and there are few
@@ -150,6 +152,8 @@ _INSTRUCTION_SETS: Final = {
         Target("avx2", 8, 1.6, 2.0, 2.0, 4.0, 1.0, 1.0),
         Target("avx512", 16, 0.9, 1.0, 1.0, 4.0, 0.5, 1.0, registers=32, l2_load_cost=1.5),
         Target("avx512vnni", 16, 0.9, 1.0, 1.0, 4.0, 0.5, 1.0, registers=32, l2_load_cost=1.5),
-        Target("neon", 4, 2.0, 2.0, 2.0, 4.0, 0.5, 1.0),
+        Target("neon", 4, 2.0, 2.0, 2.0, 4.0, 0.5, 1.0, registers=32),
+        Target("neon_dot", 4, 2.0, 2.0, 2.0, 4.0, 0.5, 1.0, registers=32),
+        Target("neon_i8mm", 4, 2.0, 2.0, 2.0, 4.0, 0.5, 1.0, registers=32),
     )
 }

@@ -63,11 +63,14 @@ typedef enum sb_isa {
 
 SB_API const char *sb_isa_name(sb_isa isa);
 
-/* What a value holds. A code is kept as uint16_t, two bytes, so that sums of codes need no
- * widening until they leave the walk. */
+/* What a value holds: float32 numbers, or codes of 8 bits. */
 typedef enum sb_type { SB_TYPE_F32 = 0, SB_TYPE_U8 = 1, SB_TYPE_COUNT } sb_type;
 
 SB_API const char *sb_type_name(sb_type type);
+
+/* Bytes of an element in memory, 0 for a type that is none. A code has two, so that sums of codes
+ * need no widening until they leave the walk; on ARM, whose additions widen, it has one. */
+SB_API size_t sb_type_bytes(sb_type type);
 
 /* What sb_isa_resolve accepts: "auto, scalar, portable, avx2, avx512, avx512vnni, neon, neon_dot,
  * neon_i8mm". */

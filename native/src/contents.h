@@ -99,9 +99,4 @@ struct sb_builder {
 
 void sb_contents_free(sb_contents *contents);
 
-/* Bytes of an element: a float, or a code in 16 bits. */
-static inline size_t sb_type_bytes(sb_type type) {
-    return type == SB_TYPE_U8 ? sizeof(uint16_t) : sizeof(float);
-}
-
 #endif

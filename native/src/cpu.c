@@ -14,7 +14,8 @@ const char *sb_isa_choices(void) {
     return "auto, scalar, portable, avx2, avx512, avx512vnni, neon, neon_dot, neon_i8mm";
 }
 
-#if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
+/* Kernels of x86 take codes of 16 bits: without those there is none of them. */
+#if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__) && !SB_BYTE_CODES
 #include <cpuid.h>
 
 /* Bits of XCR0: what the system saves of xmm and ymm registers; the masks, the upper halves of the

@@ -31,7 +31,7 @@ endif()
 # The instruction sets of this processor that kernels are compiled for, and what the compiler must
 # be told. The CPU is asked before they run.
 set(signbin_isas scalar portable)
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64|i.86")
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64|i.86" AND NOT SIGNBIN_BYTE_CODES)
   list(APPEND signbin_isas avx2 avx512 avx512vnni)
   set(signbin_flags_avx2 -mavx2 -mfma)
   set(signbin_flags_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma

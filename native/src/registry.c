@@ -40,7 +40,7 @@ static const char *const STRATEGY_NAMES[SB_STRATEGY_COUNT] = {SB_STRATEGIES(SB_S
 #define SB_KERNEL_ISA_neon_dot SB_ISA_NEON_DOT
 #define SB_KERNEL_ISA_neon_i8mm SB_ISA_NEON_I8MM
 /* Kernels of another processor are listed, but not compiled: they have nothing to run. */
-#if defined(__x86_64__) || defined(__i386__)
+#if (defined(__x86_64__) || defined(__i386__)) && !SB_BYTE_CODES
 #define SB_X86(symbol) symbol
 #else
 #define SB_X86(symbol) NULL
@@ -141,6 +141,11 @@ const char *sb_strategy_name(sb_strategy strategy) {
 const char *sb_type_name(sb_type type) {
     static const char *const names[SB_TYPE_COUNT] = {"f32", "u8"};
     return (unsigned)type < SB_TYPE_COUNT ? names[type] : "?";
+}
+
+size_t sb_type_bytes(sb_type type) {
+    static const size_t bytes[SB_TYPE_COUNT] = {sizeof(float), sizeof(sb_code)};
+    return (unsigned)type < SB_TYPE_COUNT ? bytes[type] : 0;
 }
 
 int32_t sb_isa_lanes(sb_isa isa, sb_type type) {

@@ -162,6 +162,16 @@ def test_an_image_of_codes_takes_half_the_bytes(graph_builder):
     assert plain_bytes(graph.type_of(value)) == 56 * 56 * 64 * 2
 
 
+def test_codes_of_one_byte_take_a_quarter_and_their_own_pitch(graph_builder):
+    builder = graph_builder()
+    value = builder.add("quantize", builder.input(128, 56, 56), codes=ActivationSpec(0.5, 0, 8))
+    graph = builder.graph(builder.add("dequantize", value))
+    layout = plan_lanes(graph, 8, code_bytes=1).layouts[value]
+    assert (layout.lanes, layout.pitch) == (16, 136)
+    assert layout.size_bytes == 56 * 56 * 136
+    assert plain_bytes(graph.type_of(value), code_bytes=1) == 56 * 56 * 128
+
+
 @pytest.mark.parametrize("reader", ["dense", "low_bit", "max_pool2d", "residual"])
 def test_codes_of_the_input_are_plain_where_only_dense_layers_read_them(graph_builder, reader):
     builder, spec, rng = graph_builder(), ActivationSpec(0.5, 0, 8), np.random.default_rng(0)

@@ -63,11 +63,21 @@ def test_values_have_the_lanes_of_their_type(codes):
         builder.add_value((3, 8, 8), ARENA, 0, (other, other, 1, 1, 8, 0, 0, 0, 0, 3), 0, codes)
 
 
-def test_codes_are_aligned_to_two_bytes():
+def test_codes_are_aligned_to_what_they_are_kept_in():
+    size = _signbin.type_bytes("u8")
     builder = _signbin.Builder("scalar", 64)
-    builder.add_value((4, 1, 1), ARENA, 2, codes=(0, 255))
-    with pytest.raises(_signbin.StatusError, match="multiples of 2 within the arena"):
-        builder.add_value((4, 1, 1), ARENA, 3, codes=(0, 255))
+    builder.add_value((4, 1, 1), ARENA, size, codes=(0, 255))
+    builder.add_value((64 // size, 1, 1), ARENA, 0, codes=(0, 255))
+    for elements, offset in ((4, 65 - size), (64 // size + 1, 0)):
+        with pytest.raises(_signbin.StatusError, match=f"multiples of {size} within the arena"):
+            builder.add_value((elements, 1, 1), ARENA, offset, codes=(0, 255))
+
+
+def test_an_element_has_the_bytes_of_its_type():
+    assert _signbin.type_bytes("f32") == 4
+    assert _signbin.type_bytes("u8") in (1, 2)
+    with pytest.raises(_signbin.StatusError, match="allowed: f32, u8"):
+        _signbin.type_bytes("u16")
 
 
 @pytest.mark.parametrize("isa", ["avx512", "", "Scalar"])

@@ -17,11 +17,11 @@ static inline int32_t sb_round(float f) {
 }
 
 /* f as a code: clamped, rounded. A NaN becomes the least code. */
-static inline uint16_t sb_to_code(float f, int32_t zero, int32_t top) {
+static inline sb_code sb_to_code(float f, int32_t zero, int32_t top) {
     const float low = (float)-zero, high = (float)(top - zero);
     f = f > low ? f : low;
     f = f < high ? f : high;
-    return (uint16_t)(sb_round(f) + zero);
+    return (sb_code)(sb_round(f) + zero);
 }
 
 static inline void sb_put_number(const sb_requantize *requantize, void *output, size_t index,
@@ -29,8 +29,7 @@ static inline void sb_put_number(const sb_requantize *requantize, void *output, 
     if (requantize->floats)
         ((float *)output)[index] = f;
     else
-        ((uint16_t *)output)[index] =
-            sb_to_code(f, requantize->output_zero, requantize->output_top);
+        ((sb_code *)output)[index] = sb_to_code(f, requantize->output_zero, requantize->output_top);
 }
 
 static inline float sb_activate_number(const sb_epilogue *epilogue, size_t channel, float f) {
@@ -52,7 +51,7 @@ static inline void sb_finish_sum(const sb_layer *layer, const sb_operands *opera
     const sb_epilogue *epilogue = &layer->epilogue;
     const sb_requantize *requantize = &epilogue->requantize;
     const sb_integer_sums *how = &layer->sums;
-    const uint16_t *residual = operands->residual;
+    const sb_code *residual = operands->residual;
     uint32_t exact = (sum ^ (uint32_t)how->flip[channel]) + (uint32_t)how->shift[channel];
     if (how->twice)
         exact += (sum - total) & (uint32_t)how->twice[channel];

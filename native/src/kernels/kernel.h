@@ -2,6 +2,8 @@
 #ifndef SB_KERNELS_KERNEL_H
 #define SB_KERNELS_KERNEL_H
 
+#include "code.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -195,7 +197,7 @@ enum { SB_NUMBERS = 4, SB_WALK_AXES = 5 };
 
 /* input, residual, output: the views the kernel reads and writes; the residual has the output's
  * blocks. whole, real: what a step without weights takes beside them, as its kernels say; function:
- * what it applies; table: of 256, what each code of the input becomes, codes (uint16_t) or float;
+ * what it applies; table: of 256, what each code of the input becomes, codes (sb_code) or float;
  * walk: the extents of an output, then how far each of its axes steps through the input; rows,
  * columns: which row and column of the input each of the output reads, row_shares and
  * column_shares: how much of the one after it. */
@@ -221,7 +223,7 @@ typedef struct sb_layer {
     const float *row_shares, *column_shares;
 } sb_layer;
 
-/* One image, or for linear layers the whole batch. Elements are float or, for codes, uint16_t.
+/* One image, or for linear layers the whole batch. Elements are float or, for codes, sb_code.
  * totals: sum over the channels of each convolution group for every pixel of the input view,
  * [group][row][column][lane], float or, for codes, int32_t. residual: or NULL. scratch: this
  * share's own. Every share runs the kernel at the same time; a kernel does its part of the work

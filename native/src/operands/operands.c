@@ -22,7 +22,7 @@ static sb_geometry extent_geometry(const sb_extent *extent) {
 
 bool sb_reserve_quantize(const sb_layer *layer, sb_step *step) {
     const sb_view *view = &layer->output;
-    size_t bytes = sizeof(uint16_t);
+    size_t bytes = sizeof(sb_code);
     if (!view->lanes)
         return true;
     const size_t columns =

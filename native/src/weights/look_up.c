@@ -11,7 +11,7 @@ enum { ENTRIES = UINT8_MAX + 1 };
 /* What the codes above the input's largest become does not matter: no value holds them. */
 static const void *encoded(sb_builder *builder, const float *numbers, size_t count,
                            const sb_requantize *requantize) {
-    const size_t size = requantize->floats ? sizeof(float) : sizeof(uint16_t);
+    const size_t size = requantize->floats ? sizeof(float) : sizeof(sb_code);
     char *table = sb_memory_take(&builder->contents.memory, ENTRIES, size);
     if (!table)
         return NULL;

@@ -32,7 +32,8 @@ static void query(const sb_weight_job *job, sb_kernel_query *query) {
 /* Slots come first in a share's scratch. */
 static sb_status measure_slots(const sb_weight_job *job, sb_sums_weights *weights) {
     const sb_kernel_info *info = &job->step->kernel->info;
-    const size_t vector = (size_t)(info->lanes * info->vectors) * sb_type_bytes(info->type);
+    const size_t lane = info->type == SB_TYPE_U8 ? sizeof(uint16_t) : sizeof(float);
+    const size_t vector = (size_t)(info->lanes * info->vectors) * lane;
     weights->slots_bytes = ((size_t)weights->slots * vector + 63) / 64 * 64;
     if (weights->slots_bytes <= MOST_SLOT_BYTES)
         return SB_OK;

@@ -12,9 +12,10 @@ from signbin.ir import Graph, TensorType
 
 __all__ = [
     "ALIGNMENT_BYTES",
-    "ELEMENT_BYTES",
+    "FLOAT_BYTES",
     "Block",
     "MemoryPlan",
+    "element_bytes",
     "find_overlaps",
     "plain_bytes",
     "plan_memory",
@@ -23,8 +24,8 @@ __all__ = [
 
 ALIGNMENT_BYTES: Final = 64
 """Offsets and sizes are multiples of this: one cache line, one AVX-512 vector."""
-ELEMENT_BYTES: Final = MappingProxyType({"f32": 4, "u8": 2})
-"""Bytes per element by dtype; programs hold codes as 16-bit numbers, which sums add in place."""
+FLOAT_BYTES: Final = 4
+"""Bytes per float32 number, the largest element there is."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,9 +115,21 @@ def _lifetimes(graph: Graph, sizes: Mapping[str, int] | None) -> dict[str, Block
     return {name: Block(0, _aligned(size), first[name], last[name]) for name, size in sizes.items()}
 
 
-def plain_bytes(type_: TensorType) -> int:
-    """Bytes per image of a value in plain order."""
-    return ELEMENT_BYTES[type_.dtype] * math.prod(type_.shape[1:])
+def element_bytes(dtype: str, code_bytes: int = 2) -> int:
+    """Bytes per element of a dtype.
+
+    code_bytes: of a u8 code. Where the processor adds 16-bit numbers from memory, programs hold
+    codes as such; where its additions widen bytes, as bytes.
+
+    >>> element_bytes("f32"), element_bytes("u8"), element_bytes("u8", code_bytes=1)
+    (4, 2, 1)
+    """
+    return code_bytes if dtype == "u8" else FLOAT_BYTES
+
+
+def plain_bytes(type_: TensorType, code_bytes: int = 2) -> int:
+    """Bytes per image of a value in plain order; code_bytes as for :func:`element_bytes`."""
+    return element_bytes(type_.dtype, code_bytes) * math.prod(type_.shape[1:])
 
 
 def _aligned(size: int) -> int:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from signbin.ir import OPS, Graph, Margins, Node, TensorType, margins, never_negative, resolve
 from signbin.ir.graph import ConstRef
-from signbin.layout.arena import ELEMENT_BYTES
+from signbin.layout.arena import element_bytes
 from signbin.spec import IntegerWeight
 
 __all__ = ["Halo", "LanePlan", "Layout", "Window", "plan_lanes"]
@@ -46,6 +46,14 @@ class Window:
     stride: tuple[int, int] = (1, 1)
     padding: Margins = (0, 0, 0, 0)
     dilation: tuple[int, int] = (1, 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Vectors:
+    """Elements per vector, and bytes per element."""
+
+    lanes: int
+    element_bytes: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,10 +128,13 @@ class LanePlan:
         object.__setattr__(self, "layouts", MappingProxyType(dict(self.layouts)))
 
 
-def plan_lanes(graph: Graph, lanes: int, code_lanes: int | None = None) -> LanePlan:
+def plan_lanes(
+    graph: Graph, lanes: int, code_lanes: int | None = None, code_bytes: int = 2
+) -> LanePlan:
     """Choose the layout of every value of a lowered graph, for vectors of ``lanes`` numbers.
 
     code_lanes: codes per vector of a u8 value; by default twice the numbers, one for one.
+    code_bytes: of a code, as for :func:`signbin.layout.arena.element_bytes`.
 
     Blocks: fewest positions per block, then the smallest block with a border of one pixel, then
     fewest columns of blocks. Halo and fill: what the consumers that can read in place need; a
@@ -132,7 +143,8 @@ def plan_lanes(graph: Graph, lanes: int, code_lanes: int | None = None) -> LaneP
     pixel, values that are no images, the graph's inputs and outputs, and codes of the input that
     only dense layers read, which turn them into an image of bytes in any case, are plain.
     """
-    widths = {"f32": lanes, "u8": code_lanes or (2 * lanes if lanes > 1 else 1)}
+    codes = _Vectors(code_lanes or (2 * lanes if lanes > 1 else 1), element_bytes("u8", code_bytes))
+    widths = {"f32": _Vectors(lanes, element_bytes("f32")), "u8": codes}
     types = graph.types()
     plain = {value.name for value in graph.inputs} | set(graph.outputs)
     plain |= {node.name for node in graph.nodes if _becomes_bytes(graph, node)}
@@ -183,8 +195,8 @@ def _fills(type_: TensorType, unsigned: bool) -> _Fills:
     return _Fills(0.0, 0.0 if unsigned else -math.inf)
 
 
-def _cut(type_: TensorType, widths: Mapping[str, int]) -> Layout:
-    lanes, element_bytes = widths[type_.dtype], ELEMENT_BYTES[type_.dtype]
+def _cut(type_: TensorType, widths: Mapping[str, _Vectors]) -> Layout:
+    lanes, size = dataclasses.astuple(widths[type_.dtype])
     channels, height, width = image_extent(type_)
     candidates = []
     blocks_x = 1
@@ -194,8 +206,8 @@ def _cut(type_: TensorType, widths: Mapping[str, int]) -> Layout:
         candidates.append((block[0] * block[1], around, blocks_x, block))
         blocks_x *= 2
     _, _, blocks_x, block = min(candidates)
-    pitch = _pitch(channels, lanes * element_bytes)
-    return Layout(lanes // blocks_x, blocks_x, *block, pitch, element_bytes=element_bytes)
+    pitch = _pitch(channels, lanes * size)
+    return Layout(lanes // blocks_x, blocks_x, *block, pitch, element_bytes=size)
 
 
 def _pitch(channels: int, vector_bytes: int) -> int:

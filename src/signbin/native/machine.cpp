@@ -44,11 +44,19 @@ std::vector<std::string> direct_ops() {
     return names;
 }
 
-int32_t isa_lanes(const std::string &isa, const std::string &activations) {
+sb_type type_of(const std::string &activations) {
     for (int type = 0; type < SB_TYPE_COUNT; ++type)
         if (activations == sb_type_name(static_cast<sb_type>(type)))
-            return sb_isa_lanes(resolve(isa), static_cast<sb_type>(type));
+            return static_cast<sb_type>(type);
     throw StatusError("SB_INVALID_ARGUMENT: activations '" + activations + "'; allowed: f32, u8");
+}
+
+int32_t isa_lanes(const std::string &isa, const std::string &activations) {
+    return sb_isa_lanes(resolve(isa), type_of(activations));
+}
+
+size_t type_bytes(const std::string &activations) {
+    return sb_type_bytes(type_of(activations));
 }
 
 nb::dict cpu() {
@@ -71,6 +79,7 @@ void bind_machine(nb::module_ &module) {
     module.def("generates", &sb_cpu_generates);
     module.def("isa_choices", &sb_isa_choices);
     module.def("isa_lanes", &isa_lanes, "name"_a, "activations"_a = "f32");
+    module.def("type_bytes", &type_bytes, "activations"_a);
     module.attr("MAX_THREADS") = static_cast<int>(SB_MAX_THREADS);
     module.attr("MAX_PORTS") = static_cast<int>(SB_MAX_PORTS);
     module.def(

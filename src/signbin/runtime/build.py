@@ -28,7 +28,7 @@ from signbin.ir.resampling import (
     pad_tables,
 )
 from signbin.layout import (
-    ELEMENT_BYTES,
+    FLOAT_BYTES,
     LanePlan,
     Layout,
     image_extent,
@@ -54,7 +54,7 @@ _WINDOW: Final = {
 }
 _SHARES: Final = 2**24  # parts of 1 that the shares of numbers count
 # Values of the batch lie side by side, whatever their type: each begins where any may.
-_BATCH_ALIGNMENT: Final = max(ELEMENT_BYTES.values())
+_BATCH_ALIGNMENT: Final = FLOAT_BYTES
 
 
 def build_program(
@@ -123,14 +123,16 @@ class _Room:
 
 def _plan_room(graph: Graph, isa: str) -> _Room:
     """Values of one image at a time share the arena; those of the batch lie side by side."""
-    plan = plan_lanes(graph, _signbin.isa_lanes(isa, "f32"), _signbin.isa_lanes(isa, "u8"))
+    code_bytes = _signbin.type_bytes("u8")
+    lanes = {dtype: _signbin.isa_lanes(isa, dtype) for dtype in ("f32", "u8")}
+    plan = plan_lanes(graph, lanes["f32"], lanes["u8"], code_bytes)
     sizes: dict[str, int] = {}
     places = {value.name: (_signbin.Place.INPUT, 0) for value in graph.inputs}
     places.update(dict.fromkeys(graph.outputs, (_signbin.Place.OUTPUT, 0)))
     outside = set(places)
     batch_bytes = 0
     for name, layout in plan.layouts.items():
-        size = plain_bytes(graph.type_of(name)) if layout is None else layout.size_bytes
+        size = plain_bytes(graph.type_of(name), code_bytes) if layout is None else layout.size_bytes
         if name in plan.batch:
             places[name] = (_signbin.Place.BATCH, batch_bytes)
             batch_bytes += -(-size // _BATCH_ALIGNMENT) * _BATCH_ALIGNMENT

@@ -57,7 +57,7 @@ static inline void sb_bits_filters(const sb_layer *layer, const sb_window_words 
 static inline sb_sums sb_in_parts(const uint32_t *lanes) {
     uint32_t ordered[SB_LANES];
     for (int lane = 0; lane < SB_LANES; ++lane)
-        ordered[lane % SB_PARTS * SB_PART_LANES + lane / SB_PARTS] = lanes[lane];
+        ordered[sb_place_of(lane)] = lanes[lane];
     sb_sums sums; /* the array need not lie where a vector may: only the optimiser puts it there */
     memcpy(&sums, ordered, sizeof sums);
     return sums;

@@ -11,9 +11,7 @@
 SB_INLINE void sb_merge_row(const sb_vector *y, bool opens, const int32_t *kept, sb_sums *sums) {
     SB_UNROLL
     for (int v = 0; v < SB_VECTORS; ++v) {
-        sums[v] = sb_widen(y[v]);
-        if (!opens)
-            sums[v] = sb_add_sums(sums[v], sb_load_sums(kept + v * SB_LANES));
+        sums[v] = opens ? sb_widen(y[v]) : sb_add_widened(sb_load_sums(kept + v * SB_LANES), y[v]);
     }
 }
 
@@ -56,7 +54,7 @@ SB_INLINE void sb_finish_rows(const sb_layer *layer, const sb_machine_walks *wal
     for (int32_t r = 0, rows = walks->rows; r < rows; ++r) {
         const size_t filter = (size_t)filters[r], step = filter * SB_LANES;
         sb_sums sums[SB_VECTORS];
-        sb_vector codes[SB_VECTORS];
+        sb_stored codes[SB_VECTORS];
         sb_merge_row(y[r], known.opens, kept + step * SB_VECTORS, sums);
         SB_UNROLL
         for (int v = 0; v < SB_VECTORS; ++v) {
@@ -71,7 +69,7 @@ SB_INLINE void sb_finish_rows(const sb_layer *layer, const sb_machine_walks *wal
         }
         SB_UNROLL
         for (int v = 0; v < SB_VECTORS; ++v)
-            SB_STORE(place.output[v] + step, codes[v]);
+            SB_PUT(place.output[v] + step, codes[v]);
     }
 }
 

@@ -33,12 +33,10 @@ static inline void sb_finish_images(const sb_layer *layer, const sb_pass *pass, 
     const size_t filters = (size_t)layer->geometry.out_channels;
     for (size_t image = 0; image < SB_PASS_IMAGES && pass->first + image < operands->batch;
          ++image) {
-        const size_t lane = image % SB_LANES;
         uint32_t lanes[SB_LANES];
         memcpy(lanes, sums + image / SB_LANES, sizeof lanes);
         sb_finish_sum(layer, operands, k, (pass->first + image) * filters + k,
-                      lanes[lane % SB_PARTS * SB_PART_LANES + lane / SB_PARTS],
-                      pass->totals[image]);
+                      lanes[sb_place_of((int)(image % SB_LANES))], pass->totals[image]);
     }
 }
 

@@ -17,7 +17,7 @@
  * Cost: one load-add per input with a non-zero pattern, plus 2^F subtractions. S starts at zero
  * for every walk, so that an outlier touches the filters of its own group only.
  *
- * Codes (uint16_t lanes) are summed modulo 2^16: S may wrap, for only differences of it count, and
+ * Codes are summed modulo 2^16: S may wrap, for only differences of it count, and
  * the packer sees to it that every y fits.
  *
  * Ternary weights: digits -1, 0, +1 in a reflected base-3 Gray code. A pattern and its negation
@@ -47,7 +47,7 @@ SB_INLINE void sb_walk_add(sb_walk *walk) {
         SB_TALLY(1);
         SB_UNROLL
         for (int v = 0; v < SB_VECTORS; ++v)
-            walk->sum[v] = SB_ADD(walk->sum[v], SB_LOAD(walk->windows[v] + offset));
+            walk->sum[v] = SB_ADD_FROM(walk->sum[v], walk->windows[v] + offset);
     }
 }
 
@@ -57,7 +57,7 @@ SB_INLINE void sb_walk_subtract(sb_walk *walk) {
         SB_TALLY(1);
         SB_UNROLL
         for (int v = 0; v < SB_VECTORS; ++v)
-            walk->sum[v] = SB_SUBTRACT(walk->sum[v], SB_LOAD(walk->windows[v] + offset));
+            walk->sum[v] = SB_SUBTRACT_FROM(walk->sum[v], walk->windows[v] + offset);
     }
 }
 

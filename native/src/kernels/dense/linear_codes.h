@@ -7,7 +7,7 @@
 static inline void sb_dense_linear(const sb_layer *layer, const sb_operands *operands) {
     const size_t channels = (size_t)layer->geometry.in_channels;
     const size_t filters = (size_t)layer->geometry.out_channels;
-    const uint16_t *input = operands->input;
+    const sb_code *input = operands->input;
     size_t begin, end;
     sb_take_share(operands, filters, &begin, &end);
     for (size_t k = begin; k < end; ++k) {

@@ -29,7 +29,7 @@ SB_INLINE void sb_store_filter_sums(int32_t *address, sb_filter_sums sums) {
 SB_INLINE sb_filter_weights sb_load_filter_weights(const int8_t *address) {
     sb_filter_weights weights;
     for (int i = 0; i < 4; ++i)
-        weights.byte[i] = SB_LOAD((const uint16_t *)(const void *)address + i * SB_LANES);
+        weights.byte[i] = SB_LOAD_LANES((const sb_lane *)(const void *)address + i * SB_LANES);
     return weights;
 }
 

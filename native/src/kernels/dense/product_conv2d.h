@@ -89,7 +89,7 @@ SB_INLINE sb_sums sb_order_lanes(const int32_t *lanes) {
     int32_t ordered[SB_LANES];
     sb_sums sums;
     for (int lane = 0; lane < SB_LANES; ++lane)
-        ordered[lane % SB_PARTS * SB_PART_LANES + lane / SB_PARTS] = lanes[lane];
+        ordered[sb_place_of(lane)] = lanes[lane];
     memcpy(&sums, ordered, sizeof sums);
     return sums;
 }
@@ -101,7 +101,7 @@ SB_INLINE void sb_gather_filters(const int32_t *sums, size_t stride, size_t filt
     for (size_t f = 0; f < 4; ++f) {
         int32_t gathered[SB_LANES];
         for (int lane = 0; lane < SB_LANES; ++lane)
-            gathered[lane % SB_PARTS * SB_PART_LANES + lane / SB_PARTS] =
+            gathered[sb_place_of(lane)] =
                 sums[(size_t)lane * stride + sb_filter_position(filter + f)];
         memcpy(lanes + f, gathered, sizeof gathered);
     }

@@ -11,7 +11,7 @@
 static inline void sb_load_images(const sb_layer *layer, const sb_operands *operands, size_t first,
                                   size_t count, sb_strip *strip, int32_t *totals) {
     const size_t channels = (size_t)layer->geometry.in_channels;
-    const uint16_t *codes = (const uint16_t *)operands->input + first * channels;
+    const sb_code *codes = (const sb_code *)operands->input + first * channels;
     uint8_t *bytes = (uint8_t *)(strip->sums + SB_STRIP_IMAGES * SB_FILTERS);
     strip->count = count;
     for (size_t n = 0; n < count; ++n, codes += channels, bytes += channels) {

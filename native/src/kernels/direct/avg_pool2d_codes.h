@@ -16,7 +16,7 @@ static inline int64_t sb_taps_inside(int64_t first, int64_t taps, int64_t extent
 /* What a window's sum is divided by, lane by lane. Lanes beyond the image get 1. */
 static inline sb_reals sb_window_counts(const sb_layer *layer, const sb_cursor *at) {
     const sb_geometry *geometry = &layer->geometry;
-    float counts[SB_PARTS][SB_PART_LANES];
+    float counts[SB_LANES];
     sb_reals result;
     for (int32_t lane = 0; lane < SB_LANES; ++lane) {
         const int64_t y = sb_view_image_row(&layer->output, lane, at->y) * geometry->stride_height;
@@ -28,7 +28,7 @@ static inline sb_reals sb_window_counts(const sb_layer *layer, const sb_cursor *
                                    geometry->in_height) *
                     sb_taps_inside(x - geometry->padding_left, geometry->kernel_width,
                                    geometry->in_width);
-        counts[lane % SB_PARTS][lane / SB_PARTS] = count ? (float)count : 1.0f;
+        counts[sb_place_of(lane)] = count ? (float)count : 1.0f;
     }
     memcpy(&result, counts, sizeof counts);
     return result;
@@ -42,7 +42,7 @@ static inline sb_sums sb_sum_window(const sb_layer *layer, const sb_element *win
                                layer->epilogue.requantize.input_zero);
     for (int32_t r = 0; r < geometry->kernel_height; ++r)
         for (int32_t s = 0; s < geometry->kernel_width; ++s)
-            sum = sb_add_sums(sum, sb_widen(SB_LOAD(window + r * row + s * column)));
+            sum = sb_add_widened(sum, SB_LOAD(window + r * row + s * column));
     return sum;
 }
 
@@ -95,8 +95,8 @@ static inline void sb_average_channels(const sb_layer *layer, const sb_operands 
                 input + (sb_view_pixel(view, y, x) * view->pitch + first) * SB_LANES;
             const sb_vector inside = sb_inside(layer, y, x);
             for (size_t c = 0; c < channels; ++c)
-                sums[c] = sb_add_sums(sums[c],
-                                      sb_widen(SB_MULTIPLY(inside, SB_LOAD(pixel + c * SB_LANES))));
+                sums[c] =
+                    sb_add_widened(sums[c], SB_MULTIPLY(inside, SB_LOAD(pixel + c * SB_LANES)));
         }
     for (size_t c = 0; c < channels; ++c) {
         uint32_t lanes[SB_LANES], sum = 0u - (uint32_t)count * (uint32_t)requantize->input_zero;

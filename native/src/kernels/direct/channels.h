@@ -21,7 +21,7 @@ SB_INLINE void sb_move_channel(const sb_layer *layer, const sb_tile *tile, int v
 #else
     (void)layer;
 #endif
-    SB_STORE(tile->output[v] + channel * SB_LANES, SB_LOAD(x));
+    SB_PUT(tile->output[v] + channel * SB_LANES, SB_FETCH(x));
 }
 
 static inline void sb_direct_channels(const sb_layer *layer, const sb_operands *operands) {

@@ -4,7 +4,7 @@
 
 #include "../lane/tile.h"
 
-static inline void sb_look_up_codes(const uint16_t *table, const sb_element *codes,
+static inline void sb_look_up_codes(const sb_code *table, const sb_element *codes,
                                     sb_element *output, size_t count) {
     SB_UNROLL
     for (size_t i = 0; i < count; ++i)

@@ -14,21 +14,21 @@ typedef struct sb_pool_steps {
 
 SB_INLINE void sb_max_channels(const sb_geometry *geometry, const sb_pool_steps *steps,
                                const sb_element *window, int channels, sb_element *output) {
-    sb_vector best[SB_POOLED_CHANNELS];
+    sb_stored best[SB_POOLED_CHANNELS];
     SB_UNROLL
     for (int c = 0; c < channels; ++c)
-        best[c] = SB_LOAD(window + c * SB_LANES);
+        best[c] = SB_FETCH(window + c * SB_LANES);
     for (int32_t r = 0; r < geometry->kernel_height; ++r) {
         const sb_element *pixel = window + r * steps->row;
         for (int32_t s = 0; s < geometry->kernel_width; ++s, pixel += steps->column) {
             SB_UNROLL
             for (int c = 0; c < channels; ++c)
-                best[c] = sb_greater(best[c], SB_LOAD(pixel + c * SB_LANES));
+                best[c] = sb_greater(best[c], SB_FETCH(pixel + c * SB_LANES));
         }
     }
     SB_UNROLL
     for (int c = 0; c < channels; ++c)
-        SB_STORE(output + c * SB_LANES, best[c]);
+        SB_PUT(output + c * SB_LANES, best[c]);
 }
 
 static inline void sb_direct_max_pool2d(const sb_layer *layer, const sb_operands *operands) {

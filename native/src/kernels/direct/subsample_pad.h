@@ -17,10 +17,10 @@ static inline void sb_direct_subsample_pad(const sb_layer *layer, const sb_opera
         for (int32_t k = 0; k < layer->geometry.out_channels; ++k) {
             const bool taken = k >= before && k - before < layer->geometry.in_channels;
             for (int v = 0; v < SB_VECTORS; ++v) {
-                sb_vector value = SB_BROADCAST((sb_element)layer->epilogue.requantize.output_zero);
+                sb_stored value = SB_FILL((sb_element)layer->epilogue.requantize.output_zero);
                 if (taken)
-                    value = SB_LOAD(tile.window[v] + (size_t)(k - before) * SB_LANES);
-                SB_STORE(tile.output[v] + (size_t)k * SB_LANES, value);
+                    value = SB_FETCH(tile.window[v] + (size_t)(k - before) * SB_LANES);
+                SB_PUT(tile.output[v] + (size_t)k * SB_LANES, value);
             }
         }
     }

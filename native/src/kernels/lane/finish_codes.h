@@ -50,12 +50,16 @@ SB_INLINE sb_reals sb_residual_reals(const sb_requantize *requantize, const sb_e
     return sb_scale_reals(sb_to_reals(r), requantize->residual_scale);
 }
 
-SB_INLINE sb_vector sb_requantize_reals(const sb_requantize *requantize, sb_reals f) {
+SB_INLINE sb_stored sb_requantize_reals(const sb_requantize *requantize, sb_reals f) {
+#ifdef SB_NEON_CODES
+    return sb_round_to_codes(f, requantize->output_zero, requantize->output_top);
+#else
     const float low = (float)-requantize->output_zero;
     const float high = (float)(requantize->output_top - requantize->output_zero);
     for (int p = 0; p < SB_PARTS; ++p)
         f.part[p] = sb_below(sb_above(f.part[p], low), high);
-    return sb_to_codes(f, requantize->output_zero);
+    return SB_NARROW(sb_to_codes(f, requantize->output_zero));
+#endif
 }
 
 /* Numbers of vector v, index elements behind the tile's, into the output. */
@@ -64,7 +68,7 @@ SB_INLINE void sb_put_reals(const sb_requantize *requantize, const sb_tile *tile
     if (requantize->floats)
         sb_store_floats(tile->floats[v] + index, f);
     else
-        SB_STORE(tile->output[v] + index, sb_requantize_reals(requantize, f));
+        SB_PUT(tile->output[v] + index, sb_requantize_reals(requantize, f));
 }
 
 /* One channel of a tile. index: the channel counted within its convolution group; channel: within
@@ -105,13 +109,13 @@ SB_INLINE void sb_finish_tile(const sb_epilogue *epilogue, size_t index, size_t 
             sb_store_floats(tile->floats[v] + step, f[v]);
         return;
     }
-    sb_vector codes[SB_VECTORS];
+    sb_stored codes[SB_VECTORS];
     SB_UNROLL
     for (int v = 0; v < SB_VECTORS; ++v)
         codes[v] = sb_requantize_reals(&epilogue->requantize, f[v]);
     SB_UNROLL
     for (int v = 0; v < SB_VECTORS; ++v)
-        SB_STORE(tile->output[v] + step, codes[v]);
+        SB_PUT(tile->output[v] + step, codes[v]);
 }
 
 #endif

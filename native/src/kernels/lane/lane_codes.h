@@ -1,4 +1,6 @@
-/* SB_LANES codes at once (uint16_t), and the int32 sums and float32 numbers they become.
+/* SB_LANES codes at once, the 16-bit sums of them, and the int32 sums and float32 numbers they
+ * become. sb_stored holds codes as they lie in memory, sb_vector 16 bits per lane: the same where a
+ * code has two bytes (../code.h).
  *
  * A vector of codes widens into parts of half as many lanes: part 0 holds the even lanes, part 1
  * the odd ones. So widening is a mask and a shift, and narrowing a shift and an or, on every
@@ -6,9 +8,12 @@
  *   codes  | a0 | a1 | a2 | a3 |        as pairs a0 + 65536 a1, a2 + 65536 a3
  *   part 0 |   a0    |   a2    |        pair & 65535
  *   part 1 |   a1    |   a3    |        pair >> 16
- * What is added to sums lane by lane must lie in the same order. In plain C a part is one lane. */
+ * What is added to sums lane by lane must lie in the same order; sb_place_of says where a lane is.
+ * In plain C a part is one lane, and neon_codes.h has four parts of four. */
 #ifndef SB_KERNELS_LANE_CODES_H
 #define SB_KERNELS_LANE_CODES_H
+
+#include "../code.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -17,9 +22,12 @@
 #include <immintrin.h>
 #endif
 
-typedef uint16_t sb_element;
+typedef sb_code sb_element;
+typedef uint16_t sb_lane;
 
-#if defined(__GNUC__) && !defined(SB_PLAIN_C) && SB_LANES > 1
+#if defined(__ARM_NEON) && SB_BYTE_CODES && SB_LANES == 16 && !defined(SB_PLAIN_C)
+#include "neon_codes.h"
+#elif defined(__GNUC__) && !defined(SB_PLAIN_C) && SB_LANES > 1
 enum { SB_PARTS = 2, SB_PART_LANES = SB_LANES / 2 };
 typedef uint16_t sb_vector __attribute__((vector_size(2 * SB_LANES), may_alias));
 typedef int16_t sb_signed __attribute__((vector_size(2 * SB_LANES), may_alias));
@@ -30,8 +38,20 @@ typedef float sb_real __attribute__((vector_size(2 * SB_LANES), may_alias));
 #define SB_ADD(a, b) ((a) + (b))
 #define SB_SUBTRACT(a, b) ((a) - (b))
 #define SB_MULTIPLY(a, b) ((a) * (b))
-#define SB_LOAD(address) (*(const sb_vector *)(address))
-#define SB_STORE(address, value) (*(sb_vector *)(address) = (value))
+#define SB_LOAD_LANES(address) (*(const sb_vector *)(address))
+#define SB_STORE_LANES(address, value) (*(sb_vector *)(address) = (value))
+#if SB_BYTE_CODES
+typedef uint8_t sb_stored __attribute__((vector_size(SB_LANES), may_alias));
+#define SB_WIDEN(stored) __builtin_convertvector(stored, sb_vector)
+#define SB_NARROW(vector) __builtin_convertvector(vector, sb_stored)
+#else
+typedef sb_vector sb_stored;
+#define SB_WIDEN(stored) (stored)
+#define SB_NARROW(vector) (vector)
+#endif
+#define SB_FILL(value) ((sb_stored){0} + (sb_code)(value))
+#define SB_FETCH(address) (*(const sb_stored *)(address))
+#define SB_PUT(address, value) (*(sb_stored *)(address) = (value))
 #else
 #define SB_CODES_PLAIN 1
 enum { SB_PARTS = SB_LANES, SB_PART_LANES = 1 };
@@ -55,15 +75,49 @@ SB_INLINE sb_vector SB_BROADCAST(int32_t value) {
         result.lane[i] = (uint16_t)value;
     return result;
 }
-SB_INLINE sb_vector SB_LOAD(const uint16_t *address) {
+SB_INLINE sb_vector SB_LOAD_LANES(const sb_lane *address) {
     sb_vector result;
     memcpy(&result, address, sizeof result);
     return result;
 }
-SB_INLINE void SB_STORE(uint16_t *address, sb_vector value) {
+SB_INLINE void SB_STORE_LANES(sb_lane *address, sb_vector value) {
+    memcpy(address, &value, sizeof value);
+}
+typedef struct sb_stored {
+    sb_code lane[SB_LANES];
+} sb_stored;
+SB_INLINE sb_vector SB_WIDEN(sb_stored stored) {
+    sb_vector result;
+    for (int i = 0; i < SB_LANES; ++i)
+        result.lane[i] = stored.lane[i];
+    return result;
+}
+SB_INLINE sb_stored SB_NARROW(sb_vector value) {
+    sb_stored result;
+    for (int i = 0; i < SB_LANES; ++i)
+        result.lane[i] = (sb_code)value.lane[i];
+    return result;
+}
+SB_INLINE sb_stored SB_FILL(int32_t value) {
+    sb_stored result;
+    for (int i = 0; i < SB_LANES; ++i)
+        result.lane[i] = (sb_code)value;
+    return result;
+}
+SB_INLINE sb_stored SB_FETCH(const sb_code *address) {
+    sb_stored result;
+    memcpy(&result, address, sizeof result);
+    return result;
+}
+SB_INLINE void SB_PUT(sb_code *address, sb_stored value) {
     memcpy(address, &value, sizeof value);
 }
 #endif
+
+#define SB_LOAD(address) SB_WIDEN(SB_FETCH(address))
+#define SB_STORE(address, value) SB_PUT(address, SB_NARROW(value))
+
+#ifndef SB_NEON_CODES
 
 /* All lanes as sums, int32 in two's complement that wraps: what is stored may, what becomes a
  * number does not; and as numbers. */
@@ -74,14 +128,22 @@ typedef struct sb_reals {
     sb_real part[SB_PARTS];
 } sb_reals;
 
-/* The greater one. Codes are below 2^15, so that a signed comparison serves. */
-SB_INLINE sb_vector sb_greater(sb_vector best, sb_vector value) {
+/* Which of the lanes of sums, part after part, holds a lane of codes. */
+SB_INLINE int sb_place_of(int lane) {
+    return lane % SB_PARTS * SB_PART_LANES + lane / SB_PARTS;
+}
+
+/* The greater one. Codes of 16 bits are below 2^15, so that a signed comparison serves. */
+SB_INLINE sb_stored sb_greater(sb_stored best, sb_stored value) {
 #ifdef SB_CODES_PLAIN
     for (int i = 0; i < SB_LANES; ++i)
         best.lane[i] = value.lane[i] > best.lane[i] ? value.lane[i] : best.lane[i];
     return best;
 #elif defined(__AVX2__) && SB_LANES == 16
     return (sb_vector)_mm256_max_epu16((__m256i)best, (__m256i)value);
+#elif SB_BYTE_CODES
+    const sb_stored mask = (sb_stored)(value > best);
+    return (value & mask) | (best & ~mask);
 #else
     const sb_vector mask = (sb_vector)((sb_signed)value > (sb_signed)best);
     return (value & mask) | (best & ~mask);
@@ -115,17 +177,6 @@ SB_INLINE sb_sums sb_widen_signed(sb_vector value) {
     return sums;
 }
 
-SB_INLINE sb_reals sb_to_reals(sb_sums sums) {
-    sb_reals reals;
-    for (int p = 0; p < SB_PARTS; ++p)
-#ifdef SB_CODES_PLAIN
-        reals.part[p] = (float)(int32_t)sums.part[p];
-#else
-        reals.part[p] = __builtin_convertvector((sb_integer)sums.part[p], sb_real);
-#endif
-    return reals;
-}
-
 /* Codes of numbers in [-zero, 65535 - zero]: rounded, ties to even, plus zero. 1.5 * 2^23 + f keeps
  * no fraction, so the addition rounds, and the low half of its bits is the whole number. */
 SB_INLINE sb_vector sb_to_codes(sb_reals reals, int32_t zero) {
@@ -148,6 +199,30 @@ SB_INLINE sb_vector sb_to_codes(sb_reals reals, int32_t zero) {
     return (sb_vector)(even | odd) + (uint16_t)zero;
 #endif
 }
+
+/* sums + value, lane by lane. */
+SB_INLINE sb_sums sb_add_widened(sb_sums sums, sb_vector value) {
+    const sb_sums widened = sb_widen(value);
+    for (int p = 0; p < SB_PARTS; ++p)
+        sums.part[p] += widened.part[p];
+    return sums;
+}
+
+/* Lanes in their own order. */
+SB_INLINE void sb_store_floats(float *address, sb_reals reals) {
+    for (int p = 0; p < SB_PARTS; ++p) {
+#ifdef SB_CODES_PLAIN
+        address[p] = reals.part[p];
+#else
+        float lanes[SB_PART_LANES];
+        memcpy(lanes, &reals.part[p], sizeof lanes);
+        for (int i = 0; i < SB_PART_LANES; ++i)
+            address[SB_PARTS * i + p] = lanes[i];
+#endif
+    }
+}
+
+#endif
 
 /* ---- sums --------------------------------------------------------------------------------- */
 
@@ -183,6 +258,17 @@ SB_INLINE void sb_store_sums(int32_t *address, sb_sums sums) {
 }
 
 /* ---- numbers ------------------------------------------------------------------------------ */
+
+SB_INLINE sb_reals sb_to_reals(sb_sums sums) {
+    sb_reals reals;
+    for (int p = 0; p < SB_PARTS; ++p)
+#ifdef SB_CODES_PLAIN
+        reals.part[p] = (float)(int32_t)sums.part[p];
+#else
+        reals.part[p] = __builtin_convertvector((sb_integer)sums.part[p], sb_real);
+#endif
+    return reals;
+}
 
 /* a > b ? a : b and a < b ? a : b; b where either is NaN. */
 SB_INLINE sb_real sb_above(sb_real a, float b) {
@@ -238,20 +324,6 @@ SB_INLINE sb_real sb_keep_greater(sb_real a, float b, sb_real no) {
     const sb_whole mask = (sb_whole)(a > ((sb_real){0} + b));
     return (sb_real)(((sb_whole)a & mask) | ((sb_whole)no & ~mask));
 #endif
-}
-
-/* Lanes in their own order. */
-SB_INLINE void sb_store_floats(float *address, sb_reals reals) {
-    for (int p = 0; p < SB_PARTS; ++p) {
-#ifdef SB_CODES_PLAIN
-        address[p] = reals.part[p];
-#else
-        float lanes[SB_PART_LANES];
-        memcpy(lanes, &reals.part[p], sizeof lanes);
-        for (int i = 0; i < SB_PART_LANES; ++i)
-            address[SB_PARTS * i + p] = lanes[i];
-#endif
-    }
 }
 
 #endif

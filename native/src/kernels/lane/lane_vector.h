@@ -1,5 +1,7 @@
 /* SB_LANES floats at once; with SB_CODES defined, codes (lane_codes.h). Define SB_LANES before
- * including. sb_element is what a lane holds, sb_vector all lanes.
+ * including. sb_element is what a value holds in memory, sb_stored SB_LANES of them as they lie
+ * (SB_FETCH, SB_PUT); sb_lane is what is computed with, sb_vector all lanes (SB_LOAD, SB_STORE).
+ * For floats both are the same.
  * With GCC and Clang a vector type, which they map to whatever registers the file is compiled for;
  * elsewhere, and with SB_PLAIN_C, a struct with loops. Vectors never cross a function that is not
  * inlined. */
@@ -29,6 +31,7 @@
 #else
 
 typedef float sb_element;
+typedef float sb_lane;
 #if SB_LANES == 1
 
 typedef float sb_vector;
@@ -111,6 +114,13 @@ SB_INLINE sb_vector SB_SELECT_NUMBER(sb_vector a, sb_vector yes, sb_vector no) {
 #define SB_STORE(address, value) (*(sb_vector *)(address) = (value))
 #endif
 
+typedef sb_vector sb_stored;
+#define SB_FILL(value) SB_BROADCAST(value)
+#define SB_FETCH(address) SB_LOAD(address)
+#define SB_PUT(address, value) SB_STORE(address, value)
+#define SB_LOAD_LANES(address) SB_LOAD(address)
+#define SB_STORE_LANES(address, value) SB_STORE(address, value)
+
 /* The greater one; NaN wins over every number. */
 SB_INLINE sb_vector sb_greater(sb_vector best, sb_vector value) {
     best = SB_SELECT_LESS(best, value, value, best);
@@ -118,4 +128,11 @@ SB_INLINE sb_vector sb_greater(sb_vector best, sb_vector value) {
 }
 
 #endif
+
+/* A sum and what lies at an address: added, subtracted. */
+#ifndef SB_ADD_FROM
+#define SB_ADD_FROM(sum, address) SB_ADD(sum, SB_LOAD(address))
+#define SB_SUBTRACT_FROM(sum, address) SB_SUBTRACT(sum, SB_LOAD(address))
+#endif
+
 #endif

@@ -10,6 +10,8 @@
 #if defined(SB_CODES)
 #if !defined(SB_PLAIN_C) && SB_LANES == 16 && defined(__AVX2__)
 #define SB_PERMUTES_CODES 1
+#elif defined(SB_NEON_CODES)
+#define SB_PERMUTES_BYTES 1
 #endif
 #elif !defined(SB_PLAIN_C) && SB_LANES == 8 && defined(__AVX2__)
 #include <immintrin.h>
@@ -30,8 +32,8 @@ typedef __m256i sb_permutation;
 SB_INLINE sb_permutation sb_prepare_moves(const sb_lane_moves *moves) {
     return _mm256_loadu_si256((const __m256i *)(const void *)moves->source);
 }
-SB_INLINE sb_vector sb_take_lanes(sb_permutation moves, sb_vector source, sb_vector kept) {
-    return (sb_vector)_mm256_blendv_ps(_mm256_permutevar8x32_ps((__m256)source, moves),
+SB_INLINE sb_stored sb_take_lanes(sb_permutation moves, sb_stored source, sb_stored kept) {
+    return (sb_stored)_mm256_blendv_ps(_mm256_permutevar8x32_ps((__m256)source, moves),
                                        (__m256)kept, _mm256_castsi256_ps(moves));
 }
 
@@ -45,8 +47,8 @@ SB_INLINE sb_permutation sb_prepare_moves(const sb_lane_moves *moves) {
     const __m512i index = _mm512_loadu_si512(moves->source);
     return (sb_permutation){index, (__mmask16)~_mm512_movepi32_mask(index)};
 }
-SB_INLINE sb_vector sb_take_lanes(sb_permutation moves, sb_vector source, sb_vector kept) {
-    return (sb_vector)_mm512_mask_permutexvar_ps((__m512)kept, moves.moved, moves.index,
+SB_INLINE sb_stored sb_take_lanes(sb_permutation moves, sb_stored source, sb_stored kept) {
+    return (sb_stored)_mm512_mask_permutexvar_ps((__m512)kept, moves.moved, moves.index,
                                                  (__m512)source);
 }
 
@@ -70,12 +72,26 @@ SB_INLINE sb_permutation sb_prepare_moves(const sb_lane_moves *moves) {
     return (sb_permutation){_mm256_blendv_epi8(nowhere, bytes, same),
                             _mm256_blendv_epi8(bytes, nowhere, _mm256_or_si256(same, kept)), kept};
 }
-SB_INLINE sb_vector sb_take_lanes(sb_permutation moves, sb_vector source, sb_vector kept) {
+SB_INLINE sb_stored sb_take_lanes(sb_permutation moves, sb_stored source, sb_stored kept) {
     const __m256i halves = (__m256i)source;
     const __m256i swapped = _mm256_permute4x64_epi64(halves, 0x4e);
     const __m256i moved = _mm256_or_si256(_mm256_shuffle_epi8(halves, moves.own),
                                           _mm256_shuffle_epi8(swapped, moves.other));
-    return (sb_vector)_mm256_blendv_epi8(moved, (__m256i)kept, moves.kept);
+    return (sb_stored)_mm256_blendv_epi8(moved, (__m256i)kept, moves.kept);
+}
+
+#elif defined(SB_PERMUTES_BYTES)
+
+/* A number beyond the 16 lanes leaves a lane as it is. */
+typedef uint8x16_t sb_permutation;
+SB_INLINE sb_permutation sb_prepare_moves(const sb_lane_moves *moves) {
+    uint8_t source[SB_LANES];
+    for (int lane = 0; lane < SB_LANES; ++lane)
+        source[lane] = moves->source[lane] < 0 ? UINT8_MAX : (uint8_t)moves->source[lane];
+    return vld1q_u8(source);
+}
+SB_INLINE sb_stored sb_take_lanes(sb_permutation moves, sb_stored source, sb_stored kept) {
+    return (sb_stored)vqtbx1q_u8((uint8x16_t)kept, (uint8x16_t)source, moves);
 }
 
 #else
@@ -84,7 +100,7 @@ typedef sb_lane_moves sb_permutation;
 SB_INLINE sb_permutation sb_prepare_moves(const sb_lane_moves *moves) {
     return *moves;
 }
-SB_INLINE sb_vector sb_take_lanes(sb_permutation moves, sb_vector source, sb_vector kept) {
+SB_INLINE sb_stored sb_take_lanes(sb_permutation moves, sb_stored source, sb_stored kept) {
     sb_element from[SB_LANES], to[SB_LANES];
     memcpy(from, &source, sizeof from);
     memcpy(to, &kept, sizeof to);

@@ -23,7 +23,7 @@
 
 #if !defined(SB_SHUFFLES)
 
-SB_INLINE void sb_transpose(sb_vector *rows) {
+SB_INLINE void sb_transpose(sb_stored *rows) {
     sb_element from[SB_LANES][SB_LANES], to[SB_LANES][SB_LANES];
     memcpy(from, rows, sizeof from);
     for (int i = 0; i < SB_LANES; ++i)
@@ -45,17 +45,17 @@ SB_INLINE void sb_transpose(sb_vector *rows) {
 #define SB_HIGH_CARDS 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 #endif
 
-SB_INLINE void sb_shuffle_cards(const sb_vector *from, sb_vector *to) {
+SB_INLINE void sb_shuffle_cards(const sb_stored *from, sb_stored *to) {
     SB_UNROLL
     for (int i = 0; i < SB_LANES / 2; ++i) {
-        const sb_vector a = from[i], b = from[i + SB_LANES / 2];
+        const sb_stored a = from[i], b = from[i + SB_LANES / 2];
         to[2 * i] = __builtin_shufflevector(a, b, SB_LOW_CARDS);
         to[2 * i + 1] = __builtin_shufflevector(a, b, SB_HIGH_CARDS);
     }
 }
 
-SB_INLINE void sb_transpose(sb_vector *rows) {
-    sb_vector turned[SB_LANES];
+SB_INLINE void sb_transpose(sb_stored *rows) {
+    sb_stored turned[SB_LANES];
     sb_shuffle_cards(rows, turned);
     sb_shuffle_cards(turned, rows);
 #if SB_LANES == 8

@@ -82,7 +82,7 @@ SB_INLINE void sb_turn_channels(const uint16_t *source, size_t count, uint8_t *c
 #endif
 }
 #else
-SB_INLINE void sb_turn_channels(const uint16_t *source, size_t count, uint8_t *const *targets) {
+SB_INLINE void sb_turn_channels(const sb_code *source, size_t count, uint8_t *const *targets) {
     for (int lane = 0; lane < SB_LANES; ++lane)
         for (size_t c = 0; c < 16; ++c)
             targets[lane][c] = c < count ? (uint8_t)source[c * SB_LANES + (size_t)lane] : 0;
@@ -125,7 +125,7 @@ static inline int32_t sb_aim_bytes(const sb_layer *layer, int32_t y, uint8_t *ou
 }
 
 /* A pixel that all lanes keep. over: whether bytes behind its own may be overwritten. */
-static inline void sb_turn_pixel(const uint16_t *source, size_t channels, size_t pitch, bool over,
+static inline void sb_turn_pixel(const sb_code *source, size_t channels, size_t pitch, bool over,
                                  sb_byte_targets *targets) {
     const size_t turned = over ? channels : channels / 16 * 16;
     uint8_t *at[SB_LANES];
@@ -164,7 +164,7 @@ static inline int sb_keep_pixel(const sb_layer *layer, sb_byte_targets *targets,
 }
 
 /* A pixel that some lanes may keep; the others' bytes go nowhere. */
-static inline void sb_turn_some(const sb_layer *layer, const uint16_t *source,
+static inline void sb_turn_some(const sb_layer *layer, const sb_code *source,
                                 sb_byte_targets *targets) {
     const size_t channels = (size_t)layer->geometry.in_channels, turned = channels / 16 * 16;
     uint8_t *kept[SB_LANES], *at[SB_LANES], nowhere[16];
@@ -181,12 +181,12 @@ static inline void sb_turn_some(const sb_layer *layer, const uint16_t *source,
 }
 
 /* Row y of every block of the source, to where its rows lie in the target. */
-static inline void sb_turn_row(const sb_layer *layer, const uint16_t *input, int32_t y,
+static inline void sb_turn_row(const sb_layer *layer, const sb_code *input, int32_t y,
                                uint8_t *output) {
     const sb_view *from = &layer->input;
     const size_t pixel = (size_t)from->pitch * SB_LANES;
     const size_t channels = (size_t)layer->geometry.in_channels;
-    const uint16_t *source = input + sb_view_pixel(from, y, 0) * pixel;
+    const sb_code *source = input + sb_view_pixel(from, y, 0) * pixel;
     sb_byte_targets targets;
     const int32_t common = sb_aim_bytes(layer, y, output, &targets);
     /* What a pixel spills over is written by the next ones, but for the last of a lane's row. */
@@ -201,9 +201,9 @@ static inline void sb_turn_row(const sb_layer *layer, const uint16_t *input, int
 }
 
 /* A row of three channels, pixel after pixel, as most networks begin. */
-static inline void sb_plain_colours(const uint16_t *source, size_t plane, size_t width,
+static inline void sb_plain_colours(const sb_code *source, size_t plane, size_t width,
                                     uint8_t *target) {
-    const uint16_t *red = source, *green = source + plane, *blue = source + 2 * plane;
+    const sb_code *red = source, *green = source + plane, *blue = source + 2 * plane;
     for (size_t x = 0; x < width; ++x, target += 3) {
         target[0] = (uint8_t)red[x];
         target[1] = (uint8_t)green[x];
@@ -212,7 +212,7 @@ static inline void sb_plain_colours(const uint16_t *source, size_t plane, size_t
 }
 
 /* Row y of a plain image. */
-static inline void sb_plain_row(const sb_layer *layer, const uint16_t *input, int32_t y,
+static inline void sb_plain_row(const sb_layer *layer, const sb_code *input, int32_t y,
                                 uint8_t *output) {
     const sb_geometry *geometry = &layer->geometry;
     const sb_view *to = &layer->output;
@@ -221,7 +221,7 @@ static inline void sb_plain_row(const sb_layer *layer, const uint16_t *input, in
     if (y % geometry->stride_height)
         return;
     uint8_t *target = output + sb_view_pixel(to, y / geometry->stride_height, 0) * pitch;
-    const uint16_t *source = input + (size_t)y * width;
+    const sb_code *source = input + (size_t)y * width;
     if (geometry->in_channels == 3 && pitch == 3 && step == 1) {
         sb_plain_colours(source, plane, width, target);
         return;

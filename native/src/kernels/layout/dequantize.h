@@ -7,7 +7,7 @@
 
 /* All channels [begin, end) of one pixel of the target, one lane of it. source: the pixel's channel
  * 0, NULL outside the image. */
-static inline void sb_dequantize_pixel(const sb_layer *layer, const uint16_t *source, size_t begin,
+static inline void sb_dequantize_pixel(const sb_layer *layer, const sb_code *source, size_t begin,
                                        size_t end, float *target) {
     const sb_geometry *geometry = &layer->geometry;
     const int32_t zero = layer->epilogue.requantize.input_zero;
@@ -19,8 +19,8 @@ static inline void sb_dequantize_pixel(const sb_layer *layer, const uint16_t *so
             source ? (float)(source[c * from] - zero) * layer->real[0] : layer->output.fill;
 }
 
-static inline const uint16_t *sb_code_pixel(const sb_layer *layer, const uint16_t *input, int64_t y,
-                                            int64_t x) {
+static inline const sb_code *sb_code_pixel(const sb_layer *layer, const sb_code *input, int64_t y,
+                                           int64_t x) {
     const sb_geometry *geometry = &layer->geometry;
     if (y < 0 || y >= geometry->in_height || x < 0 || x >= geometry->in_width)
         return NULL;

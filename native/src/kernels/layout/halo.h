@@ -39,20 +39,20 @@ static inline sb_lane_moves sb_find_moves(const sb_layer *layer, int32_t y, int3
 static inline void sb_shift_lanes(const sb_lane_moves *moves, const sb_element *source,
                                   size_t begin, size_t end, sb_element fill, sb_element *target) {
     sb_element kept[SB_LANES], filled[SB_LANES];
-    sb_vector mask, filling;
+    sb_stored mask, filling;
     int32_t by = 0;
     for (int lane = 0; lane < SB_LANES; ++lane) {
         const int32_t from = moves->source[lane];
         by = from < 0 ? by : from - lane;
-        kept[lane] = from < 0 ? 0 : UINT16_MAX;
+        kept[lane] = from < 0 ? 0 : (sb_element)~0u;
         filled[lane] = from < 0 ? fill : 0;
     }
     memcpy(&mask, kept, sizeof mask);
     memcpy(&filling, filled, sizeof filling);
     for (size_t i = begin * SB_LANES; i < end * SB_LANES; i += SB_LANES) {
-        sb_vector moved;
+        sb_stored moved;
         memcpy(&moved, source + i + by, sizeof moved);
-        SB_STORE(target + i, (moved & mask) | filling);
+        SB_PUT(target + i, (moved & mask) | filling);
     }
 }
 #endif
@@ -60,9 +60,9 @@ static inline void sb_shift_lanes(const sb_lane_moves *moves, const sb_element *
 static inline void sb_move_lanes(const sb_lane_moves *moves, const sb_element *source, size_t begin,
                                  size_t end, sb_element fill, sb_element *target) {
     const sb_permutation permutation = sb_prepare_moves(moves);
-    const sb_vector filling = SB_BROADCAST(fill);
+    const sb_stored filling = SB_FILL(fill);
     for (size_t i = begin * SB_LANES; i < end * SB_LANES; i += SB_LANES)
-        SB_STORE(target + i, sb_take_lanes(permutation, SB_LOAD(source + i), filling));
+        SB_PUT(target + i, sb_take_lanes(permutation, SB_FETCH(source + i), filling));
 }
 
 /* Channels [begin, end) of a pixel. */

@@ -10,9 +10,9 @@
 
 /* L numbers of a row of an image from column `left` on, `fill` beyond its ends. row: NULL where it
  * lies outside the image. */
-SB_INLINE sb_vector sb_read_row(const sb_element *row, int64_t width, int64_t left,
+SB_INLINE sb_stored sb_read_row(const sb_element *row, int64_t width, int64_t left,
                                 sb_element fill) {
-    sb_vector value;
+    sb_stored value;
     if (row && left >= 0 && left + SB_LANES <= width) {
         memcpy(&value, row + left, sizeof value);
         return value;
@@ -32,14 +32,14 @@ static inline void sb_fill_lane_row(const sb_layer *layer, const sb_element *con
     const int32_t columns = sb_view_columns(view);
     const size_t step = (size_t)view->pitch * SB_LANES;
     for (int32_t x = 0; x < columns; x += SB_LANES) {
-        sb_vector square[SB_LANES];
+        sb_stored square[SB_LANES];
         for (int32_t lane = 0; lane < SB_LANES; ++lane)
             square[lane] = sb_read_row(rows[lane], layer->geometry.in_width,
                                        sb_view_image_column(view, lane, x - view->left),
                                        (sb_element)view->fill);
         sb_transpose(square);
         for (int32_t i = 0; i < SB_LANES && x + i < columns; ++i)
-            SB_STORE(target + (size_t)(x + i) * step, square[i]);
+            SB_PUT(target + (size_t)(x + i) * step, square[i]);
     }
 }
 

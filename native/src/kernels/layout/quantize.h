@@ -9,7 +9,7 @@
 
 /* Codes of one channel of one row of the image. A row outside it is `fill` throughout. */
 static inline void sb_quantize_row(const sb_layer *layer, const float *input, int64_t y,
-                                   int32_t channel, uint16_t *codes) {
+                                   int32_t channel, sb_code *codes) {
     const sb_geometry *geometry = &layer->geometry;
     const sb_requantize *requantize = &layer->epilogue.requantize;
     const sb_view *view = &layer->input;
@@ -20,7 +20,7 @@ static inline void sb_quantize_row(const sb_layer *layer, const float *input, in
         channel * sb_view_channel_step(view, geometry->in_height, geometry->in_width);
     if (y < 0 || y >= geometry->in_height) {
         for (int32_t x = 0; x < width; ++x)
-            codes[x] = (uint16_t)layer->output.fill;
+            codes[x] = (sb_code)layer->output.fill;
     } else if (view->lanes) {
         for (int32_t x = 0; x < width; ++x)
             codes[x] = sb_to_code(
@@ -35,16 +35,16 @@ static inline void sb_quantize_row(const sb_layer *layer, const float *input, in
 /* The rows of the image under row y of all blocks: [blocks_y][margin + width + margin], the margins
  * `fill`. Scratch holds them, and a row of fill behind them for what lies below the image. */
 typedef struct sb_code_rows {
-    uint16_t *first;
+    sb_code *first;
     int64_t margin, stride;
 } sb_code_rows;
 
-static inline sb_code_rows sb_lay_rows(const sb_layer *layer, uint16_t *scratch) {
+static inline sb_code_rows sb_lay_rows(const sb_layer *layer, sb_code *scratch) {
     const sb_view *view = &layer->output;
     sb_code_rows rows = {scratch, sb_row_margin(view, SB_LANES), 0};
     rows.stride = 2 * rows.margin + (int64_t)view->blocks_x * view->block_width;
     for (int64_t i = 0; i < rows.stride * view->blocks_y; ++i)
-        scratch[i] = (uint16_t)view->fill;
+        scratch[i] = (sb_code)view->fill;
     return rows;
 }
 
@@ -53,22 +53,21 @@ static inline void sb_quantize_lanes(const sb_layer *layer, const sb_operands *o
                                      int32_t channel, const sb_code_rows *rows) {
     const sb_view *view = &layer->output;
     const size_t step = (size_t)view->pitch * SB_LANES;
-    uint16_t *target = (uint16_t *)operands->output +
-                       (sb_view_pixel(view, y, -view->left) * view->pitch + channel) * SB_LANES;
+    sb_code *target = (sb_code *)operands->output +
+                      (sb_view_pixel(view, y, -view->left) * view->pitch + channel) * SB_LANES;
     for (int32_t block = 0; block < view->blocks_y; ++block)
         sb_quantize_row(layer, operands->input, (int64_t)block * view->block_height + y, channel,
                         rows->first + block * rows->stride + rows->margin);
     for (int32_t x = 0; x < sb_view_columns(view); x += SB_LANES) {
-        sb_vector square[SB_LANES];
+        sb_stored square[SB_LANES];
         for (int32_t i = 0; i < SB_LANES; ++i) {
-            const uint16_t *source = rows->first + i / view->blocks_x * rows->stride +
-                                     rows->margin + i % view->blocks_x * view->block_width -
-                                     view->left + x;
+            const sb_code *source = rows->first + i / view->blocks_x * rows->stride + rows->margin +
+                                    i % view->blocks_x * view->block_width - view->left + x;
             memcpy(square + i, source, sizeof *square);
         }
         sb_transpose(square);
         for (int32_t i = 0; i < SB_LANES && x + i < sb_view_columns(view); ++i)
-            SB_STORE(target + (x + i) * step, square[i]);
+            SB_PUT(target + (x + i) * step, square[i]);
     }
 }
 
@@ -78,7 +77,7 @@ static inline void sb_quantize_run(const sb_layer *layer, const sb_operands *ope
     const sb_requantize *requantize = &layer->epilogue.requantize;
     const float *input = operands->input, factor = layer->real[0];
     const int32_t zero = requantize->output_zero, top = requantize->output_top;
-    uint16_t *output = operands->output;
+    sb_code *output = operands->output;
     for (size_t i = begin; i < end; ++i)
         output[i] = sb_to_code(input[i] * factor, zero, top);
 }
@@ -86,7 +85,7 @@ static inline void sb_quantize_run(const sb_layer *layer, const sb_operands *ope
 static inline void sb_quantize_plain(const sb_layer *layer, const sb_operands *operands) {
     const sb_geometry *geometry = &layer->geometry;
     const size_t plane = (size_t)geometry->in_height * (size_t)geometry->in_width;
-    uint16_t *output = operands->output;
+    sb_code *output = operands->output;
     size_t begin, end;
     if (!layer->input.lanes) {
         sb_take_share(operands, (size_t)geometry->in_channels * plane, &begin, &end);

@@ -71,18 +71,18 @@ SB_INLINE void sb_move_pixels(const sb_element *const *source, const sb_lane_mov
                               int count, const sb_layer *layer, bool first, sb_element *target) {
     const size_t channels = (size_t)layer->geometry.in_channels;
     const size_t step = (size_t)layer->input.lanes;
-    const sb_vector fill = SB_BROADCAST((sb_element)layer->output.fill);
+    const sb_stored fill = SB_FILL((sb_element)layer->output.fill);
     sb_permutation permutations[SB_PASS_SOURCES];
     SB_UNROLL
     for (int i = 0; i < count; ++i)
         permutations[i] = sb_prepare_moves(moves + i);
     for (size_t c = 0; c < channels; ++c) {
         sb_element *const lanes = target + c * SB_LANES;
-        sb_vector value = first ? fill : SB_LOAD(lanes);
+        sb_stored value = first ? fill : SB_FETCH(lanes);
         SB_UNROLL
         for (int i = 0; i < count; ++i)
-            value = sb_take_lanes(permutations[i], SB_LOAD(source[i] + c * step), value);
-        SB_STORE(lanes, value);
+            value = sb_take_lanes(permutations[i], SB_FETCH(source[i] + c * step), value);
+        SB_PUT(lanes, value);
     }
 }
 

@@ -18,8 +18,8 @@ static inline void sb_sum_pixel(const sb_element *pixel, size_t channels, int32_
         const size_t end = channels - begin < SB_NARROW_SUMS ? channels : begin + SB_NARROW_SUMS;
         sb_vector sum = SB_BROADCAST(0);
         for (size_t c = begin; c < end; ++c)
-            sum = SB_ADD(sum, SB_LOAD(pixel + c * SB_LANES));
-        sums = sb_add_sums(sums, sb_widen(sum));
+            sum = SB_ADD_FROM(sum, pixel + c * SB_LANES);
+        sums = sb_add_widened(sums, sum);
     }
     sb_store_sums(target, sums);
 }

@@ -15,7 +15,7 @@ enum { SB_BLOCK_TILES = (SB_BLOCK_POSITIONS + SB_VECTORS - 1) / SB_VECTORS };
 
 /* One segment over one tile. */
 SB_INLINE void sb_sums_segment_tile(const sb_layer *layer, const sb_sums_segment *segment,
-                                    const sb_collector *collector, sb_element *slots,
+                                    const sb_collector *collector, sb_lane *slots,
                                     const sb_tile *tile) {
     sb_sums_reader reader;
     sb_bucket_group group;
@@ -34,7 +34,7 @@ SB_INLINE void sb_sums_segment_tile(const sb_layer *layer, const sb_sums_segment
 }
 
 /* All segments of a convolution group over one block of tiles. */
-static inline void sb_sums_block(const sb_layer *layer, int32_t group, sb_element *slots,
+static inline void sb_sums_block(const sb_layer *layer, int32_t group, sb_lane *slots,
                                  sb_collector collector, const sb_tile *tiles, size_t tile_count) {
     const sb_sums_weights *weights = &layer->sum_list;
     for (size_t i = weights->starts[group]; i < weights->starts[group + 1]; ++i)
@@ -53,7 +53,7 @@ static inline void sb_sums_conv2d(const sb_layer *layer, const sb_operands *oper
     const size_t pixels =
         (size_t)sb_view_rows(&layer->input) * sb_view_columns(&layer->input) * SB_LANES;
     const sb_total_element *totals = operands->totals;
-    sb_element *slots = operands->scratch;
+    sb_lane *slots = operands->scratch;
     sb_total_element *kept =
         (sb_total_element *)(void *)((char *)operands->scratch + layer->sum_list.slots_bytes);
     sb_tile tiles[SB_BLOCK_TILES];

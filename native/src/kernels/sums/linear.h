@@ -6,7 +6,7 @@
 #include "../bucket/linear.h"
 #include "sum_list.h"
 
-static inline void sb_sums_pass(const sb_layer *layer, const sb_pass *pass, sb_element *slots) {
+static inline void sb_sums_pass(const sb_layer *layer, const sb_pass *pass, sb_lane *slots) {
     const sb_sums_weights *weights = &layer->sum_list;
     const size_t channels = (size_t)layer->geometry.in_channels;
     for (size_t i = 0; i < weights->starts[1]; ++i) {
@@ -32,7 +32,7 @@ static inline void sb_sums_pass(const sb_layer *layer, const sb_pass *pass, sb_e
 static inline void sb_sums_linear(const sb_layer *layer, const sb_operands *operands) {
     const size_t channels = (size_t)layer->geometry.in_channels;
     const sb_element *input = operands->input;
-    sb_element *slots = operands->scratch;
+    sb_lane *slots = operands->scratch;
     sb_element *turned =
         (sb_element *)(void *)((char *)operands->scratch + layer->sum_list.slots_bytes);
     sb_image_sum totals[SB_PASS_IMAGES];

@@ -25,17 +25,16 @@
 #include "../tally.h"
 #include "sum_words.h"
 
-/* Where operands lie, and the words to read next. */
+/* Where operands lie, slots holding sums as vectors do, and the words to read next. */
 typedef struct sb_sums_reader {
     const sb_element *windows[SB_VECTORS];
-    sb_element *slots;
+    sb_lane *slots;
     const uint16_t *words;
 } sb_sums_reader;
 
-SB_INLINE const sb_element *sb_sums_operand(const sb_sums_reader *reader, uint32_t word, bool slot,
-                                            int v) {
-    return slot ? reader->slots + ((size_t)word * SB_VECTORS + (size_t)v) * SB_LANES
-                : reader->windows[v] + (size_t)word * SB_LANES;
+SB_INLINE sb_vector sb_sums_operand(const sb_sums_reader *reader, uint32_t word, bool slot, int v) {
+    return slot ? SB_LOAD_LANES(reader->slots + ((size_t)word * SB_VECTORS + (size_t)v) * SB_LANES)
+                : SB_LOAD(reader->windows[v] + (size_t)word * SB_LANES);
 }
 
 /* A run of pairs. The two flags and the sign are constants where this is inlined. */
@@ -46,10 +45,10 @@ SB_INLINE void sb_sums_pairs(sb_sums_reader *reader, bool left_slot, bool right_
         SB_TALLY(1);
         SB_UNROLL
         for (int v = 0; v < SB_VECTORS; ++v) {
-            const sb_vector a = SB_LOAD(sb_sums_operand(reader, words[0], left_slot, v));
-            const sb_vector b = SB_LOAD(sb_sums_operand(reader, words[1], right_slot, v));
-            SB_STORE(reader->slots + ((size_t)words[2] * SB_VECTORS + (size_t)v) * SB_LANES,
-                     subtract ? SB_SUBTRACT(a, b) : SB_ADD(a, b));
+            const sb_vector a = sb_sums_operand(reader, words[0], left_slot, v);
+            const sb_vector b = sb_sums_operand(reader, words[1], right_slot, v);
+            SB_STORE_LANES(reader->slots + ((size_t)words[2] * SB_VECTORS + (size_t)v) * SB_LANES,
+                           subtract ? SB_SUBTRACT(a, b) : SB_ADD(a, b));
         }
     }
     reader->words = words;
@@ -61,7 +60,7 @@ SB_INLINE const uint16_t *sb_sums_list(const sb_sums_reader *reader, const uint1
         SB_TALLY(1);
         SB_UNROLL
         for (int v = 0; v < SB_VECTORS; ++v) {
-            const sb_vector x = SB_LOAD(sb_sums_operand(reader, *words, slot, v));
+            const sb_vector x = sb_sums_operand(reader, *words, slot, v);
             sum[v] = subtract ? SB_SUBTRACT(sum[v], x) : SB_ADD(sum[v], x);
         }
     }
@@ -84,7 +83,7 @@ SB_INLINE const uint16_t *sb_sums_lists(const sb_sums_reader *reader, const uint
         const uint16_t first = words[from_slot ? less_inputs : 0];
         SB_UNROLL
         for (int v = 0; v < SB_VECTORS; ++v)
-            sum[v] = SB_LOAD(sb_sums_operand(reader, first, from_slot, v));
+            sum[v] = sb_sums_operand(reader, first, from_slot, v);
     }
     if (inputs)
         words = sb_sums_list(reader, words + 1, inputs - 1, false, false, sum);
@@ -100,12 +99,12 @@ SB_INLINE const uint16_t *sb_sums_lists(const sb_sums_reader *reader, const uint
 SB_INLINE void sb_sums_kept(sb_sums_reader *reader) {
     const uint16_t *words = reader->words + 2;
     for (uint32_t left = reader->words[1]; left; --left) {
-        sb_element *slot = reader->slots + (size_t)*words * SB_VECTORS * SB_LANES;
+        sb_lane *slot = reader->slots + (size_t)*words * SB_VECTORS * SB_LANES;
         sb_vector sum[SB_VECTORS];
         words = sb_sums_lists(reader, words + 1, sum);
         SB_UNROLL
         for (int v = 0; v < SB_VECTORS; ++v)
-            SB_STORE(slot + v * SB_LANES, sum[v]);
+            SB_STORE_LANES(slot + v * SB_LANES, sum[v]);
     }
     reader->words = words;
 }

@@ -49,7 +49,7 @@ static inline void sb_add_to_row(const sb_layer *layer, const sb_operands *opera
             f[i] += offset[i] * total;
     }
     if (operands->residual) {
-        const uint16_t *residual = (const uint16_t *)operands->residual + row->index;
+        const sb_code *residual = (const sb_code *)operands->residual + row->index;
         for (size_t i = 0; i < row->count; ++i)
             f[i] += requantize->residual_scale *
                     (float)((int32_t)residual[i] - requantize->residual_zero);
@@ -64,7 +64,7 @@ static inline void sb_put_row(const sb_layer *layer, const sb_operands *operands
         return;
     }
     const int32_t zero = requantize->output_zero, top = requantize->output_top;
-    uint16_t *output = (uint16_t *)operands->output + row->index;
+    sb_code *output = (sb_code *)operands->output + row->index;
     for (size_t i = 0; i < row->count; ++i)
         output[i] = sb_to_code(f[i], zero, top);
 }

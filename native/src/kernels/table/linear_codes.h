@@ -6,7 +6,7 @@
 #include "finish_row.h"
 #include "strips.h"
 
-static inline uint32_t sb_sum_codes(const uint16_t *codes, size_t count) {
+static inline uint32_t sb_sum_codes(const sb_table_input *codes, size_t count) {
     uint32_t total = 0;
     for (size_t c = 0; c < count; ++c)
         total += codes[c];
@@ -20,7 +20,7 @@ static inline void sb_finish_strip(const sb_layer *layer, const sb_operands *ope
     const size_t channels = (size_t)layer->geometry.in_channels;
     const bool shows = layer->sums.twice || layer->epilogue.offset;
     for (size_t image = 0; image < strip->count; ++image) {
-        const uint16_t *codes = strip->inputs + image * channels;
+        const sb_table_input *codes = strip->inputs + image * channels;
         const uint32_t total = shows ? sb_sum_codes(codes, channels) : 0;
         for (size_t block = strip->begin; block < strip->end; ++block) {
             const size_t k = block * SB_FILTERS, left = filters - k;
@@ -37,7 +37,7 @@ static inline void sb_table_linear(const sb_layer *layer, const sb_operands *ope
     for (size_t n = 0; n < operands->batch && strip.begin < strip.end; n += strip.count) {
         const size_t images = operands->batch - n;
         strip.count = images < SB_TABLE_IMAGES ? images : SB_TABLE_IMAGES;
-        strip.inputs = (const uint16_t *)operands->input + n * channels;
+        strip.inputs = (const sb_table_input *)operands->input + n * channels;
         sb_sum_strip(layer, &strip);
         sb_finish_strip(layer, operands, &strip, n);
     }

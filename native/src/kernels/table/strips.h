@@ -24,7 +24,11 @@
 #include <string.h>
 
 #ifdef SB_TABLE_CODES
-typedef uint16_t sb_table_input;
+#ifdef SB_CODES
+typedef sb_code sb_table_input;
+#else
+typedef uint16_t sb_table_input; /* codes of the kernel's own making */
+#endif
 typedef int32_t sb_table_sum;
 #define SB_SUMS_CODES 1
 #else

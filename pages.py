@@ -52,6 +52,7 @@ WITH_TABLES: Final = (
     ROOT / "docs" / "method.md",
     ROOT / "docs" / "onnx.md",
     ROOT / "docs" / "reliability.md",
+    ROOT / "docs" / "results" / "doors.md",
     ROOT / "docs" / "results" / "foreign.md",
     ROOT / "docs" / "results" / "speed.md",
     ROOT / "docs" / "simulator.md",

@@ -16,7 +16,7 @@ from signbin.nn.operator import number_of
 from signbin.packed import PackedLinear, as_low_bit, pack_linear
 from signbin.spec import LowBitWeight
 
-__all__ = ["Linear"]
+__all__ = ["Linear", "as_numbers", "expect_plain"]
 
 _ALLOWED: Final = ("float32", "dynamic_int8")
 _PACKING: Final = threading.Lock()
@@ -62,7 +62,7 @@ class Linear(nn.Module):
             raise SpecError(
                 "activations of signbin.nn.Linear", value=activations, allowed=", ".join(_ALLOWED)
             )
-        low_bit = as_low_bit(_numbers(weight) if isinstance(weight, Tensor) else weight)
+        low_bit = as_low_bit(as_numbers(weight) if isinstance(weight, Tensor) else weight)
         if bias is not None and not isinstance(bias, Tensor):
             raise SpecError(
                 "bias of signbin.nn.Linear",
@@ -93,14 +93,7 @@ class Linear(nn.Module):
 
         SpecError where they are not, or where a QLinear quantises or centres its inputs.
         """
-        config = getattr(module, "config", None)
-        if config is not None and (config.activation is not None or config.centre_inputs):
-            raise SpecError(
-                "a layer for signbin.nn.Linear",
-                value="one that changes its inputs",
-                allowed="one that reads them as they are",
-                remedy="compile the network: signbin.compile keeps quantised activations",
-            )
+        expect_plain(module, "signbin.nn.Linear")
         quantized = getattr(module, "quantized_weight", None)
         with torch.no_grad():
             weight = module.weight if quantized is None else quantized()
@@ -138,15 +131,15 @@ class Linear(nn.Module):
     def low_bit(self) -> LowBitWeight:
         """The weights, logical, from the state."""
         codes = codes_of(self.bits, self.levels, self.signs, self.in_features)
-        offset = None if self.offset is None else _numbers(self.offset.float())
-        return LowBitWeight(codes, _numbers(self.scale.float()), offset)
+        offset = None if self.offset is None else as_numbers(self.offset.float())
+        return LowBitWeight(codes, as_numbers(self.scale.float()), offset)
 
     def _pack(self) -> None:
         """One thread packs; to others the layer is packed once its number is known."""
         with _PACKING:
             if self._packed is not None:
                 return
-            bias = None if self.bias is None else _numbers(self.bias.float())
+            bias = None if self.bias is None else as_numbers(self.bias.float())
             packed = pack_linear(
                 self.low_bit(), bias, activations=self.activations, threads=self.threads
             )
@@ -163,11 +156,23 @@ class Linear(nn.Module):
         return {**self.__dict__, "_packed": None, "_number": 0}
 
 
-def _numbers(tensor: Tensor) -> NDArray[np.float32]:
+def expect_plain(module: nn.Module, wanted: str) -> None:
+    """SpecError for a quantised layer that does more to its inputs than to multiply them."""
+    config = getattr(module, "config", None)
+    if config is not None and (config.activation is not None or config.centre_inputs):
+        raise SpecError(
+            f"a layer for {wanted}",
+            value="one that changes its inputs",
+            allowed="one that reads them as they are",
+            remedy="compile the network: signbin.compile keeps quantised activations",
+        )
+
+
+def as_numbers(tensor: Tensor) -> NDArray[np.float32]:
     """A copy as numpy has it; SpecError for a tensor that is not float32 on the CPU."""
     if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
         raise SpecError(
-            "tensor of signbin.nn.Linear",
+            "tensor of a signbin.nn module",
             value=f"{tensor.dtype} on {tensor.device}",
             allowed="torch.float32 on the CPU",
             remedy="tensor.float().cpu()",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from signbin.capture.archive import load_archive, module_of
 from signbin.capture.capture import capture
 from signbin.capture.reference import Reference, reference_values
 
-__all__ = ["Reference", "capture", "reference_values"]
+__all__ = ["Reference", "capture", "load_archive", "module_of", "reference_values"]

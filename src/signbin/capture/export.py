@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, Final
 
 import torch
@@ -20,7 +18,9 @@ from torch.export.graph_signature import InputKind, OutputKind, TensorArgument
 from torch.utils._pytree import tree_unflatten
 
 from signbin.capture.attention import replace_attention
+from signbin.capture.dequantized import dequantize_parameters
 from signbin.capture.quantized_input import float_layer
+from signbin.capture.warnings_of_torch import own_warnings_of_torch_ignored
 from signbin.draft import OPERATORS
 from signbin.errors import CaptureError
 from signbin.ir.form import Form
@@ -102,15 +102,17 @@ def _check_inputs(example_inputs: tuple[Tensor, ...]) -> None:
 def _prepared(model: nn.Module) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise CaptureError("model", value=type(model).__name__, allowed="a torch.nn.Module")
-    _check_parameters(model)
     try:
-        copied = copy.deepcopy(model)
+        with own_warnings_of_torch_ignored():
+            copied = copy.deepcopy(model)
     except Exception as error:  # whatever a module's own state raises when it is copied
         raise CaptureError(
             f"model {type(model).__name__} cannot be copied",
             value=f"{type(error).__name__}: {error}",
             remedy="make copy.deepcopy(model) work: detach tensors kept as plain attributes",
         ) from error
+    dequantize_parameters(copied)
+    _check_parameters(copied)
     made: dict[int, nn.Module] = {}  # a layer that is used twice stays one layer
     if isinstance(copied, (QConv2d, QLinear)):
         return float_layer("the model", copied).cpu().eval()
@@ -160,7 +162,7 @@ def _functional(model: nn.Module, example: tuple[Tensor, ...]) -> ExportedProgra
     for tensor in example:
         shapes[tensor] = {0: Dim.DYNAMIC}
     try:
-        with torch.no_grad(), _own_warnings_of_torch_ignored():
+        with torch.no_grad(), own_warnings_of_torch_ignored():
             program = torch.export.export(model, example, dynamic_shapes=shapes, strict=False)
             if _is_ready(program.graph):
                 return program
@@ -189,20 +191,6 @@ def _is_ready(graph: fx.Graph) -> bool:
 
 def _changes_input(node: fx.Node) -> bool:
     return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
-
-
-@contextmanager
-def _own_warnings_of_torch_ignored() -> Iterator[None]:
-    """Silences what torch.export warns of its own internals, and nothing else.
-
-    torch 2.13 deep-copies its own LeafSpec, whose constructor is deprecated by torch itself:
-    a caller who turns warnings into errors could not export at all. It also warns that its own
-    convolution copies the image where padding="same" pads one side more; nothing is run here.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated")
-        warnings.filterwarnings("ignore", message="Using padding='same' with even kernel")
-        yield
 
 
 def _first_line(error: Exception) -> str:

@@ -63,7 +63,8 @@ SourceText = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="An ONNX file, a run folder, a packed file, MODULE:FACTORY or FILE.py:FACTORY.",
+        help="An ONNX file, a .pt2 archive, a run folder, a packed file, a folder of PLUM, "
+        "MODULE:FACTORY or FILE.py:FACTORY.",
     ),
 ]
 ModelOrSource = Annotated[

@@ -28,6 +28,7 @@ from signbin.train.load import Run, load_run
 from signbin.train.models import MODELS, Architecture, ImageTask, build_model, build_network
 from signbin.train.network import fresh_network
 from signbin.train.packed import PackedNetwork, describe_packed, load_packed, pack_run
+from signbin.train.plum import PlumExperiment, load_plum
 from signbin.train.recipe import load_recipe, parse_override, recipe_names
 from signbin.train.run import RunResult, train
 from signbin.train.run_experiment import results_of, run_experiment
@@ -56,6 +57,7 @@ __all__ = [
     "OptimizerConfig",
     "OptimizerName",
     "PackedNetwork",
+    "PlumExperiment",
     "Precision",
     "Pricing",
     "QuantizerConfigs",
@@ -73,6 +75,7 @@ __all__ = [
     "load_dataset",
     "load_experiment",
     "load_packed",
+    "load_plum",
     "load_recipe",
     "load_run",
     "new_network",

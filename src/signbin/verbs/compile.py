@@ -114,13 +114,14 @@ def compile(  # noqa: PLR0913 - the one door: every choice is a keyword of it
 ) -> Program | HybridProgram:
     """Compile a trained model for this CPU; ``program.save(path)`` keeps it.
 
-    model: a ``torch.nn.Module``; an ``onnx.ModelProto``; or the path of an ONNX file, or anything
-    else that ``signbin compile`` reads. example_inputs: one tensor (N, C, H, W) in a tuple; only
-    its shape and dtype matter, and the program accepts any batch. Only a module needs it, and an
-    ONNX model that leaves extents open. Quantised layers are recognised from their values, whoever
-    trained them. isa: ``auto`` or a name from ``signbin doctor``. strategy: None lets the
-    planner choose per layer; a Strategy forces it wherever it can serve. activations: None keeps
-    them float32; :class:`signbin.QuantizedActivations`, with real samples, makes them 8-bit.
+    model: a ``torch.nn.Module``, or what torch.export made of one; an ``onnx.ModelProto``; or the
+    path of an ONNX file, or anything else that ``signbin compile`` reads. example_inputs: one
+    tensor (N, C, H, W) in a tuple; only its shape and dtype matter, and the program accepts any
+    batch. Only a module needs it, and an ONNX model that leaves extents open. Quantised layers
+    are recognised from their values, whoever trained them. isa: ``auto`` or a name from
+    ``signbin doctor``. strategy: None lets the planner choose per layer; a Strategy forces it
+    wherever it can serve. activations: None keeps them float32;
+    :class:`signbin.QuantizedActivations`, with real samples, makes them 8-bit.
     autotune: measure on this machine which way of running each layer is fastest, instead of
     predicting it; an :class:`signbin.Autotune` says for how long, and where times are kept.
     free_sizes: the program takes images of any height and width, sequences (N, C, L) of any length,

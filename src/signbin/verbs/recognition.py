@@ -23,6 +23,8 @@ class SourceKind(enum.Enum):
     RUN = "a run folder of signbin train"
     PACKED = "a .safetensors file of signbin pack"
     ONNX = "an ONNX file"
+    ARCHIVE = "a .pt2 archive of torch.export"
+    PLUM = "an experiment folder of PLUM"
     FACTORY = "a function that makes it"
     COMPILED = "a compiled model"
     PARTS = "a compiled model in parts"
@@ -31,12 +33,16 @@ class SourceKind(enum.Enum):
 
 
 READ: Final = (
-    "an ONNX file, a run folder of signbin train, a .safetensors file of signbin pack, "
+    "an ONNX file, a .pt2 archive of torch.export, a run folder of signbin train, a .safetensors "
+    "file of signbin pack, an experiment folder of PLUM, "
     "FILE.py:FACTORY or package.module:FACTORY"
 )
 """All that can be compiled, as errors say it."""
 
-COMPILABLE: Final = (SourceKind.RUN, SourceKind.PACKED, SourceKind.ONNX, SourceKind.FACTORY)
+COMPILABLE: Final = (
+    *(SourceKind.RUN, SourceKind.PACKED, SourceKind.ONNX, SourceKind.ARCHIVE, SourceKind.PLUM),
+    SourceKind.FACTORY,
+)
 """Kinds that can be compiled."""
 
 _FACTORY: Final = (
@@ -64,7 +70,7 @@ def kind_of(source: str) -> SourceKind:
     path = Path(source)
     try:
         if path.is_dir():
-            return SourceKind.RUN if (path / "config.yaml").is_file() else SourceKind.OTHER
+            return _kind_of_folder(path)
         if path.is_file():
             return _kind_of_file(path)
     except (OSError, ValueError):
@@ -92,6 +98,12 @@ def refusal(source: str, what: str = "model source", allowed: str = READ) -> Spe
     return SpecError(what, value=source, reason=found, allowed=allowed, remedy=remedy)
 
 
+def _kind_of_folder(path: Path) -> SourceKind:
+    if not (path / "config.yaml").is_file():
+        return SourceKind.OTHER
+    return SourceKind.PLUM if (path / "checkpoints").is_dir() else SourceKind.RUN
+
+
 def _kind_of_file(path: Path) -> SourceKind:
     with path.open("rb") as file:
         start = file.read(16)
@@ -103,7 +115,19 @@ def _kind_of_file(path: Path) -> SourceKind:
         return SourceKind.ARRAY
     if _is_safetensors(start, path.stat().st_size):
         return SourceKind.PACKED
+    if start.startswith(b"PK") and _is_exported(path):
+        return SourceKind.ARCHIVE
     return SourceKind.ONNX if looks_like_onnx(path) else SourceKind.OTHER
+
+
+def _is_exported(path: Path) -> bool:
+    """An archive of torch.export holds its name, and a list of operators for each model."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            insides = {name.partition("/")[2] for name in archive.namelist()}
+    except zipfile.BadZipFile:
+        return False
+    return "archive_format" in insides and any(name.startswith("models/") for name in insides)
 
 
 def _is_safetensors(start: bytes, size: int) -> bool:

@@ -28,6 +28,7 @@ from signbin.verbs.recognition import SourceKind, expect_readable
 if TYPE_CHECKING:
     from onnx import ModelProto
     from torch import Tensor, nn
+    from torch.export import ExportedProgram
 
 __all__ = [
     "MOST_SAMPLES",
@@ -41,7 +42,7 @@ __all__ = [
     "read_calibration",
 ]
 
-Model: TypeAlias = "nn.Module | ModelProto"
+Model: TypeAlias = "nn.Module | ExportedProgram | ModelProto"
 Examples: TypeAlias = "tuple[Tensor | NDArray[Any], ...]"
 
 _OURS: Final = (
@@ -87,6 +88,11 @@ def is_onnx(model: object) -> TypeGuard[ModelProto]:
     return onnx is not None and isinstance(model, onnx.ModelProto)
 
 
+def _is_exported_program(model: object) -> TypeGuard[ExportedProgram]:
+    export = sys.modules.get("torch.export")
+    return export is not None and isinstance(model, export.ExportedProgram)
+
+
 def as_source(
     model: Model | str | os.PathLike[str],
     example_inputs: Examples | None = None,
@@ -94,7 +100,8 @@ def as_source(
 ) -> Source:
     """What :func:`signbin.compile` was given as a source.
 
-    model: a module, which needs example_inputs; a ModelProto; or what :func:`load_source` reads.
+    model: a module, which needs example_inputs; what torch.export made of one; a ModelProto; or
+    what :func:`load_source` reads.
     example_inputs: of an ONNX model only their shapes count. SpecError for a module without them.
     """
     if isinstance(model, (str, os.PathLike)):
@@ -105,6 +112,11 @@ def as_source(
         return Source(
             model.graph.name or "model", model, tuple(example_inputs or ()), card or ModelCard()
         )
+    if _is_exported_program(model):
+        from signbin.capture import module_of  # noqa: PLC0415 - torch is imported already
+
+        module, examples = module_of(model)
+        return Source("model", module, tuple(example_inputs or examples), card or ModelCard())
     if example_inputs is None:
         raise SpecError(
             "example_inputs",
@@ -120,26 +132,31 @@ def load_source(
 ) -> Source:
     """What ``signbin compile`` and ``compare`` accept; which it is, its content says.
 
-    An ONNX file; a run folder; a packed network as ``signbin pack`` writes it; or a factory
+    An ONNX file; a ``.pt2`` archive of torch.export.save; a run folder; a packed network as
+    ``signbin pack`` writes it; an experiment folder of the public PLUM code; or a factory
     (``package.module:name`` or ``file.py:name``), which takes no arguments and returns (model,
     example_inputs). seed picks one of a run's seeds; None takes its first. input_shapes: for
-    inputs whose extents an ONNX file leaves open, those after the batch. SpecError for anything
-    else, by what it is.
+    inputs whose extents an ONNX file leaves open, those after the batch; of PLUM's, x.
+    SpecError for anything else, by what it is.
     """
     kind = expect_readable(source)
     if kind is SourceKind.ONNX:
         return _source_from_onnx(Path(source), input_shapes or {})
+    if kind is SourceKind.PLUM:
+        return _source_from_plum(Path(source), input_shapes or {})
     if input_shapes:
         raise SpecError(
             "--input-shape",
             value=", ".join(input_shapes),
-            allowed="only for an ONNX file",
+            allowed="only for an ONNX file and an experiment folder of PLUM",
             remedy="the extents of other models are those of their example inputs",
         )
     if kind is SourceKind.FACTORY:
         return _source_from_factory(source)
     if kind is SourceKind.PACKED:
         return _source_from_packed(Path(source))
+    if kind is SourceKind.ARCHIVE:
+        return _source_from_archive(Path(source))
     return _source_from_run(Path(source), seed)
 
 
@@ -165,6 +182,23 @@ def _source_from_onnx(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Sour
     provenance = {"source": str(path), **({"producer": made} if made else {})}
     examples = example_arrays(model, shapes)
     return Source(path.stem, model, examples, ModelCard(provenance=provenance))
+
+
+def _source_from_archive(path: Path) -> Source:
+    from signbin.capture import load_archive, module_of  # noqa: PLC0415 - needs torch
+
+    model, examples = module_of(load_archive(path))
+    return Source(path.stem, model, examples, ModelCard(provenance={"source": str(path)}))
+
+
+def _source_from_plum(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Source:
+    from signbin.train import load_plum  # noqa: PLC0415 - needs torch
+
+    if not set(shapes) <= {"x"}:
+        raise SpecError("--input-shape", value=", ".join(shapes), allowed="x, the only input")
+    found = load_plum(path, shapes.get("x"))
+    card = ModelCard(found.preprocessing, provenance=found.provenance)
+    return Source(path.resolve().name, found.model, (found.example,), card)
 
 
 def _source_from_packed(path: Path) -> Source:

@@ -13,13 +13,13 @@ static const sb_product_format FORMATS[SB_ISA_COUNT] = {
     [SB_ISA_AVX512VNNI] = {SB_SUM_LANES_AVX512VNNI, false, false},
 };
 
-/* What the kernel reads: integers tap by tap (the scalar kernels), the taps of every channel, or
+/* What the kernel reads: integers tap by tap (kernels of one filter), the taps of every channel, or
  * products in blocks of filters. */
 typedef enum sb_integer_kind { PLAIN, DEPTHWISE, PRODUCTS } sb_integer_kind;
 
 static sb_integer_kind kind_of(const sb_step *step) {
     const sb_geometry *geometry = &step->layer.geometry;
-    if (step->kernel->info.isa == SB_ISA_SCALAR)
+    if (step->kernel->info.filters == 1)
         return PLAIN;
     return !step->linear && geometry->in_channels == geometry->groups ? DEPTHWISE : PRODUCTS;
 }

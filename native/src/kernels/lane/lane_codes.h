@@ -42,8 +42,14 @@ typedef float sb_real __attribute__((vector_size(2 * SB_LANES), may_alias));
 #define SB_STORE_LANES(address, value) (*(sb_vector *)(address) = (value))
 #if SB_BYTE_CODES
 typedef uint8_t sb_stored __attribute__((vector_size(SB_LANES), may_alias));
+#if defined(__ARM_NEON) && SB_LANES == 8 /* which GCC does lane by lane otherwise */
+#include <arm_neon.h>
+#define SB_WIDEN(stored) ((sb_vector)vmovl_u8((uint8x8_t)(stored)))
+#define SB_NARROW(vector) ((sb_stored)vmovn_u16((uint16x8_t)(vector)))
+#else
 #define SB_WIDEN(stored) __builtin_convertvector(stored, sb_vector)
 #define SB_NARROW(vector) __builtin_convertvector(vector, sb_stored)
+#endif
 #else
 typedef sb_vector sb_stored;
 #define SB_WIDEN(stored) (stored)

@@ -43,7 +43,7 @@ def test_a_source_is_exported_without_compiling_it(signbin, trained: Path, tmp_p
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        (("--format", "tflite"), "--format: got 'tflite'; allowed: onnx"),
+        (("--format", "tflite"), "--format: got 'tflite'; allowed: onnx, c"),
         (("--flavour", "int"), "float, qdq, qonnx"),
         (("--opset", 9), "opset: got 9; allowed: 17, 25"),
         (("-o", "/nowhere/at/all/m.onnx"), "a file in a folder that is there"),
@@ -68,3 +68,53 @@ def test_an_existing_file_is_kept_and_no_model_is_named(
     assert signbin("export", compiled, "-o", target, "--force").code == 0
     wrong = signbin("export", tmp_path / "absent.sbn", "-o", tmp_path / "n.onnx")
     assert "nothing there" in wrong.err
+
+
+def test_an_8_bit_model_is_exported_as_c_and_gives_the_same(
+    signbin, quantized, tmp_path: Path
+) -> None:
+    target = tmp_path / "Digits-8"
+    made = signbin("export", quantized[0], "--format", "c", "-o", target, "--json")
+    assert made.code == 0, made.err
+    assert made.document["name"] == "digits_8"
+    assert made.document["checked_images"] > 0
+    assert made.document["files"] == sum(path.is_file() for path in target.rglob("*"))
+    kept = signbin("export", quantized[0], "--format", "c", "-o", target)
+    assert "pass --force" in kept.err
+    again = signbin("export", quantized[0], "--format", "c", "-o", target, "--force")
+    assert again.code == 0, again.err
+    assert "not compared" not in again.out
+    assert [path.name for path in tmp_path.iterdir()] == ["Digits-8"]
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--max-flash", "9k"), "the largest layers: "),
+        (("--max-ram", "1k"), "fullest where these are held: "),
+        (("--max-ram", "much"), "--max-ram: got 'much'"),
+        (("--name", "Main"), "pass --name"),
+        (("--golden", "absent.npy"), "absent.npy"),
+    ],
+)
+def test_c_that_cannot_be_is_not_written(
+    signbin, quantized, tmp_path: Path, options, named
+) -> None:
+    result = signbin(
+        "export", quantized[0], "--format", "c", "-o", tmp_path / "made", "--no-verify", *options
+    )
+    assert result.code == 1
+    assert named in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_float_model_is_not_exported_as_c_and_a_folder_of_others_is_kept(
+    signbin, compiled: Path, tmp_path: Path
+) -> None:
+    refused = signbin("export", compiled, "--format", "c", "-o", tmp_path / "made")
+    assert "compile with --activations int8" in refused.err
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "text").write_text("mine", encoding="utf-8")
+    kept = signbin("export", compiled, "--format", "c", "-o", tmp_path / "mine", "--force")
+    assert "name another folder" in kept.err
+    assert (tmp_path / "mine" / "text").is_file()

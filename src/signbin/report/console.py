@@ -23,6 +23,7 @@ __all__ = [
     "add_row",
     "bench_table",
     "bench_view",
+    "c_export_table",
     "checks_table",
     "comparison_view",
     "compiled_view",
@@ -343,6 +344,16 @@ def _profile_table(profile: Mapping[str, Any]) -> Table:
             layer["kernel"],
             layer["why"],
         )
+    return table
+
+
+def c_export_table(exported: Mapping[str, Any]) -> Table:
+    """What an exported network takes of a microcontroller, in bytes, and what was compared."""
+    table = new_table(">constants", ">code", ">flash", ">RAM", ">stack", "checked")
+    sizes = [f"{exported[f'{name}_bytes']:,}" for name in ("constants", "code", "flash", "ram")]
+    checked = exported["checked_images"]
+    told = f"same outputs of {checked} images" if checked else "not compared"
+    add_row(table, *sizes, f"{exported['stack_bytes']:,}", told)
     return table
 
 

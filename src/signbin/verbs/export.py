@@ -66,7 +66,7 @@ class OnnxExport:
 def expect_format(name: str, output: Path) -> None:
     """Asked before any work: SpecError for a format that is none, or a folder that is not there."""
     if name != "onnx":
-        raise SpecError("--format", value=name, allowed="onnx")
+        raise SpecError("--format", value=name, allowed="onnx, c")
     if not output.parent.is_dir():
         raise SpecError("--output", value=str(output), allowed="a file in a folder that is there")
 

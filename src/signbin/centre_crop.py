@@ -12,7 +12,7 @@ from signbin.spec import Preprocessing
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["MOST_PIXELS", "centre_crop", "open_photograph"]
+__all__ = ["MOST_PIXELS", "centre_crop", "open_encoded", "open_photograph"]
 
 MOST_PIXELS: Final = 2**26
 """Of an image file, and of it resized."""
@@ -25,9 +25,14 @@ def open_photograph(path: Path) -> Image:
     OSError, ValueError, SyntaxError or Pillow's DecompressionBombError and -Warning for a file
     that is none, that is no regular file, or that claims more than MOST_PIXELS.
     """
+    return open_encoded(read_bytes(path, _MOST_FILE_BYTES))
+
+
+def open_encoded(content: bytes) -> Image:
+    """:func:`open_photograph` for the content of a file."""
     from PIL import Image as pillow  # noqa: PLC0415, N813 - an extra, loaded on first use
 
-    image: Image = pillow.open(io.BytesIO(read_bytes(path, _MOST_FILE_BYTES)))
+    image: Image = pillow.open(io.BytesIO(content))
     _check_pixels("it has", image.size)
     return image
 

@@ -23,6 +23,8 @@ _EXTRA_OF: Final = {
     "onnx": "onnx",
     "onnxruntime": "fallback",
     "egglog": "qgym",
+    "pyarrow": "predict",
+    "ray": "ray",
 }
 
 

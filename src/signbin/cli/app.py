@@ -16,6 +16,7 @@ from signbin.cli import (
     export,
     measurements,
     networks,
+    predict,
     reports,
 )
 from signbin.version import VERSION
@@ -34,6 +35,7 @@ VERBS: Final[Mapping[str, Callable[..., None]]] = {
     "compile": networks.compile_model,
     "export": export.export,
     "run": networks.run,
+    "predict": predict.predict,
     "compare": networks.compare,
     "analyze": estimates.analyze,
     "energy": estimates.energy,

@@ -372,6 +372,14 @@ def export_table(exported: Mapping[str, Any]) -> Table:
     return table
 
 
+def facts_table(facts: Mapping[str, Any]) -> Table:
+    """Names and numbers, a line each."""
+    table = new_table("what", "number")
+    for name, number in facts.items():
+        add_row(table, name, f"{number:,}")
+    return table
+
+
 def checks_table(checks: Sequence[Mapping[str, str]]) -> Table:
     """What ``doctor`` found: check, ok, warn or fail, what was found, what to do."""
     table = new_table("check", "status", "found", "remedy")

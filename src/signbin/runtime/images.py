@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from signbin.centre_crop import MOST_PIXELS, centre_crop, open_photograph
+from signbin.centre_crop import MOST_PIXELS, centre_crop, open_encoded, open_photograph
 from signbin.errors import ExecutionError, FormatError
 from signbin.runtime.pixels import normalised
 from signbin.spec import Preprocessing
@@ -17,7 +19,7 @@ from signbin.spec import Preprocessing
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["load_image"]
+__all__ = ["decode_image", "load_image"]
 
 
 def load_image(path: str | os.PathLike[str], preprocessing: Preprocessing) -> NDArray[np.float32]:
@@ -27,6 +29,17 @@ def load_image(path: str | os.PathLike[str], preprocessing: Preprocessing) -> ND
     grey is scaled to 8 bits. FormatError for a file that is no image or has too many pixels,
     FileNotFoundError for none at all, ExecutionError where Pillow is missing.
     """
+    return _prepared(partial(open_photograph, Path(path)), str(path), preprocessing)
+
+
+def decode_image(content: bytes, name: str, preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """:func:`load_image` for the content of a file; ``name`` is what errors call it."""
+    return _prepared(partial(open_encoded, content), name, preprocessing)
+
+
+def _prepared(
+    open_image: Callable[[], Image], name: str, preprocessing: Preprocessing
+) -> NDArray[np.float32]:
     try:
         from PIL import Image as pillow  # noqa: PLC0415, N813 - an extra, loaded on first use
     except ImportError as error:
@@ -35,14 +48,14 @@ def load_image(path: str | os.PathLike[str], preprocessing: Preprocessing) -> ND
         ) from error
     bombs = (pillow.DecompressionBombError, pillow.DecompressionBombWarning)
     try:
-        with open_photograph(Path(path)) as image:
+        with open_image() as image:
             fitted = centre_crop(_decoded(image, preprocessing.channels), preprocessing)
     except FileNotFoundError:
         raise
     except (OSError, ValueError, SyntaxError, *bombs) as error:
         raise FormatError(
             "image file",
-            value=str(path),
+            value=name,
             reason=str(error),
             allowed=f"an image that Pillow can read, of at most {MOST_PIXELS} pixels",
         ) from error

@@ -1,0 +1,145 @@
+"""Two workers of a local Ray cluster: one process's predictions, whoever is killed on the way."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from signbin.predict.cluster import _connected
+
+ROWS, PART_ROWS = 10_000, 100
+HOST = "127.0.0.2"  # of the loopback device; Ray takes 127.0.0.1 for its network address
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+def children_of(process):
+    """Command line by number of every process below one."""
+    found, parents = {}, {process}
+    for path in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+        with contextlib.suppress(OSError):
+            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent in parents:
+                parents.add(int(path.name))
+                found[int(path.name)] = (path / "cmdline").read_bytes().decode()
+    return found
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """The address of a cluster on the loopback device, and its process."""
+    ray = pytest.importorskip("ray", reason="needs the extra ray")
+    assert ray is not None
+    port = free_port()
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]
+    command += [f"--port={port}", f"--node-ip-address={HOST}", "--num-cpus=2"]
+    command += ["--include-dashboard=false", "--disable-usage-stats"]
+    command += ["--object-store-memory=100000000"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection((HOST, port), 1):
+            break
+        time.sleep(0.2)
+    time.sleep(2)  # the raylet registers
+    yield f"{HOST}:{port}", process
+    for number in [process.pid, *children_of(process.pid)]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "images.npy"
+    numbers = np.random.default_rng(5).normal(size=(ROWS, 3, 8, 8)).astype(np.float32)
+    np.save(path, numbers)
+    return path
+
+
+def start(model, data, out, *more):
+    command = [sys.executable, "-m", "signbin", "predict", model, data, "-o", out]
+    command += ["--part-rows", PART_ROWS, *more]
+    return subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
+
+
+def finish(process):
+    _, error = process.communicate(timeout=300)
+    assert process.returncode == 0, error
+
+
+def parts_of(out):
+    return sorted(out.glob("part-*.parquet"))
+
+
+def wait_for_parts(out, count, process):
+    while len(parts_of(out)) < count:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.005)
+
+
+@pytest.fixture(scope="module")
+def expected(model, data, tmp_path_factory):
+    """What one process makes of them."""
+    out = tmp_path_factory.mktemp("alone") / "out"
+    finish(start(model, data, out))
+    return pa.concat_tables(map(pq.read_table, parts_of(out)))
+
+
+def expect_the_same(out, expected):
+    found = pa.concat_tables(map(pq.read_table, parts_of(out)))
+    assert len(found) == ROWS
+    assert found.equals(expected)
+
+
+def test_two_workers_give_one_process_s_predictions_though_one_is_killed(
+    cluster, model, data, expected, tmp_path
+):
+    address, head = cluster
+    out = tmp_path / "out"
+    process = start(model, data, out, "--ray", address, "--workers", 2)
+    wait_for_parts(out, 5, process)
+    workers = [n for n, line in children_of(head.pid).items() if "ray::" in line and "Map" in line]
+    assert len(workers) == 2
+    os.kill(workers[0], signal.SIGKILL)
+    at_the_time = len(parts_of(out))
+    finish(process)
+    assert at_the_time < ROWS // PART_ROWS
+    expect_the_same(out, expected)
+
+
+def test_a_driver_that_is_killed_and_started_again_loses_and_repeats_nothing(
+    cluster, model, data, expected, tmp_path
+):
+    address, _ = cluster
+    out = tmp_path / "out"
+    process = start(model, data, out, "--ray", address, "--workers", 2)
+    wait_for_parts(out, 5, process)
+    process.kill()
+    process.communicate()
+    kept = {path: path.stat().st_mtime_ns for path in parts_of(out)[:5]}
+    assert len(parts_of(out)) < ROWS // PART_ROWS
+    finish(start(model, data, out, "--ray", address, "--workers", 2))
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    expect_the_same(out, expected)
+
+
+def test_a_cluster_that_is_not_there_is_named():
+    from signbin.errors import SpecError
+
+    pytest.importorskip("ray", reason="needs the extra ray")
+    with pytest.raises(SpecError, match="ray start --head"):
+        _connected("nobody")

@@ -11,7 +11,7 @@ DEMO   ?= demo
 PYTEST_FLAGS ?= -n 2 --dist worksteal
 
 .PHONY: help install demo test test-all check check-all lint types format bench pages docs \
-  compilers test-arm trust ci-tools clean
+  compilers arm test-arm trust ci-tools clean
 
 help:
 	@echo "make install   make $(VENV) with signbin (editable) and everything it is developed with"
@@ -24,7 +24,8 @@ help:
 	@echo "make bench     time every layer on this machine, into benchmarks/results, and make pages"
 	@echo "make pages     write every generated page from the committed results"
 	@echo "make compilers the C library without warnings, and its test, by gcc -O2 and clang -O0"
-	@echo "make test-arm  the C library cross-built for aarch64, and its test, in QEMU"
+	@echo "make arm       signbin built for 64-bit ARM, and its C test in QEMU"
+	@echo "make test-arm  the same, and its kernels and programs"
 	@echo "make trust     the same by both at -O0 to -O3, and what docs/reliability.md counts; it takes long"
 	@echo "make ci-tools  apt packages a bare Debian lacks (needs root)"
 
@@ -80,8 +81,12 @@ pages: install
 compilers: install
 	sh native/tests/compilers.sh $(BIN)/cmake build/compilers gcc-O2 clang-O0
 
-test-arm: install
-	sh native/tests/aarch64.sh $(BIN)/cmake build/aarch64 release sanitized
+# What tests/arm runs, which are skipped without it.
+arm: install
+	sh native/tests/aarch64.sh $(BIN)/python $(BIN)/cmake build/aarch64
+
+test-arm: arm
+	$(BIN)/python -m pytest -m arm $(PYTEST_FLAGS) tests/arm
 
 trust: compilers
 	sh native/tests/compilers.sh $(BIN)/cmake build/compilers \
@@ -90,7 +95,8 @@ trust: compilers
 
 ci-tools:
 	apt-get update -qq
-	apt-get install -y -qq --no-install-recommends build-essential clang python3-dev python3-venv
+	apt-get install -y -qq --no-install-recommends build-essential clang python3-dev python3-venv \
+	  g++-aarch64-linux-gnu qemu-user
 
 clean:
 	rm -rf build $(DEMO) docs/_build $(VENV)/.installed-*

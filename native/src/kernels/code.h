@@ -17,6 +17,10 @@
 #endif
 #endif
 
+/* Where a product takes bytes of which both have a sign, as on ARM, images of bytes hold codes less
+ * this, and the sum of a filter's weights makes up for it. */
+enum { SB_CODE_CENTRE = 128 };
+
 #if SB_BYTE_CODES
 typedef uint8_t sb_code;
 #else

@@ -177,7 +177,7 @@ sb_status sb_place_bytes(sb_builder *builder, float fill, sb_step *step) {
     copy->layer.geometry.stride_width =
         sb_byte_step(windows->kernel_width, windows->stride_width,
                      windows->padding_left + windows->padding_right);
-    return sb_reserve(builder, step, bytes + SB_STEP_BYTES, &copy->offset_bytes);
+    return sb_reserve(builder, step, bytes + SB_MOST_STEP_BYTES, &copy->offset_bytes);
 }
 
 sb_status sb_place_whole_image(sb_builder *builder, sb_step *step) {

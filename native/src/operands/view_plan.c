@@ -103,7 +103,7 @@ bool sb_view_of_bytes(const sb_geometry *geometry, sb_view *view) {
                       .left = geometry->padding_left,
                       .right = geometry->padding_right,
                       .pitch = geometry->in_channels};
-    return sb_view_elements(view, &extent, &bytes) && bytes <= INT32_MAX - SB_STEP_BYTES;
+    return sb_view_elements(view, &extent, &bytes) && bytes <= INT32_MAX - SB_MOST_STEP_BYTES;
 }
 
 bool sb_view_same_blocks(const sb_view *a, const sb_view *b) {

@@ -7,10 +7,16 @@
 
 #include <string.h>
 
+#define FORMAT(isa) .lanes = SB_SUM_LANES_##isa, .step = SB_STEP_##isa, .piece = SB_PIECE_##isa
+#define ARM_FORMAT(kind)                                                                           \
+    .lanes = SB_SUM_LANES_NEON, .step = SB_STEP_NEON, .piece = SB_PIECE_##kind, .centred = true
 static const sb_product_format FORMATS[SB_ISA_COUNT] = {
-    [SB_ISA_PORTABLE] = {SB_SUM_LANES_PORTABLE, true, false},
-    [SB_ISA_AVX2] = {SB_SUM_LANES_AVX2, false, true},
-    [SB_ISA_AVX512VNNI] = {SB_SUM_LANES_AVX512VNNI, false, false},
+    [SB_ISA_PORTABLE] = {FORMAT(PORTABLE), .wide = true},
+    [SB_ISA_AVX2] = {FORMAT(AVX2), .pairs = true},
+    [SB_ISA_AVX512VNNI] = {FORMAT(AVX512VNNI)},
+    [SB_ISA_NEON] = {ARM_FORMAT(NEON)},
+    [SB_ISA_NEON_DOT] = {ARM_FORMAT(NEON_DOT)},
+    [SB_ISA_NEON_I8MM] = {ARM_FORMAT(NEON_I8MM)},
 };
 
 /* What the kernel reads: integers tap by tap (kernels of one filter), the taps of every channel, or
@@ -22,6 +28,11 @@ static sb_integer_kind kind_of(const sb_step *step) {
     if (step->kernel->info.filters == 1)
         return PLAIN;
     return !step->linear && geometry->in_channels == geometry->groups ? DEPTHWISE : PRODUCTS;
+}
+
+/* Whether the kernel multiplies codes - SB_CODE_CENTRE. */
+static bool centred(const sb_step *step) {
+    return kind_of(step) != PLAIN && FORMATS[step->kernel->info.isa].centred;
 }
 
 /* [K][C/G][R][S] into conv2d_codes.h's [K][R][S][C/G]. */
@@ -49,8 +60,9 @@ static int8_t *pack_depthwise(const sb_geometry *geometry, const int8_t *weights
 static sb_status place(const sb_weight_job *job) {
     if (job->step->linear || kind_of(job->step) != PRODUCTS)
         return sb_place_layer(job->builder, job->step);
-    const float fill = (float)job->step->layer.epilogue.requantize.input_zero;
-    return sb_place_bytes(job->builder, fill, job->step);
+    const int32_t zero = job->step->layer.epilogue.requantize.input_zero;
+    const int32_t fill = centred(job->step) ? zero ^ SB_CODE_CENTRE : zero;
+    return sb_place_bytes(job->builder, (float)fill, job->step);
 }
 
 /* One pixel of all channels. */
@@ -84,17 +96,19 @@ static sb_status pack_weights(const sb_weight_job *job) {
     }
 }
 
-/* What takes the zero point out of a product with raw codes. */
+/* What takes the zero point out of a product with codes, raw or centred. */
 static sb_status set_sums(const sb_weight_job *job) {
     sb_memory *memory = &job->builder->contents.memory;
     sb_layer *layer = &job->step->layer;
     const size_t filters = (size_t)layer->geometry.out_channels, taps = job->count / filters;
     int32_t *flip = sb_memory_take(memory, filters, sizeof *flip);
     int32_t *shift = sb_memory_take(memory, filters, sizeof *shift);
+    const int32_t zero =
+        layer->epilogue.requantize.input_zero - (centred(job->step) ? SB_CODE_CENTRE : 0);
     if (!flip || !shift)
         return SB_OUT_OF_MEMORY;
     for (size_t i = 0; i < job->count; ++i)
-        shift[i / taps] -= job->spec->integers.data[i] * layer->epilogue.requantize.input_zero;
+        shift[i / taps] -= job->spec->integers.data[i] * zero;
     layer->sums = (sb_integer_sums){.flip = flip, .shift = shift};
     return SB_OK;
 }
@@ -119,7 +133,7 @@ static sb_status reserve(const sb_weight_job *job) {
         return sb_reserve_totals(job->builder, step);
     if (kind != PRODUCTS)
         return SB_OK;
-    if (!sb_checked_add(&bytes, sums + SB_STEP_BYTES + 63))
+    if (!sb_checked_add(&bytes, sums + SB_MOST_STEP_BYTES + 63))
         return sb_complain(job->builder, SB_OVERFLOW, "step %zu: its scratch does not fit memory",
                            job->builder->contents.step_count);
     step->share_scratch_bytes = bytes / 64 * 64;

@@ -10,7 +10,7 @@ enum { WAITING = 8 }; /* single steps for which a partner may yet come */
 /* Where the bytes of a step come from: the tap of each within a filter's [C/G][R][S], or -1. */
 typedef struct sb_window_step {
     int32_t offset;
-    int32_t tap[SB_STEP_BYTES];
+    int32_t tap[SB_MOST_STEP_BYTES];
 } sb_window_step;
 
 /* Channels that follow one another in memory: those of a tap, or of a whole row of taps where
@@ -27,23 +27,24 @@ static sb_window_runs plan_runs(const sb_layer *layer) {
     return (sb_window_runs){geometry->kernel_width, channels, channels};
 }
 
-static size_t count_steps(const sb_layer *layer) {
+/* bytes: of a step. */
+static size_t count_steps(const sb_layer *layer, int32_t bytes) {
     const sb_window_runs runs = plan_runs(layer);
-    const int32_t steps = (runs.length + SB_STEP_BYTES - 1) / SB_STEP_BYTES;
+    const int32_t steps = (runs.length + bytes - 1) / bytes;
     return (size_t)layer->geometry.kernel_height * runs.per_row * steps;
 }
 
-static void list_steps(const sb_layer *layer, int32_t group, sb_window_step *steps) {
+static void list_steps(const sb_layer *layer, int32_t group, int32_t bytes, sb_window_step *steps) {
     const sb_geometry *geometry = &layer->geometry;
     const sb_window_runs runs = plan_runs(layer);
     const int32_t pitch = layer->input.pitch, columns = sb_view_columns(&layer->input);
     const int32_t kernel = geometry->kernel_height * geometry->kernel_width;
     for (int32_t r = 0; r < geometry->kernel_height; ++r)
         for (int32_t s = 0; s < runs.per_row; ++s)
-            for (int32_t i = 0; i < runs.length; i += SB_STEP_BYTES, ++steps) {
+            for (int32_t i = 0; i < runs.length; i += bytes, ++steps) {
                 steps->offset = r * geometry->dilation_height * columns * pitch +
                                 s * geometry->dilation_width * pitch + group * runs.channels + i;
-                for (int32_t j = 0; j < SB_STEP_BYTES; ++j) {
+                for (int32_t j = 0; j < bytes; ++j) {
                     const int32_t at = i + j;
                     steps->tap[j] = at < runs.length
                                         ? at % runs.channels * kernel + r * geometry->kernel_width +
@@ -53,11 +54,11 @@ static void list_steps(const sb_layer *layer, int32_t group, sb_window_step *ste
             }
 }
 
-/* Filters of one block. top: of the input's codes. */
+/* Filters of one block. top: of the input's codes; bytes: of a step. */
 typedef struct sb_block_filters {
     const int8_t *weights;
     size_t taps;
-    int32_t count, top;
+    int32_t count, top, bytes;
 } sb_block_filters;
 
 static int32_t weight_of(const sb_block_filters *filters, const sb_window_step *step,
@@ -67,7 +68,7 @@ static int32_t weight_of(const sb_block_filters *filters, const sb_window_step *
 
 static bool all_zero(const sb_block_filters *filters, const sb_window_step *step) {
     for (int32_t f = 0; f < filters->count; ++f)
-        for (int32_t j = 0; j < SB_STEP_BYTES; ++j)
+        for (int32_t j = 0; j < filters->bytes; ++j)
             if (weight_of(filters, step, f, j))
                 return false;
     return true;
@@ -78,7 +79,7 @@ static bool all_zero(const sb_block_filters *filters, const sb_window_step *step
 static bool fit_together(const sb_block_filters *filters, const sb_window_step *a,
                          const sb_window_step *b) {
     for (int32_t f = 0; f < filters->count; ++f)
-        for (int32_t half = 0; half < SB_STEP_BYTES; half += 2) {
+        for (int32_t half = 0; half < filters->bytes; half += 2) {
             int32_t above = 0, below = 0;
             for (int32_t j = half; j < half + 2; ++j) {
                 const int32_t weights[] = {weight_of(filters, a, f, j),
@@ -143,21 +144,26 @@ typedef struct sb_product_writer {
     size_t weights_end, offsets_end;
 } sb_product_writer;
 
+/* The weight at place i of vector v, see product_format.h. */
+static int32_t place_weight(const sb_block_filters *filters, const sb_window_step *step,
+                            const sb_product_format *format, int32_t v, int32_t i) {
+    const int32_t piece = format->wide ? 1 : format->piece, lane = i / piece % format->lanes;
+    const int32_t byte = i / (piece * format->lanes) * piece + i % piece;
+    const int32_t filter = v * format->lanes + lane;
+    return filter < filters->count ? weight_of(filters, step, filter, byte) : 0;
+}
+
 static void write_step(const sb_block_filters *filters, const sb_window_step *step,
                        sb_product_writer *writer) {
     const sb_product_format *format = &writer->format;
     const int32_t vectors = (filters->count + format->lanes - 1) / format->lanes;
-    const int32_t size = format->lanes * SB_STEP_BYTES;
+    const int32_t size = format->lanes * format->step;
     writer->offsets[writer->offsets_end++] = step->offset;
     for (int32_t v = 0; v < vectors; ++v) {
         int8_t *bytes = writer->weights + writer->weights_end;
         int16_t *wide = (int16_t *)(void *)bytes;
         for (int32_t i = 0; i < size; ++i) {
-            const int32_t lane = format->wide ? i % format->lanes : i / SB_STEP_BYTES;
-            const int32_t byte = format->wide ? i / format->lanes : i % SB_STEP_BYTES;
-            const int32_t filter = v * format->lanes + lane;
-            const int32_t weight =
-                filter < filters->count ? weight_of(filters, step, filter, byte) : 0;
+            const int32_t weight = place_weight(filters, step, format, v, i);
             if (format->wide)
                 wide[i] = (int16_t)weight;
             else
@@ -192,12 +198,13 @@ static void write_blocks(const sb_layer *layer, const sb_product_spec *spec,
     const size_t taps = (size_t)(geometry->in_channels / geometry->groups) *
                         geometry->kernel_height * geometry->kernel_width;
     for (int32_t group = 0; group < geometry->groups; ++group) {
-        list_steps(layer, group, writer->steps);
+        list_steps(layer, group, spec->format.step, writer->steps);
         for (int32_t k = 0; k < filters; k += spec->filters) {
             const size_t filter = (size_t)group * filters + k;
-            const sb_block_filters block = {
-                spec->weights + filter * taps, taps,
-                filters - k < spec->filters ? filters - k : spec->filters, spec->top};
+            const sb_block_filters block = {spec->weights + filter * taps, taps,
+                                            filters - k < spec->filters ? filters - k
+                                                                        : spec->filters,
+                                            spec->top, spec->format.step};
             write_block(&block, k, writer);
         }
     }
@@ -208,11 +215,12 @@ sb_status sb_pack_products(const sb_layer *layer, const sb_product_spec *spec, s
     const sb_geometry *geometry = &layer->geometry;
     const int32_t filters = geometry->out_channels / geometry->groups;
     const size_t block_count = (size_t)((filters + spec->filters - 1) / spec->filters);
-    const size_t steps = count_steps(layer);
+    const size_t steps = count_steps(layer, spec->format.step);
     size_t count = block_count, bytes = steps;
     if (!sb_checked_multiply(&count, (size_t)geometry->groups) ||
         !sb_checked_multiply(&bytes, count) ||
-        !sb_checked_multiply(&bytes, (size_t)spec->filters * SB_STEP_BYTES) || steps > INT32_MAX)
+        !sb_checked_multiply(&bytes, (size_t)spec->filters * (size_t)spec->format.step) ||
+        steps > INT32_MAX)
         return SB_OUT_OF_MEMORY;
     sb_memory temporary = {NULL};
     sb_product_writer writer = {.format = spec->format, .step_count = steps};

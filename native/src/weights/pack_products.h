@@ -7,11 +7,12 @@
 #include "memory.h"
 #include "signbin.h"
 
-/* What packed products look like to an instruction set. lanes: filters of a vector. wide: int16_t
- * [4][filter], else bytes [filter][4]. pairs: whether steps may come two by two. */
+/* What packed products look like to an instruction set. lanes: filters of a vector; step, piece:
+ * bytes of them. wide: int16_t [step][filter], else bytes. pairs: whether steps may come two by
+ * two. centred: whether images of bytes hold codes - SB_CODE_CENTRE. */
 typedef struct sb_product_format {
-    int32_t lanes;
-    bool wide, pairs;
+    int32_t lanes, step, piece;
+    bool wide, pairs, centred;
 } sb_product_format;
 
 /* weights [K][C/G][R][S] in -63..63; filters: of a block, a multiple of the lanes; top: of the

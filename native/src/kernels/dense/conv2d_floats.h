@@ -4,6 +4,10 @@
 #ifndef SB_KERNELS_DENSE_CONV2D_FLOATS_H
 #define SB_KERNELS_DENSE_CONV2D_FLOATS_H
 
+#if defined(__aarch64__) && SB_LANES == 4 && SB_FILTERS == 8 && !defined(SB_PLAIN_C)
+#include "run_neon.h"
+#endif
+
 #include "dense_filters.h"
 #include "dense_pixels.h"
 #include "depthwise.h"

@@ -62,6 +62,9 @@ typedef struct sb_filter_block {
 SB_INLINE const float *sb_filter_run(const float *weights, const float *const *pixels,
                                      size_t offset, size_t length, int count,
                                      sb_vector (*y)[SB_VECTORS]) {
+#ifdef SB_MULTIPLIES_RUNS
+    return sb_multiply_pixels(weights, pixels, offset, length, count, y);
+#else
     for (const size_t end = offset + length * SB_LANES; offset < end; offset += SB_LANES) {
         sb_vector weight[SB_VECTORS];
         SB_UNROLL
@@ -76,6 +79,7 @@ SB_INLINE const float *sb_filter_run(const float *weights, const float *const *p
         }
     }
     return weights;
+#endif
 }
 
 /* The block over `count` pixels, known to the compiler. */
@@ -125,6 +129,8 @@ SB_FILTER_TILE(6)
 #if SB_FILTERS > 6
 SB_FILTER_TILE(7)
 SB_FILTER_TILE(8)
+#endif
+#if SB_FILTERS > 8
 SB_FILTER_TILE(9)
 SB_FILTER_TILE(10)
 SB_FILTER_TILE(11)
@@ -155,6 +161,8 @@ static inline void sb_filter_tiles(const sb_filter_block *block, const sb_pixel_
 #if SB_FILTERS > 6
             SB_FILTER_CASE(7)
             SB_FILTER_CASE(8)
+#endif
+#if SB_FILTERS > 8
             SB_FILTER_CASE(9)
             SB_FILTER_CASE(10)
             SB_FILTER_CASE(11)

@@ -23,6 +23,12 @@ typedef struct sb_dense_block {
 SB_INLINE void sb_dense_run(const float *weights, size_t count, const float *const *windows,
                             size_t offset, int filters, sb_vector (*y)[SB_VECTORS]) {
     const float *inputs[SB_VECTORS];
+#ifdef SB_MULTIPLIES_RUNS
+    if (filters == SB_FILTERS) {
+        sb_multiply_run(weights, count, windows, offset, y);
+        return;
+    }
+#endif
     SB_UNROLL
     for (int v = 0; v < SB_VECTORS; ++v)
         inputs[v] = windows[v] + offset;
@@ -125,6 +131,8 @@ static inline void sb_dense_sized(const sb_layer *layer, const sb_operands *oper
 #if SB_FILTERS > 6
         SB_DENSE_CASE(7)
         SB_DENSE_CASE(8)
+#endif
+#if SB_FILTERS > 8
         SB_DENSE_CASE(9)
         SB_DENSE_CASE(10)
         SB_DENSE_CASE(11)

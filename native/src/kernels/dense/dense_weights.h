@@ -12,6 +12,14 @@ enum { SB_DENSE_CHUNK_BYTES = 8 * 1024, SB_DENSE_FILTER_CHUNK_BYTES = 16 * 1024 
  * that changes its lanes from filters to pixels costs so many multiply-adds. */
 enum { SB_DENSE_MOST_PIXELS = 256, SB_DENSE_TURN_COST = 20 };
 
+/* Instructions of a multiply-add, beside each other. ARM takes a factor from a lane of a register,
+ * and weights of filters come in by the register, but inputs of pixels one by one. */
+#ifdef __aarch64__
+enum { SB_DENSE_FILTERS_COST = 5, SB_DENSE_PIXELS_COST = 4 };
+#else
+enum { SB_DENSE_FILTERS_COST = 1, SB_DENSE_PIXELS_COST = 1 };
+#endif
+
 /* What the kernel holds in registers: F filters by V vectors of pixels, or F pixels by V vectors of
  * filters, of so many lanes. */
 typedef struct sb_dense_tile_size {
@@ -46,8 +54,10 @@ static inline bool sb_filters_fit_lanes(const sb_layer *layer, const sb_dense_cu
         return false;
     const size_t padded = sb_divide_up(cut->filters, vectors * lanes) * vectors;
     const size_t inputs = cut->channels * cut->taps;
-    return padded * pixels * inputs + SB_DENSE_TURN_COST * cut->filters * positions <
-           cut->filters * sb_divide_up(positions, vectors) * vectors * inputs;
+    return SB_DENSE_FILTERS_COST * padded * pixels * inputs +
+               SB_DENSE_TURN_COST * cut->filters * positions <
+           SB_DENSE_PIXELS_COST * cut->filters * sb_divide_up(positions, vectors) * vectors *
+               inputs;
 }
 
 static inline sb_dense_cut sb_cut_dense(const sb_layer *layer, const sb_dense_tile_size *tile) {

@@ -31,6 +31,18 @@ static inline void sb_list_taps(const sb_layer *layer, int32_t first, sb_taps *t
     }
 }
 
+#if defined(SB_CENTRED_BYTES) && defined(SB_NEON_CODES)
+#include "taps_neon.h"
+#else
+/* 16 bits of codes, less their centre where weights are packed for that. */
+SB_INLINE sb_vector sb_load_tap(const sb_element *address) {
+#ifdef SB_CENTRED_BYTES
+    return SB_SUBTRACT(SB_LOAD(address), SB_BROADCAST(SB_CODE_CENTRE));
+#else
+    return SB_LOAD(address);
+#endif
+}
+
 /* sums += taps of one channel. weights: of the filter's first tap; windows: at the channel. */
 SB_INLINE void sb_add_taps(const sb_taps *taps, const int8_t *weights,
                            const sb_element *const *windows, sb_sums *sums) {
@@ -41,10 +53,12 @@ SB_INLINE void sb_add_taps(const sb_taps *taps, const int8_t *weights,
         SB_UNROLL
         for (int v = 0; v < SB_VECTORS; ++v)
             sums[v] = sb_add_sums(
-                sums[v], sb_widen_signed(SB_ADD(SB_MULTIPLY(first, SB_LOAD(windows[v] + here)),
-                                                SB_MULTIPLY(second, SB_LOAD(windows[v] + next)))));
+                sums[v],
+                sb_widen_signed(SB_ADD(SB_MULTIPLY(first, sb_load_tap(windows[v] + here)),
+                                       SB_MULTIPLY(second, sb_load_tap(windows[v] + next)))));
     }
 }
+#endif
 
 /* The sum of a channel's codes under the windows. */
 static inline void sb_total_taps(const sb_layer *layer, const sb_element *const *windows,

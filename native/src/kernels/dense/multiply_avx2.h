@@ -10,6 +10,8 @@
 #include "product_format.h"
 
 #define SB_SUM_LANES SB_SUM_LANES_AVX2
+#define SB_PIECE SB_PIECE_AVX2
+#define SB_STEP_BYTES SB_STEP_AVX2
 enum { SB_CHUNK_STEPS = 256 };
 
 #if !defined(__AVX2__) || defined(SB_PLAIN_C)

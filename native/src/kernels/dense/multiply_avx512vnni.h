@@ -9,6 +9,8 @@
 #include "product_format.h"
 
 #define SB_SUM_LANES SB_SUM_LANES_AVX512VNNI
+#define SB_PIECE SB_PIECE_AVX512VNNI
+#define SB_STEP_BYTES SB_STEP_AVX512VNNI
 enum { SB_CHUNK_STEPS = 1024 };
 
 #if !defined(__AVX512VNNI__) || defined(SB_PLAIN_C)

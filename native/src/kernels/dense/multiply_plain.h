@@ -1,5 +1,5 @@
 /* The vectors of an instruction set in plain C, for compilers that lack it: the same packed weights
- * and the same sums. SB_SUM_LANES is set. */
+ * and the same sums. SB_SUM_LANES, SB_PIECE and SB_STEP_BYTES are set. */
 #ifndef SB_KERNELS_MULTIPLY_PLAIN_H
 #define SB_KERNELS_MULTIPLY_PLAIN_H
 
@@ -33,12 +33,22 @@ SB_INLINE sb_filter_weights sb_load_filter_weights(const int8_t *address) {
     return weights;
 }
 
+/* The number in a byte of a window. */
+SB_INLINE int32_t sb_number_of_byte(uint8_t byte) {
+#ifdef SB_CENTRED_BYTES
+    return (int8_t)byte;
+#else
+    return byte;
+#endif
+}
+
 SB_INLINE void sb_multiply_step(int vectors, const uint8_t *bytes, const sb_filter_weights *weights,
                                 sb_filter_sums *sums) {
     for (int v = 0; v < vectors; ++v)
         for (int i = 0; i < SB_WEIGHT_BYTES; ++i) {
-            const int32_t product = weights[v].byte[i] * bytes[i % SB_STEP_BYTES];
-            int32_t *sum = &sums[v].lane[i / SB_STEP_BYTES];
+            const int byte = i / (SB_PIECE * SB_SUM_LANES) * SB_PIECE + i % SB_PIECE;
+            const int32_t product = weights[v].byte[i] * sb_number_of_byte(bytes[byte]);
+            int32_t *sum = &sums[v].lane[i / SB_PIECE % SB_SUM_LANES];
             *sum = (int32_t)((uint32_t)*sum + (uint32_t)product);
         }
 }

@@ -78,7 +78,7 @@ static inline void sb_total_positions(const sb_layer *layer, int32_t group,
             for (int32_t s = 0; s < geometry->kernel_width; ++s) {
                 const uint8_t *tap = window + r * row + s * pixel * geometry->dilation_width;
                 for (size_t c = 0; c < channels; ++c)
-                    total += tap[c];
+                    total += sb_code_of_byte(tap[c]);
             }
         positions->totals[positions->strip.slots[i]] = total;
     }
@@ -125,6 +125,7 @@ static inline void sb_finish_tile_of_block(const sb_layer *layer, const sb_colle
         const size_t index = (size_t)block->first_filter;
         for (int v = 0; v < SB_VECTORS; ++v)
             sb_finish_filters(layer, block, collector->first_filter + index, sums[v],
+                              tile->residual[v] ? tile->residual[v] + index * SB_LANES : NULL,
                               tile->output[v] + index * SB_LANES);
         return;
     }

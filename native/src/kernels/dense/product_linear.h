@@ -6,6 +6,9 @@
 
 #include "../epilogue_codes.h"
 #include "products.h"
+#ifdef SB_MULTIPLIES_TILES
+#include "../lane/finish_row.h"
+#endif
 
 /* Bytes of images [first, first + count); totals: the sum of the codes of each. */
 static inline void sb_load_images(const sb_layer *layer, const sb_operands *operands, size_t first,
@@ -17,7 +20,7 @@ static inline void sb_load_images(const sb_layer *layer, const sb_operands *oper
     for (size_t n = 0; n < count; ++n, codes += channels, bytes += channels) {
         int32_t total = 0;
         for (size_t c = 0; c < channels; ++c) {
-            bytes[c] = (uint8_t)codes[c];
+            bytes[c] = sb_byte_of_code(codes[c]);
             total += codes[c];
         }
         strip->pixels[n] = bytes;
@@ -26,9 +29,25 @@ static inline void sb_load_images(const sb_layer *layer, const sb_operands *oper
     }
 }
 
+/* The filters of a block for one image. total: the sum of its codes. */
+static inline void sb_finish_image(const sb_layer *layer, const sb_operands *operands,
+                                   const sb_product_block *block, size_t image, const int32_t *sums,
+                                   int32_t total) {
+    const size_t filters = (size_t)layer->geometry.out_channels;
+    const size_t first = (size_t)block->first_filter, count = (size_t)block->filters;
+#ifdef SB_MULTIPLIES_TILES
+    const sb_row row = {first, count, image * filters + first, (uint32_t)total};
+    sb_finish_row(layer, operands, &row, sums);
+#else
+    for (size_t f = 0; f < count; ++f) {
+        const size_t at = f / SB_SUM_LANES * SB_SUM_LANES + sb_filter_position(f % SB_SUM_LANES);
+        sb_finish_sum(layer, operands, first + f, image * filters + first + f, sums[at], total);
+    }
+#endif
+}
+
 static inline void sb_product_linear(const sb_layer *layer, const sb_operands *operands) {
     const sb_product_weights *weights = &layer->products;
-    const size_t filters = (size_t)layer->geometry.out_channels;
     size_t begin, end;
     int32_t totals[SB_STRIP_IMAGES];
     sb_strip strip;
@@ -42,13 +61,8 @@ static inline void sb_product_linear(const sb_layer *layer, const sb_operands *o
             const sb_product_block *block = weights->blocks + b;
             sb_multiply_block(weights, block, &strip);
             for (size_t i = 0; i < strip.count; ++i)
-                for (size_t f = 0; f < (size_t)block->filters; ++f) {
-                    const size_t k = (size_t)block->first_filter + f;
-                    const size_t at =
-                        f / SB_SUM_LANES * SB_SUM_LANES + sb_filter_position(f % SB_SUM_LANES);
-                    sb_finish_sum(layer, operands, k, (n + i) * filters + k,
-                                  strip.sums[i * SB_FILTERS + at], totals[i]);
-                }
+                sb_finish_image(layer, operands, block, n + i, strip.sums + i * SB_FILTERS,
+                                totals[i]);
         }
     }
 }

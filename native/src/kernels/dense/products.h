@@ -1,5 +1,5 @@
-/* Products of codes and integers with filters in the lanes. A window is a list of steps of 4 bytes;
- * a step's bytes are broadcast and meet 4 integers of each filter of a vector:
+/* Products of codes and integers with filters in the lanes. A window is a list of steps; on x86, of
+ * 4 bytes, which are broadcast and meet 4 integers of each filter of a vector:
  *   bytes    | q0 q1 q2 q3 | q0 q1 q2 q3 | ...
  *   weights  | filter 0    | filter 1    | ...     4 products per lane, added up in int32
  * A load of bytes serves all filters of a block, SB_FILTERS at most, a load of weights all pixels
@@ -7,35 +7,41 @@
  * differs between instruction sets is in multiply_<isa>.h, of the isa of the kernel's row:
  *   SB_SUM_LANES     filters of a vector of sums
  *   SB_WEIGHT_BYTES  of their weights of one step
- *   SB_CHUNK_STEPS   steps whose weights stay in a near cache while the tiles of a strip pass */
+ *   SB_CHUNK_STEPS   steps whose weights stay in a near cache while the tiles of a strip pass
+ *   SB_MULTIPLIES_TILES   it has sb_multiply_tile, too; SB_TAIL_PIXELS: and pixels left over from
+ *                         tiles of SB_PIXELS may come so many at once
+ *   SB_CENTRED_BYTES      bytes hold codes - SB_CODE_CENTRE */
 #ifndef SB_KERNELS_PRODUCTS_H
 #define SB_KERNELS_PRODUCTS_H
 
 #include "../kernel.h"
 #include "../lane/lane_vector.h"
+#include "product_strip.h"
 
 #define SB_BLOCK_VECTORS (SB_FILTERS / SB_SUM_LANES)
 _Static_assert(SB_FILTERS % SB_SUM_LANES == 0 && SB_BLOCK_VECTORS >= 1 && SB_BLOCK_VECTORS <= 4,
                "a block of filters is 1 to 4 vectors of sums");
 
-/* Pixels (or images) whose sums are made together: where the window of each starts, and in which
- * slot of the sums it belongs. sums: [slot][SB_FILTERS], 64-byte aligned. */
-typedef struct sb_strip {
-    const uint8_t *pixels[SB_STRIP_SLOTS];
-    int32_t slots[SB_STRIP_SLOTS];
-    size_t count;
-    int32_t *sums;
-} sb_strip;
+SB_INLINE uint8_t sb_byte_of_code(uint32_t code) {
+#ifdef SB_CENTRED_BYTES
+    return (uint8_t)(code ^ SB_CODE_CENTRE);
+#else
+    return (uint8_t)code;
+#endif
+}
 
-/* Some steps of a block of filters. paired: they come two by two, and the products of both fit 16
- * bits together. opens: nothing has been summed before them. */
-typedef struct sb_run {
-    const int8_t *weights;
-    const int32_t *offsets;
-    size_t steps;
-    bool paired, opens;
-} sb_run;
+SB_INLINE int32_t sb_code_of_byte(uint8_t byte) {
+#ifdef SB_CENTRED_BYTES
+    return byte ^ SB_CODE_CENTRE;
+#else
+    return byte;
+#endif
+}
 
+#ifdef SB_MULTIPLIES_TILES
+#define SB_PAIRS_STEPS 0
+#else
+#define SB_PAIRS_STEPS 1
 /* The sums of `pixels` pixels of a strip, from `first` on, in registers over a run; width: 2 where
  * it is paired, else 1. */
 SB_INLINE void sb_multiply_tile(int pixels, int vectors, int width, const sb_run *run,
@@ -76,18 +82,24 @@ SB_INLINE void sb_multiply_tile(int pixels, int vectors, int width, const sb_run
     }
 }
 
+#endif
+
 /* A run over all pixels of a strip. */
 SB_INLINE void sb_multiply_tiles(int vectors, int width, const sb_run *run, const sb_strip *strip) {
     size_t i = 0;
     for (; i + SB_PIXELS <= strip->count; i += SB_PIXELS)
         sb_multiply_tile(SB_PIXELS, vectors, width, run, strip, i);
+#ifdef SB_TAIL_PIXELS
+    for (; i + SB_TAIL_PIXELS <= strip->count; i += SB_TAIL_PIXELS)
+        sb_multiply_tile(SB_TAIL_PIXELS, vectors, width, run, strip, i);
+#endif
     for (; i < strip->count; ++i)
         sb_multiply_tile(1, vectors, width, run, strip, i);
 }
 
 #define SB_MULTIPLY_STRIP(vectors)                                                                 \
     static void sb_multiply_strip_##vectors(const sb_run *run, const sb_strip *strip) {            \
-        if (run->paired)                                                                           \
+        if (SB_PAIRS_STEPS && run->paired)                                                         \
             sb_multiply_tiles(vectors, 2, run, strip);                                             \
         else                                                                                       \
             sb_multiply_tiles(vectors, 1, run, strip);                                             \

@@ -1,10 +1,12 @@
 /* From codes in any view to an image of bytes, pixel after pixel: the target is a view of one lane
  * and one block, [top + rows + bottom][left + columns + right][pitch], with elements of one byte.
- * geometry.stride: every how many rows and columns are kept. */
+ * geometry.stride: every how many rows and columns are kept. For products of ARM a byte is a code -
+ * SB_CODE_CENTRE. */
 #ifndef SB_KERNELS_BYTES_H
 #define SB_KERNELS_BYTES_H
 
 #include "../lane/lane_vector.h"
+#include "../lane/transpose.h"
 #include "../view.h"
 
 #include <string.h>
@@ -29,7 +31,17 @@ typedef __m256i sb_turned;
 #define SB_QUARTER(a, i) _mm256_extracti128_si256(a, i)
 #define SB_NOTHING _mm256_setzero_si256()
 #define SB_TURNS 1
+#elif defined(__aarch64__) && SB_LANES == 16
+#define SB_CENTRED_BYTES 1
 #endif
+
+SB_INLINE uint8_t sb_byte_of(uint32_t code) {
+#ifdef SB_CENTRED_BYTES
+    return (uint8_t)(code ^ SB_CODE_CENTRE);
+#else
+    return (uint8_t)code;
+#endif
+}
 
 /* Up to 16 channels of all lanes of a pixel: 16 bytes to each lane's target, 0 for channels that
  * are not there. source: [count][SB_LANES]. */
@@ -81,11 +93,26 @@ SB_INLINE void sb_turn_channels(const uint16_t *source, size_t count, uint8_t *c
     SB_STORE_QUARTERS(b, 3, targets)
 #endif
 }
+#elif defined(SB_CENTRED_BYTES) && !defined(SB_CODES_PLAIN)
+/* A row of bytes for every channel becomes one for every lane. */
+SB_INLINE void sb_turn_channels(const sb_element *source, size_t count, uint8_t *const *targets) {
+    sb_stored rows[16];
+    SB_UNROLL
+    for (size_t i = 0; i < 16; ++i) {
+        rows[i] = SB_FILL(0);
+        if (i < count)
+            rows[i] = SB_FETCH(source + i * SB_LANES) ^ SB_FILL(SB_CODE_CENTRE);
+    }
+    sb_transpose(rows);
+    SB_UNROLL
+    for (int lane = 0; lane < 16; ++lane)
+        memcpy(targets[lane], rows + lane, sizeof *rows);
+}
 #else
 SB_INLINE void sb_turn_channels(const sb_code *source, size_t count, uint8_t *const *targets) {
     for (int lane = 0; lane < SB_LANES; ++lane)
         for (size_t c = 0; c < 16; ++c)
-            targets[lane][c] = c < count ? (uint8_t)source[c * SB_LANES + (size_t)lane] : 0;
+            targets[lane][c] = c < count ? sb_byte_of(source[c * SB_LANES + (size_t)lane]) : 0;
 }
 #endif
 
@@ -140,7 +167,7 @@ static inline void sb_turn_pixel(const sb_code *source, size_t channels, size_t 
     }
     for (int lane = 0; lane < SB_LANES; ++lane) {
         for (size_t c = turned; c < channels; ++c)
-            targets->next[lane][c] = (uint8_t)source[c * SB_LANES + (size_t)lane];
+            targets->next[lane][c] = sb_byte_of(source[c * SB_LANES + (size_t)lane]);
         targets->next[lane] += pitch;
     }
 }
@@ -177,7 +204,7 @@ static inline void sb_turn_some(const sb_layer *layer, const sb_code *source,
     }
     for (int lane = 0; lane < SB_LANES; ++lane)
         for (size_t c = turned; kept[lane] && c < channels; ++c)
-            kept[lane][c] = (uint8_t)source[c * SB_LANES + (size_t)lane];
+            kept[lane][c] = sb_byte_of(source[c * SB_LANES + (size_t)lane]);
 }
 
 /* Row y of every block of the source, to where its rows lie in the target. */
@@ -205,9 +232,9 @@ static inline void sb_plain_colours(const sb_code *source, size_t plane, size_t 
                                     uint8_t *target) {
     const sb_code *red = source, *green = source + plane, *blue = source + 2 * plane;
     for (size_t x = 0; x < width; ++x, target += 3) {
-        target[0] = (uint8_t)red[x];
-        target[1] = (uint8_t)green[x];
-        target[2] = (uint8_t)blue[x];
+        target[0] = sb_byte_of(red[x]);
+        target[1] = sb_byte_of(green[x]);
+        target[2] = sb_byte_of(blue[x]);
     }
 }
 
@@ -228,7 +255,7 @@ static inline void sb_plain_row(const sb_layer *layer, const sb_code *input, int
     }
     for (size_t c = 0; c < (size_t)geometry->in_channels; ++c, source += plane)
         for (size_t x = 0, at = c; x < width; x += step, at += pitch)
-            target[at] = (uint8_t)source[x];
+            target[at] = sb_byte_of(source[x]);
 }
 
 /* The border of the target's row y; all of it where y lies above or below the image. */

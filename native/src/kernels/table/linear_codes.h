@@ -3,7 +3,7 @@
 #define SB_KERNELS_TABLE_LINEAR_CODES_H
 
 #define SB_TABLE_CODES 1
-#include "finish_row.h"
+#include "../lane/finish_row.h"
 #include "strips.h"
 
 static inline uint32_t sb_sum_codes(const sb_table_input *codes, size_t count) {

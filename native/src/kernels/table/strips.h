@@ -10,10 +10,10 @@
  * The layer is cut into chunks of cells, whose tables are made for SB_TABLE_IMAGES images and then
  * serve all filters, a block at a time, SB_VECTORS images together. Of codes one image alone has
  * the tables of as many chunks at once. SB_TABLE_CODES: inputs are codes, sums whole numbers; else
- * both are float32. What differs is in words_avx512.h, nibbles_avx2.h, floats_avx512.h,
- * floats_avx2.h or cells_plain.h: sb_make_tables      the tables of one cell sb_look_up_one sums of
- * a block of filters, for one image sb_look_up_two      for two images that lie side by side, where
- * SB_VECTORS is 2 */
+ * both are float32. What differs is in words_avx512.h, nibbles_avx2.h, nibbles_neon.h,
+ * floats_avx512.h, floats_avx2.h or cells_plain.h: sb_make_tables      the tables of one cell
+ * sb_look_up_one sums of a block of filters, for one image sb_look_up_two      for two images that
+ * lie side by side, where SB_VECTORS is 2 */
 #ifndef SB_KERNELS_TABLE_STRIPS_H
 #define SB_KERNELS_TABLE_STRIPS_H
 
@@ -61,6 +61,8 @@ typedef struct sb_table_run {
 #include "words_avx512.h"
 #elif defined(__AVX2__) && SB_SUMS_CODES && SB_FILTERS == 64 && !defined(SB_PLAIN_C)
 #include "nibbles_avx2.h"
+#elif defined(__aarch64__) && SB_SUMS_CODES && SB_FILTERS == 64 && !defined(SB_PLAIN_C)
+#include "nibbles_neon.h"
 #elif defined(__AVX512F__) && !SB_SUMS_CODES && SB_FILTERS == 128 && !defined(SB_PLAIN_C)
 #include "floats_avx512.h"
 #elif defined(__AVX2__) && !SB_SUMS_CODES && SB_FILTERS == 48 && !defined(SB_PLAIN_C)

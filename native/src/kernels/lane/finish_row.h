@@ -5,7 +5,7 @@
 #define SB_KERNELS_FINISH_ROW_H
 
 #include "../epilogue_codes.h"
-#include "../lane/lane_vector.h"
+#include "lane_vector.h"
 
 /* Filters [channel, channel + count), at most SB_FILTERS; index: of the output of the first; total:
  * the sum of the image's codes, where the layer needs it. */

@@ -120,8 +120,8 @@ typedef struct sb_kernel_info {
 SB_API size_t sb_kernel_count(void);
 SB_API sb_status sb_kernel_get(size_t index, sb_kernel_info *info);
 
-/* Whether this process may run machine code that it has written: x86-64, and a system that makes a
- * page executable that was writable. Tries it with a page. */
+/* Whether this process may run machine code that it has written: x86-64 or 64-bit ARM, and a system
+ * that makes a page executable that was writable. Tries it with a page. */
 SB_API bool sb_cpu_generates(void);
 
 /* ---- building a program ------------------------------------------------------------------- */

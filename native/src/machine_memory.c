@@ -1,6 +1,6 @@
 #include "machine_memory.h"
 
-#if defined(__x86_64__) && (defined(__unix__) || defined(__APPLE__))
+#if (defined(__x86_64__) || defined(__aarch64__)) && (defined(__unix__) || defined(__APPLE__))
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -32,7 +32,12 @@ sb_status sb_machine_memory_take(size_t bytes, sb_machine_memory *memory) {
     return SB_OK;
 }
 
+/* ARM fetches instructions from a cache of its own, which knows nothing of what was written. */
 sb_status sb_machine_memory_seal(const sb_machine_memory *memory) {
+#ifdef __aarch64__
+    char *data = (char *)memory->data;
+    __builtin___clear_cache(data, data + memory->bytes);
+#endif
     if (mprotect(memory->data, memory->bytes, PROT_READ | PROT_EXEC))
         return SB_UNSUPPORTED;
     return SB_OK;

@@ -28,19 +28,61 @@ KNOWN = {
     "vzeroupper; ret": "c5f877c3",
 }
 
+# The same of instructions of 64-bit ARM: both ends of every field.
+ARM_KNOWN = {
+    "uaddw v16.8h, v0.8h, v31.8b": "10103f2e",
+    "usubw v31.8h, v31.8h, v0.8b": "ff33202e",
+    "sub v8.8h, v15.8h, v8.8h": "e885686e",
+    "ldr d31, [x5, #32760]": "bffc7ffd",
+    "ldr q16, [x1, #2032]": "30fcc13d",
+    "str q0, [x30, #65520]": "c0ffbf3d",
+    "ldr x0, [x0, #0]": "000040f9",
+    "movi v31.2d, #0": "1fe4006f",
+    "add x5, x1, #248, lsl #12": "25e04391",
+    "stp d8, d9, [sp, #-64]!": "e827bc6d",
+    "ldp d14, d15, [sp, #48]": "ee3f436d",
+    "ret": "c0035fd6",
+}
 
-@pytest.fixture(scope="module")
-def instructions(tmp_path_factory):
+
+def listed(tmp_path_factory, program, emitter):
     """Text for an assembler -> our bytes, in the order in which they are listed."""
     if COMPILER is None:
         pytest.skip("no C compiler")
-    program = tmp_path_factory.mktemp("emitter") / "list_instructions"
-    sources = [NATIVE / "tests" / "list_instructions.c", NATIVE / "src" / "jit" / "emitter.c"]
+    built = tmp_path_factory.mktemp("emitter") / program
+    sources = [NATIVE / "tests" / f"{program}.c", NATIVE / "src" / "jit" / f"{emitter}.c"]
     command = [COMPILER, "-std=c11", "-I", str(NATIVE / "src"), *map(str, sources)]
-    subprocess.run([*command, "-o", str(program)], check=True)
-    listed = subprocess.run([str(program)], check=True, capture_output=True, text=True).stdout
-    lines = [line.split("\t") for line in listed.splitlines()]
+    subprocess.run([*command, "-o", str(built)], check=True)
+    output = subprocess.run([str(built)], check=True, capture_output=True, text=True).stdout
+    lines = [line.split("\t") for line in output.splitlines()]
     return {text: bytes.fromhex(code) for code, text in lines}
+
+
+@pytest.fixture(scope="module")
+def instructions(tmp_path_factory):
+    return listed(tmp_path_factory, "list_instructions", "emitter")
+
+
+@pytest.fixture(scope="module")
+def arm_instructions(tmp_path_factory):
+    return listed(tmp_path_factory, "list_arm_instructions", "arm_emitter")
+
+
+def assembled(source, tmp_path, assembler, *options):
+    """What an assembler makes of a text: its bytes."""
+    text, made, flat = (tmp_path / f"all.{kind}" for kind in ("s", "o", "bin"))
+    text.write_text(source, encoding="ascii")
+    subprocess.run([f"{assembler}as", *options, str(text), "-o", str(made)], check=True)
+    subprocess.run([f"{assembler}objcopy", "-O", "binary", str(made), str(flat)], check=True)
+    return flat.read_bytes()
+
+
+def check_bytes(instructions, theirs):
+    at = 0
+    for text, ours in instructions.items():
+        assert theirs[at : at + len(ours)] == ours, f"{text}: {theirs[at : at + 9].hex()} expected"
+        at += len(ours)
+    assert at == len(theirs)
 
 
 @pytest.mark.parametrize("text", KNOWN)
@@ -48,20 +90,25 @@ def test_an_instruction_has_the_bytes_an_assembler_once_gave(instructions, text)
     assert instructions[text].hex() == KNOWN[text]
 
 
+@pytest.mark.parametrize("text", ARM_KNOWN)
+def test_an_instruction_of_arm_has_the_bytes_an_assembler_once_gave(arm_instructions, text):
+    assert arm_instructions[text].hex() == ARM_KNOWN[text]
+
+
 @pytest.mark.skipif(
     not (shutil.which("as") and shutil.which("objcopy")) or platform.machine() != "x86_64",
     reason="no assembler for x86-64 (binutils)",
 )
 def test_every_instruction_has_the_bytes_the_assembler_gives(instructions, tmp_path):
-    """Every text is assembled between two labels, whose distance the listing then tells."""
-    source, assembled = tmp_path / "all.s", tmp_path / "all.o"
-    lines = [".intel_syntax noprefix", *instructions, ""]
-    source.write_text("\n".join(lines), encoding="ascii")
-    subprocess.run(["as", "--64", str(source), "-o", str(assembled)], check=True)
-    flat = tmp_path / "all.bin"
-    subprocess.run(["objcopy", "-O", "binary", str(assembled), str(flat)], check=True)
-    theirs, at = flat.read_bytes(), 0
-    for text, ours in instructions.items():
-        assert theirs[at : at + len(ours)] == ours, f"{text}: {theirs[at : at + 9].hex()} expected"
-        at += len(ours)
-    assert at == len(theirs)
+    """Every text is assembled in its place among all of them."""
+    source = "\n".join([".intel_syntax noprefix", *instructions, ""])
+    check_bytes(instructions, assembled(source, tmp_path, "", "--64"))
+
+
+@pytest.mark.skipif(
+    not shutil.which("aarch64-linux-gnu-as"),
+    reason="no assembler for 64-bit ARM: run 'make ci-tools'",
+)
+def test_every_instruction_of_arm_has_the_bytes_the_assembler_gives(arm_instructions, tmp_path):
+    source = "\n".join([*arm_instructions, ""])
+    check_bytes(arm_instructions, assembled(source, tmp_path, "aarch64-linux-gnu-"))

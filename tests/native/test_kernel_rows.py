@@ -208,6 +208,7 @@ def test_the_tiles_of_dense_layers_in_the_documentation_are_those_of_the_list() 
 
 def test_interleaved_walks_in_the_documentation_are_those_of_the_list() -> None:
     text = " ".join((ROOT / "docs" / "kernels.md").read_text(encoding="utf-8").split())
-    most = {act: max(row.together for row in ROWS if row.act == act) for act in ("f32", "u8")}
+    here = [row for row in ROWS if row.isa == "avx2"]
+    most = {act: max(row.together for row in here if row.act == act) for act in ("f32", "u8")}
     assert f"walks of up to {most['f32']} groups" in text
     assert f"Codes (one cycle) need {most['u8']} walks" in text

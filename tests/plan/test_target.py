@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from signbin.errors import PlanError
-from signbin.plan import Target
+from signbin.plan import MachineCode, Target
 
 
 def test_the_caches_of_the_cpu_replace_the_defaults_where_it_reports_them():
@@ -44,3 +44,21 @@ def test_kernels_of_the_target_come_first_and_scalar_stands_alone():
 def test_impossible_machines_are_refused(change):
     with pytest.raises(PlanError):
         dataclasses.replace(Target.portable(), **change)
+
+
+def test_machine_code_is_made_unasked_only_where_it_has_been_measured():
+    x86 = Target.from_cpu({"isa": "avx2", "generates": True})
+    arm = Target.from_cpu({"isa": "neon_dot", "generates": True})
+    refused = Target.from_cpu({"isa": "neon", "generates": False})
+    wanted = {
+        None: (MachineCode.ON, MachineCode.UNMEASURED, MachineCode.REFUSED),
+        True: (MachineCode.ON, MachineCode.ON, MachineCode.REFUSED),
+        False: (MachineCode.OFF,) * 3,
+    }
+    for jit, generations in wanted.items():
+        found = tuple(target.generating(jit).generation for target in (x86, arm, refused))
+        assert found == generations, jit
+
+
+def test_codes_have_a_byte_on_arm_and_two_elsewhere():
+    assert [Target.for_isa(isa).code_bytes for isa in ("neon_i8mm", "neon", "avx2")] == [1, 1, 2]

@@ -1,5 +1,7 @@
 #include "generate.h"
 
+#include "arm_emitter.h"
+#include "arm_walks.h"
 #include "machine_walks.h"
 
 enum { MACHINE_ALIGNMENT = 64 };
@@ -18,6 +20,22 @@ static sb_walk_form form_of(const sb_step *step) {
     const size_t tiles = sb_tiles_of(&step->layer.output, info->vectors);
     return (sb_walk_form){info->vectors, info->type == SB_TYPE_U8,
                           (int32_t)sb_generated_tiles(tiles, info->vectors)};
+}
+
+/* One function, up to where the next begins; returns the lines that it fetches. */
+static int32_t emit_function(sb_emitter *emitter, const sb_step *step, size_t begin, size_t count) {
+    const sb_bucket_weights *weights = &step->layer.buckets;
+    const sb_bucket_group *groups = weights->groups + begin;
+    const sb_walk_form form = form_of(step);
+    int32_t lines;
+    if (step->generated->info.isa == SB_ISA_NEON) {
+        lines = sb_emit_arm_walks(emitter, weights, groups, (int32_t)count, &form);
+        sb_arm_align(emitter, MACHINE_ALIGNMENT);
+    } else {
+        lines = sb_emit_walks(emitter, weights, groups, (int32_t)count, &form);
+        sb_emit_align(emitter, MACHINE_ALIGNMENT);
+    }
+    return lines;
 }
 
 /* Adds the function at `at` to the list, and what its rows have in common. */
@@ -43,17 +61,13 @@ static sb_machine_walks *describe(sb_generator *generator, const sb_bucket_group
 
 /* Walks [begin, end) of one chunk, in functions of at most as many as run together. */
 static void emit_bundle(sb_generator *generator, const sb_step *step, size_t begin, size_t end) {
-    const sb_bucket_weights *weights = &step->layer.buckets;
-    const sb_walk_form form = form_of(step);
     const size_t together = (size_t)step->generated->info.together;
     while (begin < end) {
         const size_t pieces = (end - begin + together - 1) / together;
         const size_t count = (end - begin) / pieces, at = generator->emitter.size;
-        const int32_t lines = sb_emit_walks(&generator->emitter, weights, weights->groups + begin,
-                                            (int32_t)count, &form);
-        sb_emit_align(&generator->emitter, MACHINE_ALIGNMENT);
+        const int32_t lines = emit_function(&generator->emitter, step, begin, count);
         if (generator->functions)
-            describe(generator, weights->groups, begin, count, at)->lines = lines;
+            describe(generator, step->layer.buckets.groups, begin, count, at)->lines = lines;
         ++generator->function_count;
         begin += count;
     }

@@ -34,67 +34,40 @@
 enum {
     REGISTERS = 16,
     VECTOR_BYTES = 32,
-    MOST_WALKS = 7,
-    IN_MEMORY = -1,
     ONE_BITS_UP = 25, /* all bits set, shifted by 25 up and 2 down, are 0x3f800000: 1.0f */
     ONE_BITS_DOWN = 2
 };
-
-/* One walk on its way: where it reads next. */
-typedef struct sb_course {
-    const sb_bucket_group *group;
-    const uint16_t *counts, *offsets;
-    uint32_t list, lists;  /* lists of offsets entered, and all of them */
-    uint32_t left;         /* offsets of the list at hand still to come */
-    bool subtracts, ended; /* the list at hand is a subtract list; the walk is over */
-    int32_t first_row;     /* of its filters in y */
-    uint32_t untouched;    /* bit f: y[f] has not been flipped yet and counts as zero */
-    uint32_t pending;      /* bit f: y[f] is to be flipped before S changes */
-    int8_t y[SB_WALK_FILTERS][SB_MACHINE_VECTORS]; /* registers */
-    int8_t sum[SB_MACHINE_VECTORS];
-} sb_course;
-
-typedef struct sb_function_writer {
-    sb_emitter *emitter;
-    const sb_bucket_weights *weights;
-    const sb_walk_form *form;
-    sb_course courses[MOST_WALKS];
-    int32_t count;
-    int8_t one, spare; /* registers */
-    uint32_t inputs;   /* written so far */
-    int32_t fetched;   /* cache lines asked for so far */
-} sb_function_writer;
 
 /* Windows are loaded in this order, so that the argument's own register may be the last. */
 static const sb_pointer WINDOWS[SB_MACHINE_VECTORS] = {SB_RAX, SB_RCX, SB_RDI};
 static const sb_pointer ARGUMENT = SB_RDI, RESULT = SB_RSI, AHEAD = SB_RDX;
 
-static int32_t place_of(const sb_function_writer *writer, const sb_course *course, int32_t f,
+static int32_t place_of(const sb_walk_writer *writer, const sb_course *course, int32_t f,
                         int32_t v) {
     return ((course->first_row + f) * writer->form->vectors + v) * VECTOR_BYTES;
 }
 
-static sb_operation addition(const sb_function_writer *writer) {
+static sb_operation addition(const sb_walk_writer *writer) {
     return writer->form->codes ? SB_VPADDW : SB_VADDPS;
 }
 
-static sb_operation subtraction(const sb_function_writer *writer) {
+static sb_operation subtraction(const sb_walk_writer *writer) {
     return writer->form->codes ? SB_VPSUBW : SB_VSUBPS;
 }
 
 /* ---- boundaries ---------------------------------------------------------------------------- */
 
 /* y[f] = S - y[f]. */
-static void flip(sb_function_writer *writer, sb_course *course, int32_t f) {
+static void flip(sb_walk_writer *writer, sb_course *course, int32_t f) {
     sb_emitter *emitter = writer->emitter;
     const bool untouched = course->untouched >> f & 1;
     course->untouched &= ~(1u << f);
     for (int32_t v = 0; v < writer->form->vectors; ++v) {
         const int y = course->y[f][v], sum = course->sum[v];
         const int32_t place = place_of(writer, course, f, v);
-        if (y != IN_MEMORY && writer->form->codes) {
+        if (y != SB_IN_MEMORY && writer->form->codes) {
             sb_emit_registers(emitter, SB_VPSUBW, y, sum, y);
-        } else if (y != IN_MEMORY) {
+        } else if (y != SB_IN_MEMORY) {
             sb_emit_registers(emitter, SB_VFMSUB231PS, y, writer->one, sum);
         } else if (untouched) {
             sb_emit_memory(emitter, SB_VMOVUPS_STORE, sum, 0, RESULT, place);
@@ -106,16 +79,16 @@ static void flip(sb_function_writer *writer, sb_course *course, int32_t f) {
 }
 
 /* y[f] += S, or y[f] -= S. */
-static void step(sb_function_writer *writer, sb_course *course, int32_t f, bool adds) {
+static void step(sb_walk_writer *writer, sb_course *course, int32_t f, bool adds) {
     sb_emitter *emitter = writer->emitter;
     for (int32_t v = 0; v < writer->form->vectors; ++v) {
         const int y = course->y[f][v], sum = course->sum[v], spare = writer->spare;
         const int32_t place = place_of(writer, course, f, v);
-        if (y != IN_MEMORY && writer->form->codes) {
+        if (y != SB_IN_MEMORY && writer->form->codes) {
             sb_emit_registers(emitter, adds ? SB_VPADDW : SB_VPSUBW, y, y, sum);
             continue;
         }
-        if (y != IN_MEMORY) {
+        if (y != SB_IN_MEMORY) {
             sb_emit_registers(emitter, adds ? SB_VFMADD231PS : SB_VFNMADD231PS, y, writer->one,
                               sum);
             continue;
@@ -127,106 +100,23 @@ static void step(sb_function_writer *writer, sb_course *course, int32_t f, bool 
     }
 }
 
-static int32_t trailing_zeros(uint32_t value) {
-    int32_t zeros = 0;
-    for (; !(value & 1); value >>= 1)
-        ++zeros;
-    return zeros;
-}
-
-/* A boundary at which y[f] flips. Between empty buckets S stays, and two flips of whole numbers are
- * none: what remains of a run of them is the bits in which the patterns around it differ. Of floats
- * S - (S - y) may differ from y. */
-static void cross(sb_function_writer *writer, sb_course *course, int32_t f) {
-    if (writer->form->codes)
-        course->pending ^= 1u << f;
-    else
-        flip(writer, course, f);
-}
-
-static void flip_pending(sb_function_writer *writer, sb_course *course) {
-    for (int32_t f = 0; f < course->group->filters; ++f)
-        if (course->pending >> f & 1)
-            flip(writer, course, f);
-    course->pending = 0;
-}
-
-/* Between two lists of a walk. */
-static void enter_list(sb_function_writer *writer, sb_course *course) {
-    const sb_bucket_weights *weights = writer->weights;
-    const uint32_t list = course->list++;
-    if (weights->radix == 2) {
-        cross(writer, course, trailing_zeros(list + 1));
-    } else if (!list && weights->zeros) {
-        step(writer, course, 0, course->group->filters % 2 == 0); /* see sb_walk_zeros */
-    } else if (list && list % 2 == 0) {
-        const uint8_t change = weights->flips[course->group->filters - 1][list / 2 - 1];
-        step(writer, course, change & 0x7f, !(change & 0x80));
-    }
-    course->subtracts = weights->radix == 3 && list % 2;
-    course->left = *course->counts++;
-}
-
-static void end_walk(sb_function_writer *writer, sb_course *course) {
-    const int32_t filters = course->group->filters;
-    if (writer->weights->radix == 2)
-        cross(writer, course, filters - 1);
-    else
-        for (int32_t f = 0; f < filters; ++f)
-            step(writer, course, f, true);
-    course->ended = true;
-}
-
-/* Up to the walk's next input, or its end. */
-static void approach_input(sb_function_writer *writer, sb_course *course) {
-    while (!course->left && !course->ended) {
-        if (course->list < course->lists)
-            enter_list(writer, course);
-        else
-            end_walk(writer, course);
-    }
-    flip_pending(writer, course);
-}
-
 /* ---- the function -------------------------------------------------------------------------- */
 
-static void start_course(sb_function_writer *writer, const sb_bucket_group *group,
-                         int32_t first_row, sb_course *course) {
-    const sb_bucket_weights *weights = writer->weights;
-    uint32_t patterns = 1;
-    for (int32_t f = 0; f < group->filters; ++f)
-        patterns *= (uint32_t)weights->radix;
-    *course = (sb_course){.group = group,
-                          .counts = weights->counts + group->counts_begin,
-                          .offsets = weights->offsets + group->offsets_begin,
-                          .lists = patterns - 1, /* radix 3: two for each of (patterns - 1) / 2 */
-                          .first_row = first_row,
-                          .untouched = UINT32_MAX};
-    if (weights->zeros)
-        course->left = *course->counts++;
-}
-
-/* Registers from 0: first the y that flip most often, then what every function needs. */
-static void assign_registers(sb_function_writer *writer, int32_t rows) {
+/* Registers: of walks first, then what every function needs; one is kept for the y that are in
+ * memory, if any are. */
+static void assign_registers(sb_walk_writer *writer, int32_t rows) {
     const int32_t vectors = writer->form->vectors;
-    int32_t needed = writer->count * vectors + !writer->form->codes, next = 0;
-    if (rows * vectors > REGISTERS - needed)
+    const int floats = !writer->form->codes;
+    int needed = floats;
+    if (rows * vectors > REGISTERS - needed - writer->count * vectors)
         ++needed;
-    for (int32_t f = 0; f < SB_WALK_FILTERS; ++f)
-        for (int32_t i = 0; i < writer->count; ++i)
-            for (int32_t v = 0; v < vectors; ++v) {
-                const bool fits =
-                    f < writer->courses[i].group->filters && next < REGISTERS - needed;
-                writer->courses[i].y[f][v] = (int8_t)(fits ? next++ : IN_MEMORY);
-            }
-    for (int32_t i = 0; i < writer->count; ++i)
-        for (int32_t v = 0; v < vectors; ++v)
-            writer->courses[i].sum[v] = (int8_t)next++;
-    writer->one = (int8_t)next;
-    writer->spare = (int8_t)(next + !writer->form->codes);
+    writer->one = (int8_t)sb_assign_registers(writer, REGISTERS - needed);
+    writer->spare = (int8_t)(writer->one + floats);
 }
 
-static void emit_start(sb_function_writer *writer) {
+static const sb_walk_machine MACHINE = {flip, step};
+
+static void emit_start(sb_walk_writer *writer) {
     sb_emitter *emitter = writer->emitter;
     for (int32_t v = 0; v < writer->form->vectors; ++v)
         sb_emit_load_pointer(emitter, WINDOWS[v], ARGUMENT, (int8_t)(v * 8));
@@ -240,12 +130,12 @@ static void emit_start(sb_function_writer *writer) {
 }
 
 /* Stores the y that are in registers; zeros: those that are not, where steps will add to them. */
-static void emit_results(sb_function_writer *writer, bool zeros) {
+static void emit_results(sb_walk_writer *writer, bool zeros) {
     for (int32_t i = 0; i < writer->count; ++i) {
         const sb_course *course = &writer->courses[i];
         for (int32_t f = 0; f < course->group->filters; ++f)
             for (int32_t v = 0; v < writer->form->vectors; ++v)
-                if ((course->y[f][v] == IN_MEMORY) == zeros)
+                if ((course->y[f][v] == SB_IN_MEMORY) == zeros)
                     sb_emit_memory(writer->emitter, SB_VMOVUPS_STORE,
                                    zeros ? course->sum[v] : course->y[f][v], 0, RESULT,
                                    place_of(writer, course, f, v));
@@ -254,13 +144,13 @@ static void emit_results(sb_function_writer *writer, bool zeros) {
 
 /* Filters without any non-zero weight, which walks have where zeros are walked: their flips leave
  * nothing. */
-static void clear_untouched(sb_function_writer *writer) {
+static void clear_untouched(sb_walk_writer *writer) {
     for (int32_t i = 0; i < writer->count; ++i) {
         const sb_course *course = &writer->courses[i];
         for (int32_t f = 0; f < course->group->filters; ++f)
             for (int32_t v = 0; v < writer->form->vectors; ++v) {
                 const int sum = course->sum[v];
-                if (course->y[f][v] != IN_MEMORY || !(course->untouched >> f & 1))
+                if (course->y[f][v] != SB_IN_MEMORY || !(course->untouched >> f & 1))
                     continue;
                 sb_emit_registers(writer->emitter, SB_VXORPS, sum, sum, sum);
                 sb_emit_memory(writer->emitter, SB_VMOVUPS_STORE, sum, 0, RESULT,
@@ -269,7 +159,7 @@ static void clear_untouched(sb_function_writer *writer) {
     }
 }
 
-static void emit_input(sb_function_writer *writer, sb_course *course) {
+static void emit_input(sb_walk_writer *writer, sb_course *course) {
     const int32_t displacement = (int32_t)*course->offsets++ * VECTOR_BYTES;
     const sb_operation operation = course->subtracts ? subtraction(writer) : addition(writer);
     for (int32_t v = 0; v < writer->form->vectors; ++v)
@@ -280,7 +170,7 @@ static void emit_input(sb_function_writer *writer, sb_course *course) {
 
 /* Inputs of the walks, and about as many cache lines as a run is to fetch: an addition from memory
  * has 8 bytes, one of registers 4. */
-static uint32_t plan_fetches(const sb_function_writer *writer, int32_t *lines) {
+static uint32_t plan_fetches(const sb_walk_writer *writer, int32_t *lines) {
     uint32_t inputs = 0, lists = 0;
     for (int32_t i = 0; i < writer->count; ++i) {
         const sb_course *course = &writer->courses[i];
@@ -297,7 +187,7 @@ static uint32_t plan_fetches(const sb_function_writer *writer, int32_t *lines) {
 
 /* Keeps the requests as far apart as the inputs allow: more at once than the CPU can have under way
  * would hold it up. */
-static void fetch_ahead(sb_function_writer *writer, uint32_t inputs, int32_t lines) {
+static void fetch_ahead(sb_walk_writer *writer, uint32_t inputs, int32_t lines) {
     ++writer->inputs;
     while ((uint64_t)writer->fetched * inputs < (uint64_t)writer->inputs * (uint32_t)lines)
         sb_emit_prefetch(writer->emitter, AHEAD, writer->fetched++ * SB_LINE_BYTES);
@@ -305,14 +195,10 @@ static void fetch_ahead(sb_function_writer *writer, uint32_t inputs, int32_t lin
 
 int32_t sb_emit_walks(sb_emitter *emitter, const sb_bucket_weights *weights,
                       const sb_bucket_group *groups, int32_t count, const sb_walk_form *form) {
-    sb_function_writer writer = {
-        .emitter = emitter, .weights = weights, .form = form, .count = count};
-    int32_t rows = 0, ended = 0, lines;
-    for (int32_t i = 0; i < count; ++i) {
-        start_course(&writer, groups + i, rows, &writer.courses[i]);
-        rows += groups[i].filters;
-    }
-    assign_registers(&writer, rows);
+    sb_walk_writer writer = {
+        .emitter = emitter, .weights = weights, .form = form, .machine = &MACHINE, .count = count};
+    int32_t ended = 0, lines;
+    assign_registers(&writer, sb_start_courses(&writer, groups));
     const uint32_t inputs = plan_fetches(&writer, &lines);
     emit_start(&writer);
     if (weights->radix == 3)
@@ -320,10 +206,10 @@ int32_t sb_emit_walks(sb_emitter *emitter, const sb_bucket_weights *weights,
     while (ended < count) {
         ended = 0;
         for (int32_t i = 0; i < count; ++i) {
-            approach_input(&writer, &writer.courses[i]);
-            ended += writer.courses[i].ended;
-            if (writer.courses[i].ended)
+            if (!sb_approach_input(&writer, &writer.courses[i])) {
+                ++ended;
                 continue;
+            }
             emit_input(&writer, &writer.courses[i]);
             fetch_ahead(&writer, inputs, lines);
         }

@@ -2,16 +2,7 @@
 #ifndef SB_JIT_MACHINE_WALKS_H
 #define SB_JIT_MACHINE_WALKS_H
 
-#include "emitter.h"
-#include "kernels/kernel.h"
-
-/* vectors V: output pixels walked at once, 1 to SB_MACHINE_VECTORS. codes: lanes are uint16_t,
- * summed modulo 2^16, else float. tiles: how many times in a row a function runs. */
-typedef struct sb_walk_form {
-    int32_t vectors;
-    bool codes;
-    int32_t tiles;
-} sb_walk_form;
+#include "courses.h"
 
 /* Appends a function of type sb_walk_function for `count` consecutive walks of one chunk, 7 / V at
  * most, of at most 8 filters each:

@@ -17,8 +17,8 @@ from signbin.cli.options import (
     Force,
     InputShape,
     Isa,
+    Jit,
     ModelOrSource,
-    NoJit,
     PeerCalibrate,
     PeerIsa,
     PeerPython,
@@ -42,7 +42,7 @@ def bench(
     ] = None,
     threads: Threads = 1,
     isa: Isa = "auto",
-    no_jit: NoJit = False,
+    jit: Jit = None,
     batch: BatchSize = 1,
     rounds: Annotated[int, typer.Option(help="Turns of every engine.")] = 10,
     calm: Annotated[
@@ -76,7 +76,7 @@ def bench(
         against=tuple(against.split(",")) if against is not None else (),
         threads=threads,
         isa=isa,
-        jit=not no_jit,
+        jit=jit,
         batch=batch,
         schedule=measure.Schedule(rounds=rounds, calm_s=calm),
         calibration=calibrate,
@@ -113,7 +113,7 @@ def profile(
     *,
     threads: Threads = 1,
     isa: Isa = "auto",
-    no_jit: NoJit = False,
+    jit: Jit = None,
     batch: BatchSize = 1,
     input_shape: InputShape = None,
     repeats: Annotated[int, typer.Option(min=1, help="Runs to take the median of.")] = 20,
@@ -130,7 +130,7 @@ def profile(
     with compiling_progress() as watch:
         shapes = parse_input_shapes(input_shape)
         program = open_any(
-            model, isa=isa, threads=threads, jit=not no_jit, input_shapes=shapes, watch=watch
+            model, isa=isa, threads=threads, jit=jit, input_shapes=shapes, watch=watch
         )
     if isinstance(program, HybridProgram):
         parts = profile_parts(program, batch=batch, repeats=repeats)

@@ -34,8 +34,8 @@ from signbin.cli.options import (
     Force,
     InputShape,
     Isa,
+    Jit,
     ModelFile,
-    NoJit,
     SourceText,
 )
 from signbin.cli.output import command_line, note, show
@@ -251,7 +251,7 @@ def run(
     *,
     top: Annotated[int, typer.Option(help="Classes to name per input.")] = 3,
     isa: Isa = "auto",
-    no_jit: NoJit = False,
+    jit: Jit = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="OUT.npy", help="Keep raw outputs.")
     ] = None,
@@ -265,7 +265,7 @@ def run(
 
     if output is not None:
         report.require_free([output], overwrite=force)
-    program = open_any(model, isa=isa, jit=not no_jit)
+    program = open_any(model, isa=isa, jit=jit)
     seen = facing(program)
     names, images = runtime.read_inputs(inputs, seen.preprocessing, seen.given)
     scores = program(images)
@@ -293,7 +293,7 @@ def compare(
     ] = None,
     input_shape: InputShape = None,
     isa: Isa = "auto",
-    no_jit: NoJit = False,
+    jit: Jit = None,
     as_json: AsJson = False,
 ) -> None:
     """PyTorch, ONNX Runtime, interpreter, compiled model layer by layer; exits 1 if outside."""
@@ -303,7 +303,7 @@ def compare(
     from signbin.verbs.opening import open_any
     from signbin.verbs.source import load_source
 
-    program = open_any(model, isa=isa, jit=not no_jit)
+    program = open_any(model, isa=isa, jit=jit)
     shapes = parse_input_shapes(input_shape)
     opened = load_source(source, compiled_seed(program) if seed is None else seed, shapes)
     found = compare_source(

@@ -34,10 +34,10 @@ __all__ = [
     "Gemm",
     "InputShape",
     "Isa",
+    "Jit",
     "Measure",
     "ModelFile",
     "ModelOrSource",
-    "NoJit",
     "Pattern",
     "PeerCalibrate",
     "PeerIsa",
@@ -52,8 +52,14 @@ __all__ = [
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
-NoJit = Annotated[
-    bool, typer.Option("--no-jit", help="Make no machine code; run the kernels as compiled.")
+Jit = Annotated[
+    bool | None,
+    typer.Option(
+        "--jit/--no-jit",
+        help="Make machine code (also where nobody has measured it), or none and run the kernels "
+        "as compiled.",
+        show_default=False,
+    ),
 ]
 Isa = Annotated[str, typer.Option(help="Instruction set to use; see 'signbin doctor'.")]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL.sbn", help="A compiled model.")]

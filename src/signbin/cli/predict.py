@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from signbin.cli.options import AsJson, Force, Isa, ModelFile, NoJit, Threads
+from signbin.cli.options import AsJson, Force, Isa, Jit, ModelFile, Threads
 from signbin.cli.output import note, show
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def predict(
     ] = None,
     threads: Threads = 1,
     isa: Isa = "auto",
-    no_jit: NoJit = False,
+    jit: Jit = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -54,7 +54,7 @@ def predict(
     from signbin.report.console import facts_table
     from signbin.verbs.opening import open_any
 
-    program = open_any(model, isa=isa, threads=threads, jit=not no_jit)
+    program = open_any(model, isa=isa, threads=threads, jit=jit)
     network = _network(model, program)
     request = room.request_for(data, network, column, part_rows, keep_going=keep_going)
     written = room.OutputFolder(output)

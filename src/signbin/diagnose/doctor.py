@@ -16,7 +16,7 @@ import numpy as np
 
 from signbin.errors import SignbinError
 from signbin.ir import BATCH, Constant, ConstRef, Graph, Node, TensorType, Value, interpret
-from signbin.plan import STRATEGIES, Strategy
+from signbin.plan import STRATEGIES, MachineCode, Strategy, Target
 from signbin.spec import ActivationSpec, Kernel, LowBitWeight
 
 __all__ = ["Check", "Status", "doctor"]
@@ -110,16 +110,19 @@ def _native() -> Iterator[Check]:
         found = f"{version}, but the Python package is {package}"
         yield Check("native library", Status.FAIL, found, _REINSTALL)
     yield Check("cpu", Status.OK, "; ".join(f"{key}: {value}" for key, value in cpu.items()))
-    yield _generation(generates=cpu["generates"], kernels=kernels)
+    yield _generation(Target.from_cpu(cpu).generation, kernels)
     for isa in dict.fromkeys(kernel.isa for kernel in kernels):
         yield from _isa(isa, [kernel for kernel in kernels if kernel.isa == isa])
 
 
-def _generation(*, generates: bool, kernels: Sequence[Kernel]) -> Check:
+def _generation(generation: MachineCode, kernels: Sequence[Kernel]) -> Check:
     """Whether walks may become machine code here."""
     name = "generated code"
-    if generates:
+    if generation is MachineCode.ON:
         return Check(name, Status.OK, "the system gives memory to run it from")
+    if generation is MachineCode.UNMEASURED:
+        found = "made where it is asked for (--jit): nobody has measured it on this processor"
+        return Check(name, Status.OK, found)
     if not any(kernel.generated and kernel.usable for kernel in kernels):
         return Check(name, Status.OK, "not for this CPU")
     found = "the system gives no memory to run it from; bucket walks run as compiled, and slower"

@@ -15,7 +15,7 @@ _LONGEST_MAGIC = 8
 
 
 def load(
-    path: str | os.PathLike[str], *, isa: str = "auto", threads: int = 1, jit: bool = True
+    path: str | os.PathLike[str], *, isa: str = "auto", threads: int = 1, jit: bool | None = None
 ) -> Program | HybridProgram:
     """The program in a .sbn file: a :class:`signbin.Program`, or one in parts.
 

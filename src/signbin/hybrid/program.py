@@ -60,7 +60,7 @@ class HybridProgram:
         *,
         isa: str = "auto",
         threads: int = 1,
-        jit: bool = True,
+        jit: bool | None = None,
         budget: Budget = TRUSTED,
     ) -> None:
         self._content = content
@@ -86,7 +86,7 @@ class HybridProgram:
         *,
         isa: str = "auto",
         threads: int = 1,
-        jit: bool = True,
+        jit: bool | None = None,
         max_seconds: float = MOST_SECONDS,
         max_memory: float = MOST_MEMORY,
     ) -> HybridProgram:

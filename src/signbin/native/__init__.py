@@ -64,8 +64,9 @@ def cpu() -> dict[str, Any]:
     """This CPU: ``name``, ``architecture``, ``isa`` (what ``auto`` means here), ``l1_bytes``,
     ``l2_bytes`` and ``l3_bytes`` (data caches; 0 where the system does not say), ``generates``.
 
-    generates: whether this process may run machine code that it has written. That takes x86-64,
-    and a system that lets a page of memory become executable; it is tried with one page.
+    generates: whether this process may run machine code that it has written. That takes x86-64 or
+    64-bit ARM, and a system that lets a page of memory become executable; it is tried with one
+    page.
     """
     return {
         "name": _cpu_name(),

@@ -25,6 +25,7 @@ from signbin.plan.target import Target
 __all__ = [
     "Tile",
     "WalkCounts",
+    "block_extent",
     "boundaries",
     "buckets",
     "dense_cost",
@@ -36,7 +37,7 @@ __all__ = [
     "walk_counts",
 ]
 
-_VALUE_BYTES: Final = {"f32": 4, "u8": 2}  # codes are kept in 16 bits
+_FLOAT_BYTES: Final = 4
 _LARGEST_SUM: Final = 2**16 - 1  # of a walk over codes
 # Fitted to times of our AVX2 walks over ResNet-18's layers, with every F, V and chunk. A load that
 # misses the first cache takes this many times as long as one that hits (of floats: see Target), and
@@ -197,9 +198,9 @@ def dense_cost(layer: Layer, vectors: int, target: Target) -> float:
 
 
 def vector_lanes(layer: Layer, target: Target) -> int:
-    """Values in a vector: codes are half as wide as floats; the scalar kernels take one at once."""
+    """Values in a vector: codes are narrower than floats; the scalar kernels take one at once."""
     narrow = layer.activations == "u8" and target.lanes > 1
-    return target.lanes * 2 if narrow else target.lanes
+    return target.lanes * _FLOAT_BYTES // target.code_bytes if narrow else target.lanes
 
 
 def lane_waste(layer: Layer, vectors: int, lanes: int) -> float:
@@ -212,7 +213,7 @@ def lane_waste(layer: Layer, vectors: int, lanes: int) -> float:
     if layer.op == "linear":
         rows = layer.images * math.prod(layer.output)
         return -(-rows // (vectors * lanes)) * vectors * lanes / rows
-    height, width = _block(layer.output, lanes)
+    height, width = block_extent(layer.output, lanes)
     return -(-height * width // vectors) * vectors * lanes / math.prod(layer.output)
 
 
@@ -226,15 +227,15 @@ def relayout_cycles(layer: Layer, target: Target) -> float:
     if layer.activations != "u8" or layer.stride == 1 or layer.op == "linear":
         return 0.0
     lanes, stride, image = vector_lanes(layer, target), layer.stride, layer.output
-    given = _block((stride * image[0], stride * image[1]), lanes)
-    wanted = _block(image, lanes)
+    given = block_extent((stride * image[0], stride * image[1]), lanes)
+    wanted = block_extent(image, lanes)
     if given == (stride * wanted[0], stride * wanted[1]):
         return 0.0
     return _RELAYOUT_CYCLES * stride**2 * layer.groups * layer.channels
 
 
 @functools.lru_cache(maxsize=1024)
-def _block(image: tuple[int, int], lanes: int) -> tuple[int, int]:
+def block_extent(image: tuple[int, int], lanes: int) -> tuple[int, int]:
     """Height and width of a lane's pixels: as passes.lanes cuts the image, least pixels first."""
     blocks = [
         (-(-image[0] // (lanes // columns)), -(-image[1] // columns))
@@ -251,7 +252,8 @@ def load_share(layer: Layer, tile: Tile, target: Target) -> float:
     """
     rows, columns = layer.window
     width = (tile.vectors - 1) * layer.stride + columns
-    vector_bytes = vector_lanes(layer, target) * _VALUE_BYTES[layer.activations]
+    value_bytes = target.code_bytes if layer.activations == "u8" else _FLOAT_BYTES
+    vector_bytes = vector_lanes(layer, target) * value_bytes
     size = tile.chunk * rows * width * vector_bytes
     missing = max(0.0, 1 - _L1_SHARE_FOR_INPUTS * target.l1_bytes / size)
     cost = _CODE_L2_LOAD_COST if layer.activations == "u8" else target.l2_load_cost

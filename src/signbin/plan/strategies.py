@@ -5,11 +5,20 @@ What planner, runtime, analysis and reports want to know of a strategy, its clas
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 from signbin.plan.bitserial import BitSerial
-from signbin.plan.cost import Tile, WalkCounts, dense_cost, walk_cost, walk_counts
+from signbin.plan.cost import (
+    Tile,
+    WalkCounts,
+    block_extent,
+    dense_cost,
+    vector_lanes,
+    walk_cost,
+    walk_counts,
+)
 from signbin.plan.generated import generated_cost
 from signbin.plan.layer import Layer
 from signbin.plan.operations import Operations, dense_operations, walk_operations
@@ -26,6 +35,7 @@ from signbin.spec import Kernel, LowBitWeight
 __all__ = ["STRATEGIES", "Bucket", "Dense", "StrategyRule", "family_of"]
 
 _SMALLEST_CHUNK: Final = 16
+_LEAST_REUSE: Final = 16
 
 
 class StrategyRule(Protocol):
@@ -141,7 +151,12 @@ class Bucket:
             return
         largest = min(largest_group(weight), layer.filters // layer.groups)
         for filters in range(1, largest + 1):
-            serving = [kernel for kernel in kernels if kernel.filters >= filters]
+            serving = [
+                kernel
+                for kernel in kernels
+                if kernel.filters >= filters
+                and (not kernel.generated or _is_reused(layer, kernel, target))
+            ]
             if not serving:
                 continue
             stats = expected.get(filters) or pattern_stats(
@@ -199,6 +214,17 @@ STRATEGIES: Final[tuple[StrategyRule, ...]] = (
 def family_of(strategy: Strategy) -> str:
     """Kernel.strategy of the kernels that run a strategy."""
     return next(rule.family for rule in STRATEGIES if rule.strategy is strategy)
+
+
+def _is_reused(layer: Layer, kernel: Kernel, target: Target) -> bool:
+    """Whether a generated walk runs often enough per image that its code is worth fetching.
+
+    On ARM it is several times as large as the lists it replaces, and nothing asks for it ahead; a
+    function does half a vector, so it runs twice per position of a block.
+    """
+    machine = target.running(kernel.isa)
+    positions = math.prod(block_extent(layer.output, vector_lanes(layer, machine)))
+    return not machine.is_arm or 2 * positions // kernel.vectors >= _LEAST_REUSE
 
 
 def _tile_option(

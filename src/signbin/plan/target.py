@@ -16,6 +16,7 @@ __all__ = ["MachineCode", "Target"]
 _LARGEST_CACHE: Final = 2**40
 # The instruction sets of a processor, each with all kernels of those before it.
 _FAMILIES: Final = (("avx2", "avx512", "avx512vnni"), ("neon", "neon_dot", "neon_i8mm"))
+_UNMEASURED: Final = _FAMILIES[1]  # generated code is exact there, its time unknown
 
 
 class MachineCode(enum.Enum):
@@ -28,6 +29,7 @@ class MachineCode(enum.Enum):
     OFF = "no generated code: it is switched off"
     REFUSED = "no generated code: the system gives no memory to run it from"
     UNKNOWN = "no generated code: the machine was not asked"
+    UNMEASURED = "no generated code: nobody has measured it on this processor; jit=True makes it"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,8 +97,8 @@ class Target:
 
         cpu: a mapping with ``isa`` (what ``auto`` stands for; portable where absent) and
         ``l1_bytes``, ``l2_bytes``, ``l3_bytes``; a size that is absent, zero or None is unknown
-        and keeps the default. ``generates``: whether code may be generated and run. PlanError for
-        anything else.
+        and keeps the default. ``generates``: whether code may be generated and run; where nobody
+        has measured it, none is all the same (:meth:`generating`). PlanError for anything else.
         """
         if isa == "auto":
             isa = cpu.get("isa", "portable")
@@ -110,8 +112,30 @@ class Target:
             known[name] = size
         generates = cpu.get("generates")
         if generates is not None:
-            known["generation"] = MachineCode.ON if generates else MachineCode.REFUSED
+            allowed = MachineCode.UNMEASURED if isa in _UNMEASURED else MachineCode.ON
+            known["generation"] = allowed if generates else MachineCode.REFUSED
         return dataclasses.replace(cls.for_isa(isa), **known)
+
+    def generating(self, jit: bool | None) -> Target:
+        """This machine with the switch for machine code: None leaves it as it is.
+
+        False: none. True: also where nobody has measured it, but not where the system refuses.
+        """
+        if jit is False:
+            return dataclasses.replace(self, generation=MachineCode.OFF)
+        if jit and self.generation is MachineCode.UNMEASURED:
+            return dataclasses.replace(self, generation=MachineCode.ON)
+        return self
+
+    @property
+    def is_arm(self) -> bool:
+        """Whether its instruction set is one of 64-bit ARM's."""
+        return self.isa in _FAMILIES[1]
+
+    @property
+    def code_bytes(self) -> int:
+        """Bytes of an 8-bit code in memory: additions of ARM widen bytes, those of x86 do not."""
+        return 1 if self.is_arm else 2
 
     @property
     def isas(self) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ def open_any(
     *,
     isa: str = "auto",
     threads: int = 1,
-    jit: bool = True,
+    jit: bool | None = None,
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     watch: Watcher = silent,
 ) -> Program | HybridProgram:
@@ -77,7 +77,7 @@ def open_program(
     *,
     isa: str = "auto",
     threads: int = 1,
-    jit: bool = True,
+    jit: bool | None = None,
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     watch: Watcher = silent,
 ) -> Program:

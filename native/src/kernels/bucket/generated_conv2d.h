@@ -24,6 +24,13 @@ SB_INLINE void sb_generated_walk(const sb_layer *layer, const sb_machine_walks *
     for (int v = 0; v < SB_VECTORS; ++v)
         windows[v] = tile->window[v] + chunk_begin;
     walks->run(windows, sums, (const void *)((uintptr_t)walks->run + fetched));
+#ifdef SB_NEON_CODES
+    /* Functions of ARM do half a vector, see jit/arm_walks.c. */
+    SB_UNROLL
+    for (int v = 0; v < SB_VECTORS; ++v)
+        windows[v] = tile->window[v] + chunk_begin + SB_LANES / 2;
+    walks->run(windows, &sums[0][0].half[1], NULL);
+#endif
     if (walks->uniform) {
         sb_collect_rows(layer, walks, collector, tile, y);
         return;

@@ -31,7 +31,7 @@ class BenchRequest:
     against: tuple[str, ...] = ()
     threads: int = 1
     isa: str = "auto"
-    jit: bool = True
+    jit: bool | None = None
     batch: int = 1
     schedule: Schedule = dataclasses.field(default_factory=Schedule)
     peer_isa: str = _UNLIMITED

@@ -96,7 +96,7 @@ trust: compilers
 ci-tools:
 	apt-get update -qq
 	apt-get install -y -qq --no-install-recommends build-essential clang python3-dev python3-venv \
-	  g++-aarch64-linux-gnu qemu-user
+	  g++-aarch64-linux-gnu qemu-user cmake gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 
 clean:
 	rm -rf build $(DEMO) docs/_build $(VENV)/.installed-*

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks import tables
+from benchmarks import microcontrollers, tables
 from docs import catalogue, onnx_operators, rooms
 from experiments import zoo
 from experiments.energy import page as energy
@@ -37,6 +37,7 @@ WHOLE: Final[Sequence[Callable[[], Mapping[Path, str]]]] = (
 """Each gives pages and pictures by path."""
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     **{name: partial(tables.of_every_cpu, name) for name in tables.TABLES},
+    "microcontrollers": microcontrollers.table,
     "validation": energy.validation,
     "accuracy": training.accuracy,
     "rooms": rooms.rooms,
@@ -50,6 +51,7 @@ WITH_TABLES: Final = (
     ROOT / "docs" / "architecture.md",
     ROOT / "docs" / "catalogue.md",
     ROOT / "docs" / "method.md",
+    ROOT / "docs" / "microcontrollers.md",
     ROOT / "docs" / "onnx.md",
     ROOT / "docs" / "reliability.md",
     ROOT / "docs" / "results" / "doors.md",

@@ -1,6 +1,7 @@
 """Fill zoo/ with the best ResNet-20 of each kind of low-bit weights, with its card.
 
     python -m experiments.zoo RUNS [RUNS ...]   # folders of signbin experiment, or single runs
+    python -m experiments.zoo --name fashion-mnist RUN    # one of another network, as it is
 
 Of every kind the network with the longest schedule is kept, and of several the one with the highest
 held-out accuracy; its card says so. Float networks do not fit the size a zoo file may have.
@@ -51,11 +52,14 @@ def best_runs(folders: Sequence[Path]) -> dict[str, Path]:
     return {kind: found[kind][2] for kind in KINDS if kind in found}
 
 
-def keep(run: Run, zoo: Path = ZOO) -> Path:
-    """Write a network and its card; the file's path. SpecError where it is too large."""
+def keep(run: Run, zoo: Path = ZOO, network: str = "") -> Path:
+    """Write a network and its card; the file's path. SpecError where it is too large.
+
+    network: what its name begins with; "" for the usual one.
+    """
     content = pack_run(run)
     described = describe_packed(run, content)
-    name = f"{NETWORK}-{described['weights'].replace('_', '-')}"
+    name = f"{network or NETWORK}-{described['weights'].replace('_', '-')}"
     if len(content) >= LARGEST_BYTES:
         raise SpecError(f"size of {name}", value=len(content), allowed=f"< {LARGEST_BYTES}")
     path = zoo / f"{name}.safetensors"
@@ -76,9 +80,10 @@ def table(zoo: Path = ZOO) -> str:
     lines = [
         "# Trained networks",
         "",
-        "ResNet-20 with the paper's blocks on CIFAR-10, packed: about one bit per quantised",
-        "weight, float32 for the rest (`signbin.train.packed` says how). Beside every file is its",
-        "card.",
+        "ResNet-20 with the paper's blocks on CIFAR-10, and one of half its width for",
+        "[microcontrollers](../docs/microcontrollers.md) on Fashion-MNIST (`fashion-mnist`),",
+        "packed: about one bit per quantised weight, float32 for the rest",
+        "(`signbin.train.packed` says how). Beside every file is its card.",
         "",
         "```",
         "signbin compile zoo/NAME.safetensors -o model.sbn",
@@ -112,9 +117,11 @@ def main(given: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUNS")
+    parser.add_argument("--name", default="", help="of networks that are not the usual one")
     options = parser.parse_args(given)
-    for path in best_runs(finished_runs(options.runs)).values():
-        sys.stdout.write(f"wrote {keep(load_run(path))}; make pages\n")
+    chosen = options.runs if options.name else best_runs(finished_runs(options.runs)).values()
+    for path in chosen:
+        sys.stdout.write(f"wrote {keep(load_run(path), ZOO, options.name)}; make pages\n")
     return 0
 
 

@@ -38,9 +38,10 @@ uint32_t instructions_since(uint32_t then) {
 }
 
 void paint_stack(void) {
-    uint32_t here;
-    for (volatile uint32_t *at = &_heap_end; at < &here - 16; ++at)
-        *at = PAINT;
+    uint32_t end;
+    __asm__ volatile("mov %0, sp" : "=r"(end));
+    for (uint32_t at = (uint32_t)&_heap_end; at < end - 64; at += 4)
+        *(volatile uint32_t *)at = PAINT;
 }
 
 uint32_t stack_bytes_below(const void *from) {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 from signbin.c_source.images import is_image, window_of
-from signbin.c_source.masks import MaskKind, Masks, Shape, pack_masks
+from signbin.c_source.masks import MaskKind, Masks, Shape, pack_masks, signs_of
 from signbin.c_source.refusal import refusal
 from signbin.c_source.writer import Scratch, Writer, ending
 from signbin.ir import Graph, Node, requantization, resolve
@@ -18,7 +19,6 @@ from signbin.spec import ActivationSpec, IntegerWeight, LowBitWeight
 __all__ = ["conv2d", "linear"]
 
 _LARGEST_PLACE = 2**16
-_LARGEST_EXTENT = 2**16 - 1
 _COMPILE = "compile with --activations int8, without --float-layers"
 
 
@@ -49,15 +49,15 @@ def conv2d(writer: Writer, node: Node) -> None:
         masks = pack_masks(weight, Shape(groups, math.ceil(tiles), source.top))
     residual = writer.words(node.inputs[1]) if len(node.inputs) > 1 else "0"
     operands = [writer.words(node.inputs[0]), residual, writer.words(node.name)]
-    shared = _shared(writer, node, weight, groups, source)
+    shared = _shared(writer, node, weight, groups, (source, masks))
     if masks is None or isinstance(weight, IntegerWeight):
-        writer.scratch = writer.scratch.most(Scratch(places=math.prod(weight.shape[1:])))
-        weights = writer.array(node, "weights", weight.codes)
-        layer = writer.structure(node, "sbc_dense", {**shared, "weights": weights})
+        writer.scratch = writer.scratch.most(Scratch(places=math.prod(weight.shape[1:]) + 1))
+        layer = writer.structure(node, "sbc_dense", {**shared, **_dense(writer, node, groups)})
         writer.call("dense.c", "sbc_dense_conv2d", layer, *operands, "&scratch")
         return
     _note_scratch(writer, node, weight, masks, groups)
-    members = {**shared, "chunk": masks.chunk, **_mask_members(writer, node, masks)}
+    members = {**shared, "chunk": masks.chunk, "parts": masks.parts}
+    members.update(_mask_members(writer, node, masks))
     members["counts"] = writer.array(node, "counts", masks.counts)
     layer = writer.structure(node, "sbc_low_bit", members)
     writer.call("low_bit.c", "sbc_low_bit_conv2d", layer, *operands, "&scratch")
@@ -78,8 +78,7 @@ def linear(writer: Writer, node: Node) -> None:
         "inputs": weight.shape[1],
         "outputs": weight.shape[0],
         "input_zero": source.zero_point,
-        "shift": writer.array(node, "shift", _shift(weight, source)),
-        "ending": ending(writer, node, requantization(graph, node), _largest(weight)),
+        **_from_sums(writer, node, weight, source, masks),
     }
     to_codes = node.type.dtype == "u8"
     operands = [writer.codes(node.inputs[0]), writer.codes(node.name) if to_codes else "0"]
@@ -89,7 +88,7 @@ def linear(writer: Writer, node: Node) -> None:
         layer = writer.structure(node, "sbc_linear", members)
         writer.call("linear.c", "sbc_dense_linear", layer, *operands)
         return
-    members.update(_mask_members(writer, node, masks))
+    members.update(_mask_members(writer, node, masks), parts=masks.parts)
     layer = writer.structure(node, "sbc_linear", members)
     writer.call("linear.c", "sbc_low_bit_linear", layer, *operands)
 
@@ -116,6 +115,31 @@ def _shift(weight: LowBitWeight | IntegerWeight, source: ActivationSpec) -> NDAr
     return np.asarray(-source.zero_point * codes).astype(np.int32)
 
 
+def _from_sums(
+    writer: Writer,
+    node: Node,
+    weight: LowBitWeight | IntegerWeight,
+    source: ActivationSpec,
+    masks: Masks | None,
+) -> dict[str, object]:
+    """What makes codes of sums. Filters of one sign have it in their scale: -A s = A (-s)."""
+    constants, shift = requantization(writer.graph, node), _shift(weight, source)
+    signs = signs_of(weight) if isinstance(weight, LowBitWeight) and masks is not None else None
+    if masks is not None and masks.kind is MaskKind.TWO_SIGNS and isinstance(weight, LowBitWeight):
+        # T lacks the zeros of all inputs, which the sum of all codes has
+        shift = shift - np.int32(source.zero_point * math.prod(weight.shape[1:]))
+    if signs is not None:
+        shift = shift * signs
+        scale = constants.scale * signs.astype(np.float32)
+        # a bias of -0 would let the sign of a sum of 0 through
+        bias = constants.bias + np.float32(0)
+        constants = dataclasses.replace(constants, scale=scale, bias=bias)
+    return {
+        "shift": writer.array(node, "shift", shift),
+        "ending": ending(writer, node, constants, _largest(weight)),
+    }
+
+
 def _largest(weight: LowBitWeight | IntegerWeight) -> float:
     """Bound of |A| and |T|."""
     inputs = math.prod(weight.shape[1:])
@@ -123,12 +147,25 @@ def _largest(weight: LowBitWeight | IntegerWeight) -> float:
     return 255.0 * max(int(codes), inputs)
 
 
+def _dense(writer: Writer, node: Node, groups: int) -> dict[str, object]:
+    """Weights of a byte: of two filters and two taps in a word, or filter by filter."""
+    codes = _weight(writer.graph, node).codes
+    flat = codes.reshape(groups, len(codes) // groups, -1)
+    if flat.shape[1] == 1:
+        return {"weights": writer.array(node, "weights", flat)}
+    padded = np.zeros((groups, -(-flat.shape[1] // 2) * 2, -(-flat.shape[2] // 2) * 2), np.int8)
+    padded[:, : flat.shape[1], : flat.shape[2]] = flat
+    apart = padded.reshape(groups, padded.shape[1] // 2, 2, padded.shape[2] // 2, 2)
+    words = np.ascontiguousarray(apart.transpose(0, 1, 3, 4, 2)).reshape(-1, 4).view("<u4")
+    return {"pairs": writer.array(node, "pairs", words.astype(np.uint32))}
+
+
 def _shared(
     writer: Writer,
     node: Node,
     weight: LowBitWeight | IntegerWeight,
     groups: int,
-    source: ActivationSpec,
+    how: tuple[ActivationSpec, Masks | None],
 ) -> dict[str, object]:
     graph = writer.graph
     window = window_of(graph, node)
@@ -139,8 +176,7 @@ def _shared(
         "output": writer.image(node.name),
         "window": "{" + ", ".join(map(str, numbers)) + "}",
         "groups": groups,
-        "shift": writer.array(node, "shift", _shift(weight, source)),
-        "ending": ending(writer, node, requantization(graph, node), _largest(weight)),
+        **_from_sums(writer, node, weight, *how),
     }
 
 
@@ -158,9 +194,7 @@ def _expect_small(writer: Writer, node: Node, weight: LowBitWeight | IntegerWeig
 def _mask_members(writer: Writer, node: Node, masks: Masks) -> dict[str, object]:
     return {
         "kind": masks.kind.value,
-        "together": masks.together,
         "ranks": writer.array(node, "ranks", masks.ranks),
-        "sign": writer.array(node, "sign", masks.signs),
     }
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from signbin.spec import LowBitWeight
 
-__all__ = ["MaskKind", "Masks", "Shape", "pack_masks"]
+__all__ = ["MaskKind", "Masks", "Shape", "pack_masks", "signs_of"]
 
 MOST_TOGETHER: Final = 6
 _WORD_BITS: Final = 32
@@ -46,19 +46,18 @@ class Shape:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Masks:
-    """Packed weights. chunk: channels whose sums fit 16 bits. signs: of ONE_SIGN, a filter each."""
+    """Packed weights.
+
+    parts: of the filters of a convolution group, each of which goes together. chunk: channels whose
+    sums fit 16 bits. together: masks of the largest part.
+    """
 
     kind: MaskKind
-    together: int
+    parts: int
     chunk: int
+    together: int
     ranks: NDArray[np.uint32]
     counts: NDArray[np.uint8]
-    signs: Codes | None
-
-    @property
-    def masks_per_filter(self) -> int:
-        """Two of ternary filters."""
-        return 2 if self.kind is MaskKind.TERNARY else 1
 
 
 def pack_masks(weight: LowBitWeight, shape: Shape) -> Masks | None:
@@ -71,23 +70,27 @@ def pack_masks(weight: LowBitWeight, shape: Shape) -> Masks | None:
     chunk = _chunk_of(masks, shape.top)
     if chunk == 0:
         return None
-    choices = range(2, MOST_TOGETHER + 1, 2 if kind is MaskKind.TERNARY else 1)
-    together = min(choices, key=lambda count: _cost(masks, shape, chunk, count))
+    per_group = len(weight.codes) // shape.groups
+    fewest = -(-per_group * (2 if kind is MaskKind.TERNARY else 1) // MOST_TOGETHER)
+    choices = range(fewest, per_group + 1)
+    parts = min(choices, key=lambda count: _cost(_parts(masks, kind, shape, count), shape, chunk))
     while True:
-        ranks = _ranked(masks, shape, chunk, together)
-        counts = [np.bincount(each, minlength=1 << together)[1:] for each in ranks]
+        ranks = [
+            each for part in _parts(masks, kind, shape, parts) for each in _ranked(part, chunk)
+        ]
+        counts = [np.bincount(each, minlength=1 << together)[1:] for each, together in ranks]
         if max(each.max() for each in counts) <= _LARGEST_COUNT or chunk == 1:
             break
         chunk = -(-chunk // 2)
     if max(each.max() for each in counts) > _LARGEST_COUNT:
         return None
     return Masks(
-        kind,
-        together,
-        chunk,
-        np.concatenate([_words(each, together) for each in ranks]),
-        np.concatenate(counts).astype(np.uint8),
-        _signs(weight, kind),
+        kind=kind,
+        parts=parts,
+        chunk=chunk,
+        together=max(together for _, together in ranks),
+        ranks=np.concatenate([_words(each, together) for each, together in ranks]),
+        counts=np.concatenate(counts).astype(np.uint8),
     )
 
 
@@ -109,8 +112,9 @@ def _masks_of(weight: LowBitWeight, kind: MaskKind) -> NDArray[np.bool_]:
     return np.asarray(both.reshape(-1, *codes.shape[1:]), np.bool_)
 
 
-def _signs(weight: LowBitWeight, kind: MaskKind) -> Codes | None:
-    if kind is not MaskKind.ONE_SIGN:
+def signs_of(weight: LowBitWeight) -> Codes | None:
+    """-1 or 1 of every filter, where no filter mixes them; else None."""
+    if _kind_of(weight) is not MaskKind.ONE_SIGN:
         return None
     return np.where(weight.extremes[0] < 0, -1, 1).astype(np.int8)
 
@@ -127,41 +131,41 @@ def _chunk_of(masks: NDArray[np.bool_], top: int) -> int:
     return 0
 
 
-def _groups(masks: NDArray[np.bool_], shape: Shape, together: int) -> list[NDArray[np.bool_]]:
-    """Masks that go together, in order; those of a convolution group do not mix with others."""
-    per_group = len(masks) // shape.groups
-    return [
-        masks[group * per_group + first : group * per_group + min(first + together, per_group)]
-        for group in range(shape.groups)
-        for first in range(0, per_group, together)
-    ]
+def _parts(
+    masks: NDArray[np.bool_], kind: MaskKind, shape: Shape, count: int
+) -> list[NDArray[np.bool_]]:
+    """Masks that go together, in order, as even as can be; those of convolution groups apart."""
+    step = 2 if kind is MaskKind.TERNARY else 1
+    filters = len(masks) // step // shape.groups
+    made, first = [], 0
+    for group in range(shape.groups):
+        end = (group + 1) * filters
+        for left in range(count, 0, -1):
+            after = first + -(-(end - first) // left)
+            made.append(masks[first * step : after * step])
+            first = after
+    return made
 
 
-def _cost(masks: NDArray[np.bool_], shape: Shape, chunk: int, together: int) -> float:
-    """Instructions of all groups, by estimate."""
-    chunks = -(-masks.shape[1] // chunk)
-    listed = masks[0].size * _PER_LISTED + chunks * 2**together * _PER_RANK / 2
+def _cost(parts: list[NDArray[np.bool_]], shape: Shape, chunk: int) -> float:
+    """Instructions of all parts, by estimate."""
     cost = 0.0
-    for group in _groups(masks, shape, together):
-        inputs = float(group.any(axis=0).sum())
-        walked = inputs * _PER_INPUT + chunks * (2**together - 1) * _PER_RANK
-        cost += listed + shape.tiles * (walked + together * _PER_FILTER)
+    for part in parts:
+        chunks, ranks = -(-part.shape[1] // chunk), 2 ** max(len(part), 2)
+        listed = part[0].size * _PER_LISTED + chunks * ranks * _PER_RANK / 2
+        walked = float(part.any(axis=0).sum()) * _PER_INPUT + chunks * ranks * _PER_RANK
+        cost += listed + shape.tiles * (walked + len(part) * _PER_FILTER)
     return cost
 
 
-def _ranked(
-    masks: NDArray[np.bool_], shape: Shape, chunk: int, together: int
-) -> list[NDArray[np.uint32]]:
-    """Ranks of the inputs of every chunk of every group, in order."""
-    made = []
-    for group in _groups(masks, shape, together):
-        bits = 1 << np.arange(len(group), dtype=np.uint32)
-        patterns = np.tensordot(bits, group.astype(np.uint32), axes=1).astype(np.uint32)
-        made += [
-            _ranks(patterns[first : first + chunk].reshape(-1))
-            for first in range(0, masks.shape[1], chunk)
-        ]
-    return made
+def _ranked(part: NDArray[np.bool_], chunk: int) -> list[tuple[NDArray[np.uint32], int]]:
+    """Ranks of the inputs of every chunk, and how many bits they have."""
+    bits = 1 << np.arange(len(part), dtype=np.uint32)
+    patterns = np.tensordot(bits, part.astype(np.uint32), axes=1).astype(np.uint32)
+    return [
+        (_ranks(patterns[first : first + chunk].reshape(-1)), max(len(part), 2))
+        for first in range(0, part.shape[1], chunk)
+    ]
 
 
 def _ranks(patterns: NDArray[np.uint32]) -> NDArray[np.uint32]:

@@ -33,8 +33,9 @@ _KEYWORDS: Final = frozenset(
 class Network:
     """What was written.
 
-        header, source: texts of NAME.h and NAME.c. kernels: files of kernels that it calls.
-    XX: where the values lie, and how large each is.
+    header, source: texts of NAME.h and NAME.c. kernels: files of kernels that it calls. sizes: of
+    it all; weight_bytes: of weights alone; layer_bytes: of the constants of every node. arena,
+    values: where the values lie, and how large each is. inputs, outputs: numbers of a call.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Network:
     kernels: tuple[str, ...]
     sizes: Sizes
     scratch_bytes: int
+    weight_bytes: int
     layer_bytes: Mapping[str, int]
     arena: Arena
     values: Mapping[str, int]
@@ -75,6 +77,7 @@ def write_network(graph: Graph, name: str, class_names: tuple[str, ...] = ()) ->
         kernels=kernels,
         sizes=sizes_of(constants, ram, len(writer.calls), kernels),
         scratch_bytes=writer.scratch.size_bytes,
+        weight_bytes=writer.weight_bytes,
         layer_bytes=dict(writer.layer_bytes),
         arena=arena,
         values=sizes,
@@ -184,14 +187,14 @@ def _header(network: Network, scratch: Scratch, class_names: tuple[str, ...]) ->
     words = max(network.arena.size_bytes // 4, 1)
     members = [f"    uint32_t values[{words}];"]
     kinds = {
-        "sums": "uint32_t",
-        "totals": "int32_t",
-        "places": "uint16_t",
-        "offsets": "uint16_t",
-        "ends": "uint16_t",
+        "sums": "uint32_t ",
+        "totals": "float ",
+        "places": "uint16_t ",
+        "offsets": "uint16_t ",
+        "ends": "uint16_t *",
     }
     for each, kind in kinds.items():
-        members.append(f"    {kind} {each}[{max(getattr(scratch, each), 1)}];")
+        members.append(f"    {kind}{each}[{max(getattr(scratch, each), 1)}];")
     memory = "\n".join(members)
     return f"""/* {name}: made by signbin; do not edit.
  *

@@ -7,15 +7,16 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from signbin.c_source import layers
 from signbin.c_source.images import window_of
 from signbin.c_source.literals import number
 from signbin.c_source.refusal import refusal
 from signbin.c_source.writer import Writer, ending
-from signbin.ir import Node, Requantization, requantization, resolve
+from signbin.ir import Graph, Node, Requantization, requantization, resolve
 
-__all__ = ["write_node"]
+__all__ = ["uniform_table", "write_node"]
 
 _STEPS_OF_CODES: Final = 255.0
 
@@ -111,7 +112,7 @@ def _pointwise(writer: Writer, node: Node) -> None:
     if node.op == "subtract":
         inputs = (inputs[1], inputs[0])
     if len(inputs) == 1 and _is_uniform(constants):
-        _look_up(writer, node, constants)
+        _look_up(writer, node)
         return
     second = writer.words(inputs[1]) if len(inputs) > 1 else "0"
     _call_pointwise(writer, node, constants, inputs[0], second)
@@ -123,9 +124,9 @@ def _is_uniform(constants: Requantization) -> bool:
     return all(vector is None or np.all(vector == vector[0]) for vector in vectors)
 
 
-def _look_up(writer: Writer, node: Node, constants: Requantization) -> None:
-    """What codes become, all of them once."""
-    source = writer.graph.type_of(node.inputs[0]).quantization
+def uniform_table(graph: Graph, node: Node) -> NDArray[np.uint8]:
+    """What each of 256 codes becomes, of a node that treats all channels alike."""
+    constants, source = requantization(graph, node), graph.type_of(node.inputs[0]).quantization
     assert source is not None
     sums = np.arange(256, dtype=np.float32).reshape(1, 1, -1, 1) - np.float32(source.zero_point)
     single = dataclasses.replace(
@@ -136,12 +137,15 @@ def _look_up(writer: Writer, node: Node, constants: Requantization) -> None:
             if (vector := getattr(constants, name)) is not None
         },
     )
-    table = single.finish(sums).reshape(-1).astype(np.uint8)
+    return single.finish(sums).reshape(-1).astype(np.uint8)
+
+
+def _look_up(writer: Writer, node: Node) -> None:
     writer.call(
         "pointwise.c",
         "sbc_look_up",
         writer.image(node.name),
-        writer.array(node, "table", table),
+        writer.array(node, "table", uniform_table(writer.graph, node)),
         writer.words(node.inputs[0]),
         writer.words(node.name),
     )

@@ -23,15 +23,16 @@ _ACTIVATIONS = {
     ActivationKind.PRELU: "SBC_LEAKY",
     ActivationKind.CLAMP: "SBC_CLAMP",
 }
+_WEIGHTS = ("ranks", "counts", "weights", "pairs")
 _ROUNDED_EXACTLY = 2.0**22
 # As a 32-bit processor lays them.
 _STRUCTURE_BYTES = {
     "sbc_image": 24,
     "sbc_window": 16,
     "sbc_ending": 40,
-    "sbc_low_bit": 88,
-    "sbc_dense": 76,
-    "sbc_linear": 64,
+    "sbc_low_bit": 84,
+    "sbc_dense": 80,
+    "sbc_linear": 60,
 }
 
 
@@ -53,8 +54,8 @@ class Scratch:
     @property
     def size_bytes(self) -> int:
         """Of all of it."""
-        halves = self.places + self.offsets + self.ends
-        return 4 * (self.sums + self.totals) + 4 * -(-halves // 2)
+        halves = self.places + self.offsets
+        return 4 * (self.sums + self.totals + self.ends) + 4 * -(-halves // 2)
 
 
 @dataclasses.dataclass
@@ -62,7 +63,8 @@ class Writer:
     """What has been written so far.
 
     images, offsets: where the values of the graph lie, see images.py and arena.py. calls: lines of
-    the function that runs the network. layer_bytes: of the constants of every node.
+    the function that runs the network. layer_bytes: of the constants of every node;
+    weight_bytes: of weights alone.
     """
 
     graph: Graph
@@ -73,6 +75,7 @@ class Writer:
     kernels: set[str] = dataclasses.field(default_factory=set)
     scratch: Scratch = dataclasses.field(default_factory=Scratch)
     layer_bytes: dict[str, int] = dataclasses.field(default_factory=dict)
+    weight_bytes: int = 0
     _names: dict[str, str] = dataclasses.field(default_factory=dict)
     _written: set[str] = dataclasses.field(default_factory=set)
 
@@ -93,6 +96,8 @@ class Writer:
         name = f"{self.name_of(node.name)}_{what}"
         self.definitions.append(array(name, np.ascontiguousarray(values).reshape(-1)))
         self._note(node.name, values.nbytes)
+        if what in _WEIGHTS:
+            self.weight_bytes += values.nbytes
         return name
 
     def structure(self, node: Node, kind: str, members: Mapping[str, object]) -> str:

@@ -31,8 +31,8 @@ void sbc_dense_linear(const sbc_linear *layer, const uint8_t *input, uint8_t *co
 
 /* y[f]: sums of `together` filters. Returns the ranks after theirs. */
 static const uint32_t *sum_ranks(const sbc_linear *layer, const uint8_t *input,
-                                 const uint32_t *ranks, uint32_t *y) {
-    const uint32_t together = layer->together, mask = (1u << together) - 1, fit = 32 / together;
+                                 const uint32_t *ranks, uint32_t together, uint32_t *y) {
+    const uint32_t mask = (1u << together) - 1, fit = 32 / together;
     uint32_t of_rank[1 << MOST_TOGETHER], held = 0, left = 0, sum = 0;
     for (uint32_t rank = 0; rank <= mask; ++rank)
         of_rank[rank] = 0;
@@ -58,21 +58,21 @@ static const uint32_t *sum_ranks(const sbc_linear *layer, const uint8_t *input,
 
 void sbc_low_bit_linear(const sbc_linear *layer, const uint8_t *input, uint8_t *codes,
                         float *numbers) {
-    const int32_t total = total_codes(layer, input);
-    const int32_t steps = total - (int32_t)((uint32_t)layer->inputs * layer->input_zero);
+    const int32_t steps =
+        total_codes(layer, input) - (int32_t)((uint32_t)layer->inputs * layer->input_zero);
     const uint32_t masks = layer->kind == SBC_TERNARY ? 2 : 1;
     const uint32_t *ranks = layer->ranks;
     uint32_t y[MOST_TOGETHER];
-    for (uint32_t k = 0; k < layer->outputs;) {
-        ranks = sum_ranks(layer, input, ranks, y);
-        for (uint32_t f = 0; f < layer->together && k < layer->outputs; f += masks, ++k) {
+    for (uint32_t k = 0, left = layer->parts; k < layer->outputs; --left) {
+        const uint32_t count = (layer->outputs - k + left - 1) / left;
+        const uint32_t together = count * masks < 2 ? 2 : count * masks;
+        ranks = sum_ranks(layer, input, ranks, together, y);
+        for (uint32_t f = 0; f < count * masks; f += masks, ++k) {
             int32_t sum = (int32_t)y[f];
             if (layer->kind == SBC_TERNARY)
                 sum -= (int32_t)y[f + 1];
             else if (layer->kind == SBC_TWO_SIGNS)
-                sum = 2 * sum - total;
-            else if (layer->sign[k] < 0)
-                sum = -sum;
+                sum = 2 * sum - steps;
             finish_row(layer, k, sum + layer->shift[k], steps, codes, numbers);
         }
     }

@@ -80,9 +80,9 @@ static const uint8_t flipped[1 << (MOST_TOGETHER - 2)] = {0, 2, 3, 2, 4, 2, 3, 2
                                                           5, 2, 3, 2, 4, 2, 3, 2};
 
 /* y[f]: sums of filter f, two filters at least; offsets: words from the windows, by rank; ends:
- * where in them each rank ends. Four ranks at a time: filter 0, 1, 0, and another. */
+ * where each rank ends. Four ranks at a time: filter 0, 1, 0, and another. */
 SBC_APART static void walk(const uint32_t *first, const uint32_t *second, const uint16_t *offsets,
-                           const uint16_t *ends, uint32_t together, uint32_t (*y)[4]) {
+                           uint16_t *const *ends, uint32_t together, uint32_t (*y)[4]) {
     const uint16_t *at = offsets;
     const uint32_t quads = 1u << (together - 2);
     sums s = {0, 0, 0, 0};
@@ -90,15 +90,15 @@ SBC_APART static void walk(const uint32_t *first, const uint32_t *second, const 
         y[f][0] = y[f][1] = y[f][2] = y[f][3] = 0;
     for (uint32_t quad = 1;; ++quad) {
         flip(y[0], s);
-        s = add_rank(s, first, second, &at, offsets + ends[1]);
+        s = add_rank(s, first, second, &at, ends[1]);
         flip(y[1], s);
-        s = add_rank(s, first, second, &at, offsets + ends[2]);
+        s = add_rank(s, first, second, &at, ends[2]);
         flip(y[0], s);
-        s = add_rank(s, first, second, &at, offsets + ends[3]);
+        s = add_rank(s, first, second, &at, ends[3]);
         if (quad == quads)
             break;
         flip(y[flipped[quad]], s);
-        s = add_rank(s, first, second, &at, offsets + ends[4]);
+        s = add_rank(s, first, second, &at, ends[4]);
         ends += 4;
     }
     flip(y[together - 1], s);
@@ -108,22 +108,20 @@ SBC_APART static void walk(const uint32_t *first, const uint32_t *second, const 
  * counts: of ranks 1 and up. Returns the ranks after them. */
 SBC_APART static const uint32_t *list_inputs(const uint32_t *ranks, uint32_t together,
                                              const uint8_t *counts, const uint16_t *places,
-                                             uint32_t count, uint16_t *offsets, uint16_t *ends) {
+                                             uint32_t count, uint16_t *offsets, uint16_t **ends) {
     const uint32_t mask = (1u << together) - 1, fit = 32 / together;
-    uint32_t sum = 0;
+    uint16_t *end = offsets;
     for (uint32_t rank = 1; rank <= mask; ++rank) {
-        ends[rank] = (uint16_t)sum;
-        sum += counts[rank - 1];
+        ends[rank] = end; /* where it begins; behind the last place that is put there, it ends */
+        end += counts[rank - 1];
     }
-    ends[0] = (uint16_t)sum;
+    ends[0] = end;
     for (uint32_t left = count; left;) {
         uint32_t held = *ranks++, here = left < fit ? left : fit;
         left -= here;
         do {
-            uint16_t *end = ends + (held & mask);
-            const uint32_t at = *end;
-            *end = (uint16_t)(at + 1);
-            offsets[at] = *places++;
+            uint16_t **at = ends + (held & mask);
+            *(*at)++ = *places++;
             held >>= together;
         } while (--here);
     }
@@ -145,22 +143,28 @@ SBC_APART static void sum_channels(const sbc_image *input, const uint32_t *value
     }
 }
 
-/* totals[pixel] += the codes under its window, four pixels for every word of the output. */
-SBC_APART static void add_totals(const sbc_low_bit *layer, const uint32_t *sums, int32_t *totals) {
+/* totals[pixel] += the codes under its window, four pixels for every word of the output. Whole
+ * numbers below 2^24, which floats add exactly. */
+SBC_APART static void add_totals(const sbc_low_bit *layer, const uint32_t *sums, float *totals) {
     const sbc_window *window = &layer->window;
     const uint32_t row = 2u * layer->input->row;
     for (uint32_t y = 0; y < layer->output->height; ++y)
         for (uint32_t j = 0; j < layer->output->columns; ++j, totals += 4) {
             const uint32_t *at = sums + y * window->stride_y * row + 2 * j * window->stride_x;
+            uint32_t a = 0, b = 0, c = 0, d = 0;
             for (uint32_t r = 0; r < window->height; ++r, at += window->dilation_y * row)
                 for (uint32_t s = 0; s < window->width; ++s) {
                     const uint32_t even = at[2 * s * window->dilation_x];
                     const uint32_t odd = at[2 * s * window->dilation_x + 1];
-                    totals[0] += (int32_t)(even & 0xffffu);
-                    totals[1] += (int32_t)(odd & 0xffffu);
-                    totals[2] += (int32_t)(even >> 16);
-                    totals[3] += (int32_t)(odd >> 16);
+                    a += even & 0xffffu;
+                    b += odd & 0xffffu;
+                    c += even >> 16;
+                    d += odd >> 16;
                 }
+            totals[0] += (float)(int32_t)a;
+            totals[1] += (float)(int32_t)b;
+            totals[2] += (float)(int32_t)c;
+            totals[3] += (float)(int32_t)d;
         }
 }
 
@@ -174,8 +178,10 @@ static void total_windows(const sbc_low_bit *layer, const uint32_t *values,
     enum { MOST_CHANNELS = 256 }; /* times 255 fits 16 bits */
     const uint32_t channels = layer->input->channels / layer->groups;
     const uint32_t pixels = 4u * layer->output->height * layer->output->columns;
+    const uint32_t taps = (uint32_t)layer->window.height * layer->window.width;
+    const float zeros = (float)(int32_t)(channels * taps * layer->input->zero);
     for (uint32_t i = 0; i < pixels; ++i)
-        scratch->totals[i] = 0;
+        scratch->totals[i] = -zeros;
     for (uint32_t c = 0; c < channels; c += MOST_CHANNELS) {
         const uint32_t left = channels - c;
         sum_channels(layer->input, values + c * layer->input->plane,
@@ -189,43 +195,40 @@ static void total_windows(const sbc_low_bit *layer, const uint32_t *values,
 typedef struct tile {
     const uint32_t *first, *second;
     uint32_t words, at, next; /* in a plane of the output; next: from one word to the other */
-    int32_t totals[PIXELS];
-    float steps[PIXELS]; /* T: the totals less their zero */
+    const float *totals[2];   /* T, of the pixels of each */
 } tile;
 
 /* Sums of 16 bits, pixel by pixel: those of the first chunk, or more. A chunk's fit them. */
-SBC_APART static void take_sums(uint32_t together, uint32_t (*y)[4], int more,
+SBC_APART static void take_sums(uint32_t together, uint32_t (*y)[4], const int32_t *shift, int more,
                                 int32_t (*sums)[PIXELS]) {
-    for (uint32_t f = 0; f < together; ++f)
+    for (uint32_t f = 0; f < together; ++f) {
+        const int32_t first = shift ? *shift++ : 0;
         for (uint32_t word = 0; word < 2; ++word) {
             const uint32_t even = y[f][2 * word], odd = y[f][2 * word + 1];
             int32_t *to = sums[f] + 4 * word;
-            to[0] = (more ? to[0] : 0) + (int32_t)(even & 0xffffu);
-            to[1] = (more ? to[1] : 0) + (int32_t)(odd & 0xffffu);
-            to[2] = (more ? to[2] : 0) + (int32_t)(even >> 16);
-            to[3] = (more ? to[3] : 0) + (int32_t)(odd >> 16);
+            to[0] = (more ? to[0] : first) + (int32_t)(even & 0xffffu);
+            to[1] = (more ? to[1] : first) + (int32_t)(odd & 0xffffu);
+            to[2] = (more ? to[2] : first) + (int32_t)(even >> 16);
+            to[3] = (more ? to[3] : first) + (int32_t)(odd >> 16);
         }
+    }
 }
 
-/* A of filter k from the sums of its mask, or masks. */
-static void make_exact(const sbc_low_bit *layer, uint32_t k, const int32_t *totals,
+/* A of filter k from the sums of its mask or masks, where take_sums has not made it. */
+static void make_exact(const sbc_low_bit *layer, uint32_t k, const tile *tile,
                        int32_t (*sums)[PIXELS]) {
     const int32_t shift = layer->shift[k];
-    if (layer->kind == SBC_ONE_SIGN) {
-        const int32_t flip = layer->sign[k] < 0 ? -1 : 0;
-        for (uint32_t i = 0; i < PIXELS; ++i)
-            sums[0][i] = (sums[0][i] ^ flip) + (shift - flip);
-    } else if (layer->kind == SBC_TERNARY) {
+    if (layer->kind == SBC_TERNARY)
         for (uint32_t i = 0; i < PIXELS; ++i)
             sums[0][i] += shift - sums[1][i];
-    } else {
+    if (layer->kind == SBC_TWO_SIGNS)
         for (uint32_t i = 0; i < PIXELS; ++i)
-            sums[0][i] += sums[0][i] + shift - totals[i];
-    }
+            sums[0][i] += sums[0][i] + shift - (int32_t)tile->totals[i / 4][i % 4];
 }
 
 typedef struct filters {
     uint32_t first, count, masks; /* masks: of a filter */
+    uint32_t together;            /* of all, two at least */
 } filters;
 
 SBC_APART static void finish_tile(const sbc_low_bit *layer, const filters *filters,
@@ -234,10 +237,10 @@ SBC_APART static void finish_tile(const sbc_low_bit *layer, const filters *filte
     for (uint32_t i = 0; i < filters->count; ++i) {
         const uint32_t k = filters->first + i, plane = k * layer->output->plane + tile->at;
         int32_t (*exact)[PIXELS] = sums + i * filters->masks;
-        make_exact(layer, k, tile->totals, exact);
+        make_exact(layer, k, tile, exact);
         for (uint32_t word = 0; word < tile->words; ++word) {
             const uint32_t at = plane + word * tile->next;
-            output[at] = sbc_finish(&layer->ending, k, exact[0] + 4 * word, tile->steps + 4 * word,
+            output[at] = sbc_finish(&layer->ending, k, exact[0] + 4 * word, tile->totals[word],
                                     residual ? residual + at : NULL);
         }
     }
@@ -245,28 +248,22 @@ SBC_APART static void finish_tile(const sbc_low_bit *layer, const filters *filte
 
 static void run_tile(const sbc_low_bit *layer, const filters *filters, const tile *tile,
                      const uint32_t *residual, uint32_t *output, const sbc_scratch *scratch) {
-    const uint32_t channels = layer->input->channels / layer->groups, together = layer->together;
+    const uint32_t channels = layer->input->channels / layer->groups, together = filters->together;
     const uint32_t taps = (uint32_t)layer->window.height * layer->window.width;
-    const uint16_t *offsets = scratch->offsets, *ends = scratch->ends;
+    const uint16_t *offsets = scratch->offsets;
+    uint16_t *const *ends = scratch->ends;
+    /* masks beyond the last filter have no shift and are not wanted */
+    const uint32_t masks = filters->count * filters->masks;
+    const int32_t *shift = layer->kind == SBC_ONE_SIGN ? layer->shift + filters->first : NULL;
     int32_t sums[MOST_TOGETHER][PIXELS];
     uint32_t y[MOST_TOGETHER][4];
     for (uint32_t c = 0; c < channels; c += layer->chunk) {
         walk(tile->first, tile->second, offsets, ends, together, y);
-        take_sums(together, y, c > 0, sums);
+        take_sums(masks, y, shift, c > 0, sums);
         offsets += layer->chunk * taps;
         ends += 1u << together;
     }
     finish_tile(layer, filters, tile, sums, residual, output);
-}
-
-static void take_totals(const sbc_low_bit *layer, const int32_t *totals, uint32_t next,
-                        tile *tile) {
-    const int32_t inputs = layer->input->channels / layer->groups * layer->window.height *
-                           layer->window.width * layer->input->zero;
-    for (uint32_t i = 0; i < 4 * tile->words; ++i) {
-        tile->totals[i] = totals[i / 4 * next + i % 4];
-        tile->steps[i] = (float)(tile->totals[i] - inputs);
-    }
 }
 
 /* All pixels for some filters, whose inputs are listed. values: of the group's first channel. */
@@ -277,12 +274,7 @@ static void run_filters(const sbc_low_bit *layer, const filters *filters, const 
     const uint32_t row = (uint32_t)layer->input->row * window->stride_y;
     /* neighbours in a row go together, or where their number is odd, in a column */
     const uint32_t down = to->columns % 2 ? 2 : 1, across = 3 - down;
-    const int totals = layer->kind == SBC_TWO_SIGNS || layer->ending.offset;
     tile tile;
-    for (uint32_t i = 0; i < PIXELS; ++i) {
-        tile.totals[i] = 0;
-        tile.steps[i] = 0.0f;
-    }
     for (uint32_t y = 0; y < to->height; y += down)
         for (uint32_t j = 0; j < to->columns; j += across) {
             tile.words = y + down > to->height ? 1 : 2;
@@ -293,9 +285,10 @@ static void run_filters(const sbc_low_bit *layer, const filters *filters, const 
             tile.second = tile.first;
             if (tile.words == 2)
                 tile.second += down == 2 ? row : window->stride_x;
-            if (totals)
-                take_totals(layer, scratch->totals + 4 * (y * to->columns + j),
-                            down == 2 ? 4u * to->columns : 4, &tile);
+            tile.totals[0] = scratch->totals + 4 * (y * to->columns + j);
+            tile.totals[1] = tile.totals[0];
+            if (tile.words == 2)
+                tile.totals[1] += down == 2 ? 4u * to->columns : 4;
             run_tile(layer, filters, &tile, residual, output, scratch);
         }
 }
@@ -313,20 +306,20 @@ void sbc_low_bit_conv2d(const sbc_low_bit *layer, const uint32_t *input, const u
     for (uint32_t g = 0; g < layer->groups; ++g, input += channels * layer->input->plane) {
         if (layer->kind == SBC_TWO_SIGNS || layer->ending.offset)
             total_windows(layer, input, scratch);
-        for (uint32_t k = 0; k < outputs; k += filters.count) {
-            uint16_t *offsets = scratch->offsets, *ends = scratch->ends;
+        for (uint32_t k = 0, left = layer->parts; k < outputs; k += filters.count, --left) {
+            uint16_t *offsets = scratch->offsets, **ends = scratch->ends;
             filters.first = g * outputs + k;
-            filters.count = layer->together / filters.masks;
-            if (filters.count > outputs - k)
-                filters.count = outputs - k;
+            filters.count = (outputs - k + left - 1) / left;
+            filters.together = filters.count * filters.masks;
+            filters.together += filters.together < 2;
             for (uint32_t c = 0; c < channels; c += layer->chunk) {
-                const uint32_t left = channels - c,
-                               here = left < layer->chunk ? left : layer->chunk;
-                ranks = list_inputs(ranks, layer->together, counts, scratch->places + c * taps,
+                const uint32_t rest = channels - c;
+                const uint32_t here = rest < layer->chunk ? rest : layer->chunk;
+                ranks = list_inputs(ranks, filters.together, counts, scratch->places + c * taps,
                                     here * taps, offsets, ends);
-                counts += (1u << layer->together) - 1;
+                counts += (1u << filters.together) - 1;
                 offsets += layer->chunk * taps;
-                ends += 1u << layer->together;
+                ends += 1u << filters.together;
             }
             run_filters(layer, &filters, input, residual, output, scratch);
         }

@@ -10,24 +10,32 @@ static uint32_t pixels_of_word(const sbc_image *image, uint32_t j) {
     return mask;
 }
 
-/* The words left and right of a row: its own, a pixel on. */
-static void fill_sides(const sbc_image *image, uint32_t *row) {
-    const uint32_t zero = image->zero;
-    const uint32_t right = (uint32_t)(image->row - image->left - image->columns);
-    uint32_t *first = row + image->left, *end = first + image->columns;
-    for (uint32_t i = 1; i <= image->left; ++i)
-        *(first - i) = *(end - i) << 8 | zero;
-    for (uint32_t i = 0; i < right; ++i)
-        end[i] = first[i] >> 8 | zero << 24;
+/* The words left and right of every row: its own, a pixel on. */
+static void fill_sides(const sbc_image *image, uint32_t *row, const uint32_t *below) {
+    const uint32_t zero = image->zero, step = image->row, left = image->left;
+    const uint32_t columns = image->columns, right = step - left - columns;
+    if (left == 1 && right == 1)
+        for (uint32_t *end = row + columns; row < below; row += step, end += step) {
+            row[0] = *end << 8 | zero;
+            end[1] = row[1] >> 8 | zero << 24;
+        }
+    for (; row < below; row += step) {
+        uint32_t *first = row + left, *end = first + columns;
+        for (uint32_t i = 1; i <= left; ++i)
+            *(first - i) = *(end - i) << 8 | zero;
+        for (uint32_t i = 0; i < right; ++i)
+            end[i] = first[i] >> 8 | zero << 24;
+    }
 }
 
 void sbc_list_places(const sbc_image *image, const sbc_window *window, uint32_t channels,
                      uint16_t *places) {
     for (uint32_t c = 0; c < channels; ++c)
-        for (uint32_t r = 0; r < window->height; ++r)
-            for (uint32_t s = 0; s < window->width; ++s)
-                *places++ = (uint16_t)(c * image->plane + r * window->dilation_y * image->row +
-                                       s * window->dilation_x);
+        for (uint32_t r = 0; r < window->height; ++r) {
+            uint32_t place = c * image->plane + r * window->dilation_y * image->row;
+            for (uint32_t s = 0; s < window->width; ++s, place += window->dilation_x)
+                *places++ = (uint16_t)place;
+        }
 }
 
 static void fill_rows(uint32_t *from, const uint32_t *end, uint32_t fill) {
@@ -46,8 +54,7 @@ void sbc_fill_border(const sbc_image *image, uint32_t *values) {
             for (uint32_t *at = rows + image->left + j; at < below; at += image->row)
                 *at = (*at & mask) | (fill & ~mask);
         }
-        for (uint32_t *row = rows; row < below; row += image->row)
-            fill_sides(image, row);
+        fill_sides(image, rows, below);
         fill_rows(values, rows, fill);
         fill_rows(below, values + image->plane, fill);
     }

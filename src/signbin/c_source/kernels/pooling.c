@@ -97,9 +97,14 @@ void sbc_global_average(const sbc_image *from, const sbc_ending *ending, const u
     for (uint32_t c = 0; c < from->channels; ++c, input += from->plane) {
         int32_t sum = -(int32_t)(pixels * from->zero);
         float f;
-        for (uint32_t y = 0; y < from->height; ++y)
-            for (uint32_t x = 0; x < from->width; ++x)
-                sum += (int32_t)code_at(input, place(from, y, x));
+        for (uint32_t y = 0; y < from->height; ++y) {
+            const uint32_t *row = input + (y + from->top) * from->row + from->left;
+            for (uint32_t j = 0; j < from->columns; ++j)
+                for (uint32_t x = j, codes = row[j]; x < from->width; x += from->columns) {
+                    sum += (int32_t)(codes & 255u);
+                    codes >>= 8;
+                }
+        }
         f = (float)sum / (float)pixels;
         f *= ending->scale[c];
         sbc_put(ending, c, f, codes, numbers);

@@ -52,46 +52,48 @@ typedef struct sbc_ending {
 /* What a layer with weights needs besides its images: see the memory of the network. */
 typedef struct sbc_scratch {
     uint32_t *sums;
-    int32_t *totals;
-    uint16_t *places, *offsets, *ends;
+    float *totals;
+    uint16_t *places, *offsets, **ends;
 } sbc_scratch;
 
 enum { SBC_ONE_SIGN, SBC_TWO_SIGNS, SBC_TERNARY };
 
-/* Weights of one bit. Filters go `together` at a time; of every input of such a group, `ranks`
- * holds a number of `together` bits, as many in a word as fit, a new word for every chunk of
- * channels: bit f of rank ^ rank / 2 says whether filter f adds the input; `counts` says
- * how many inputs of a chunk have each rank from 1 up. Ternary filters are two
- * of these, what they add and what they take off. A[k] = +-S + shift[k], 2 S - T + shift[k], or
- * S - S' + shift[k], S the sum of the codes that a mask names. */
+/* Weights of one bit. Filters go together in `parts`, as even as can be, six masks at most; of
+ * every input `ranks` holds a number with a bit for each of them, as many in a word as fit, a new
+ * word for every chunk of channels: bit f of rank ^ rank / 2 says whether filter f adds the input;
+ * `counts` says how many inputs of a chunk have each rank from 1 up. A[k] = S + shift[k], S the sum
+ * of the codes that a mask names; of two signs 2 S - T + shift[k]; ternary filters have two masks,
+ * what they add and what they take off: S - S' + shift[k]. */
 typedef struct sbc_low_bit {
     const sbc_image *input, *output;
     sbc_window window;
-    uint16_t groups, chunk;
-    uint8_t kind, together; /* 2 to 6 */
+    uint16_t groups, chunk, parts;
+    uint8_t kind;
     const uint32_t *ranks;
     const uint8_t *counts;
     const int32_t *shift;
-    const int8_t *sign;
     sbc_ending ending;
 } sbc_low_bit;
 
-/* Weights of a byte: A[k] = sum of weight * code + shift[k]. */
+/* Weights of a byte: A[k] = sum of weight * code + shift[k]. pairs: of two filters of a group at a
+ * time and two taps, in the bytes of a word a0 b0 a1 b1; or NULL, then weights: filter by filter,
+ * of groups of one filter. */
 typedef struct sbc_dense {
     const sbc_image *input, *output;
     sbc_window window;
     uint16_t groups;
+    const uint32_t *pairs;
     const int8_t *weights;
     const int32_t *shift;
     sbc_ending ending;
 } sbc_dense;
 
-/* Of rows of codes, byte by byte. ranks as above, in chunks of all inputs, or weights. */
+/* Of rows of codes, byte by byte. ranks as above, in one chunk, or weights. */
 typedef struct sbc_linear {
-    uint16_t inputs, outputs;
-    uint8_t kind, together, input_zero;
+    uint16_t inputs, outputs, parts;
+    uint8_t kind, input_zero;
     const uint32_t *ranks;
-    const int8_t *weights, *sign;
+    const int8_t *weights;
     const int32_t *shift;
     sbc_ending ending;
 } sbc_linear;

@@ -72,6 +72,7 @@ def foreign_networks(site: Path, quantized: tuple[Path, ...]) -> Iterator[Foreig
     yield from _light()
     yield from _exported(site)
     yield from _of_brevitas(site)
+    yield from _of_brevitas_examples(site)
     for path in quantized:
         yield _of_qonnx(path)
 
@@ -253,6 +254,34 @@ def _brevitas_network(site: Path, weights: str, bits: int, images: NDArray[np.fl
         torch.nn.Flatten(),
         torch.nn.Linear(512, 10),
     )
+    model.train()
+    for _ in range(3):  # ranges of activations, and batch norm
+        model(torch.from_numpy(images))
+    return model.eval()
+
+
+def _of_brevitas_examples(site: Path) -> Iterator[Foreign]:
+    """The convolutional networks of its examples for FINN, for CIFAR-10, with weights drawn here."""
+    images = np.random.default_rng(0).random((_BATCH, 3, 32, 32)).astype(np.float32)
+    for name in ("cnv_1w1a", "cnv_1w2a", "cnv_2w2a"):
+        made = functools.cache(partial(_brevitas_example, site, name, images))
+        yield Foreign(
+            f"Brevitas examples, {name}",
+            "brevitas",
+            partial(_exported_by_brevitas, made, images),
+            {"global_in": images},
+            expected=partial(_of_torch, made, images),
+        )
+
+
+def _brevitas_example(site: Path, name: str, images: NDArray[np.float32]) -> Any:
+    if str(site) not in sys.path:
+        sys.path.append(str(site))
+    import torch  # noqa: PLC0415
+
+    models = importlib.import_module("brevitas_examples.bnn_pynq.models")
+    torch.manual_seed(0)
+    model, _ = models.model_with_cfg(name, pretrained=False)
     model.train()
     for _ in range(3):  # ranges of activations, and batch norm
         model(torch.from_numpy(images))

@@ -261,7 +261,7 @@ def _brevitas_network(site: Path, weights: str, bits: int, images: NDArray[np.fl
 
 
 def _of_brevitas_examples(site: Path) -> Iterator[Foreign]:
-    """The convolutional networks of its examples for FINN, for CIFAR-10, with weights drawn here."""
+    """The convolutional networks of its examples, for CIFAR-10, with weights drawn here."""
     images = np.random.default_rng(0).random((_BATCH, 3, 32, 32)).astype(np.float32)
     for name in ("cnv_1w1a", "cnv_1w2a", "cnv_2w2a"):
         made = functools.cache(partial(_brevitas_example, site, name, images))

@@ -1,0 +1,185 @@
+"""The networks that people use, with low-bit bodies: do they agree, and is any of them slower?
+
+    python -m benchmarks.families FOLDER [NAME ...]
+
+Installs torchvision into FOLDER (which may be there from the last time), without what it needs in
+turn, and keeps nothing of it. Each network is compiled with float32 and with 8-bit activations.
+Float32 results are held against PyTorch in float64, beside PyTorch's own in float32; every node on
+codes against the interpreter on the same operands. Then both programs, compiled with ONNX Runtime
+as fallback, are timed by turns with ONNX Runtime in float32 and with its static 8 bits, all on one
+thread. A network that today's file has is left out, unless it is named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+import signbin
+from benchmarks.family_networks import PACKAGES, Family, families
+from benchmarks.imports import install
+from benchmarks.options import add_turns, make_parser
+from benchmarks.results import record, todays
+from signbin.diagnose import measure_exactness
+from signbin.hybrid import HybridProgram, PartEngine
+from signbin.interop import to_onnx
+from signbin.ir import Graph
+from signbin.measure import InProcess, Schedule, paired_ratio, take_turns
+
+SECTION: Final = "families"
+_CALIBRATION: Final = 4
+_OURS: Final = ("signbin int8", "signbin fp32")
+_THEIRS: Final = ("onnxruntime int8", "onnxruntime fp32")
+
+
+def measure(family: Family, rounds: int) -> dict[str, Any]:
+    """One row: sizes, agreement, and times by turns."""
+    model = family.make()
+    samples = np.random.default_rng(0).standard_normal((_CALIBRATION, *family.shape))
+    images = samples.astype(np.float32)
+    row: dict[str, Any] = {
+        "network": family.name,
+        "shape": list(family.shape),
+        "parameters": sum(each.numel() for each in model.parameters()),
+    }
+    start = time.perf_counter()
+    program = signbin.compile(model, (torch.from_numpy(images[:1]),))
+    row["compile_s"] = time.perf_counter() - start
+    row |= _float_agreement(model, program, images[:1])
+    activations = signbin.QuantizedActivations(samples=images)
+    coded = signbin.compile(model, (torch.from_numpy(images[:1]),), activations=activations)
+    row |= _code_agreement(coded, images[:1])
+    raced = {
+        "signbin fp32": _with_fallback(model, images),
+        "signbin int8": _with_fallback(model, images, activations),
+    }
+    row["parts"] = {name: _parts(each) for name, each in raced.items()}
+    return {**row, **_race(raced, program.graph, images, rounds)}
+
+
+def _float_agreement(
+    model: nn.Module, program: Any, images: NDArray[np.float32]
+) -> dict[str, float]:
+    """Largest differences from float64, relative to its largest number: ours, and PyTorch's own."""
+    given = torch.from_numpy(images)
+    with torch.no_grad():
+        own = model(given).numpy()
+        exact = copy.deepcopy(model).double()(given.double()).numpy()
+    most = float(np.abs(exact).max())
+    found = {"error": program(images), "pytorch_error": own}
+    return {name: float(np.abs(each - exact).max()) / most for name, each in found.items()}
+
+
+def _code_agreement(program: Any, images: NDArray[np.float32]) -> dict[str, Any]:
+    found = measure_exactness(program.graph, program.trace(images))
+    assert found is not None
+    return {"codes": found.values, "codes_differing": found.differing}
+
+
+def _with_fallback(
+    model: nn.Module,
+    images: NDArray[np.float32],
+    activations: signbin.QuantizedActivations | None = None,
+) -> Any:
+    example = (torch.from_numpy(images[:1]),)
+    return signbin.compile(model, example, activations=activations, fallback="onnxruntime")
+
+
+def _parts(program: Any) -> dict[str, int]:
+    """How many parts each engine runs."""
+    if not isinstance(program, HybridProgram):
+        return {"signbin": 1, "onnxruntime": 0}
+    ours = sum(part.engine is PartEngine.SIGNBIN for part in program.parts)
+    return {"signbin": ours, "onnxruntime": len(program.parts) - ours}
+
+
+def _race(
+    raced: dict[str, Any], graph: Graph, images: NDArray[np.float32], rounds: int
+) -> dict[str, Any]:
+    """Milliseconds of each side, and how often the faster one of theirs takes that of ours."""
+    with tempfile.TemporaryDirectory(prefix="signbin-families-") as folder:
+        peers = _onnxruntime(graph, images, Path(folder))
+        calls: dict[str, Callable[[], object]]
+        calls = {**{name: partial(each, images[:1]) for name, each in raced.items()}, **peers}
+        sides = [InProcess(name, call) for name, call in calls.items()]
+        times = take_turns(sides, Schedule(rounds=rounds))
+    ours = min(_OURS, key=lambda name: times[name].min_ms)
+    theirs = min(peers, key=lambda name: times[name].min_ms)
+    return {
+        "times": {name: each.to_json() for name, each in times.items()},
+        "ours": ours,
+        "theirs": theirs,
+        **paired_ratio(times[theirs], times[ours]).to_json(),
+        "least_ratio": times[theirs].min_ms / times[ours].min_ms,
+    }
+
+
+def _onnxruntime(
+    graph: Graph, images: NDArray[np.float32], folder: Path
+) -> dict[str, Callable[[], object]]:
+    """Its two forms of a network; that of 8 bits is left out where its own tool cannot make it."""
+    from signbin.measure.peers.onnxruntime_quantization import prepare_model  # noqa: PLC0415
+
+    given, coded, samples = (folder / name for name in ("float.onnx", "int8.onnx", "images.npy"))
+    given.write_bytes(to_onnx(graph).SerializeToString())
+    np.save(samples, images)
+    made = {_THEIRS[1]: _session(given, images[:1])}
+    try:
+        paths = {"model": str(given), "output": str(coded), "calibration": str(samples)}
+        prepare_model(paths)
+        made[_THEIRS[0]] = _session(coded, images[:1])
+    except Exception as error:  # whatever their tool raises
+        sys.stderr.write(f"ONNX Runtime makes no 8-bit network: {error}\n")
+    return made
+
+
+def _session(path: Path, images: NDArray[np.float32]) -> Callable[[], object]:
+    import onnxruntime  # noqa: PLC0415 - an extra
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda: session.run(None, {name: images})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure every network, print one line each, record each as it ends."""
+    options = _options(arguments)
+    install(options.folder, PACKAGES)
+    torch.set_num_threads(1)
+    kept = (todays(SECTION, options.results) or {}).get("rows", [])
+    rows = {row["network"]: row for row in kept}
+    for family in families(options.folder):
+        if family.name not in options.names if options.names else family.name in rows:
+            continue
+        row = rows[family.name] = measure(family, options.rounds)
+        times = "  ".join(f"{name} {each['min_ms']:.2f}" for name, each in row["times"].items())
+        print(f"{family.name}: {row['least_ratio']:.2f}x  {times} ms  error {row['error']:.1e}")
+        record(SECTION, {"rows": list(rows.values())}, options.results)
+    return 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = make_parser(__doc__)
+    parser.add_argument("folder", type=Path, help="where torchvision is, or is put")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="networks to measure again")
+    add_turns(parser, 10)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -159,7 +159,8 @@ def _session(path: Path, images: NDArray[np.float32]) -> Callable[[], object]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure every network, print one line each, record each as it ends."""
     options = _options(arguments)
-    install(options.folder, PACKAGES)
+    if not options.offline:
+        install(options.folder, PACKAGES)
     torch.set_num_threads(1)
     kept = (todays(SECTION, options.results) or {}).get("rows", [])
     rows = {row["network"]: row for row in kept}
@@ -177,6 +178,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument("folder", type=Path, help="where torchvision is, or is put")
     parser.add_argument("names", nargs="*", metavar="NAME", help="networks to measure again")
+    parser.add_argument("--offline", action="store_true", help="install nothing")
     add_turns(parser, 10)
     return parser.parse_args(arguments)
 

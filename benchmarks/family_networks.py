@@ -13,15 +13,15 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from signbin.quant import QuantConfig, SignedBinary, quantize_
+from signbin.quant import QLinear, QuantConfig, SignedBinary, quantize_
 
-__all__ = ["PACKAGES", "Family", "families"]
+__all__ = ["PACKAGES", "Family", "families", "low_bit"]
 
 PACKAGES: Final = ("torchvision==0.29.1",)
 _OF_TORCHVISION: Final = {
@@ -57,7 +57,7 @@ def families(site: Path) -> Iterator[Family]:
     """All networks; those of torchvision from the package in ``site``."""
     for name, (function, side) in _OF_TORCHVISION.items():
         made = functools.partial(_of_torchvision, site, function)
-        yield Family(name, partial(_low_bit, made, (3, side, side)), (3, side, side))
+        yield Family(name, partial(low_bit, made, (3, side, side)), (3, side, side))
     others = {
         "U-Net, 37 x 53": (UNet, (3, 37, 53)),
         "YOLO-like": (Detector, (3, 320, 320)),
@@ -65,7 +65,7 @@ def families(site: Path) -> Iterator[Family]:
         "transformer encoder": (Encoder, (64, 192)),
     }
     for name, (kind, shape) in others.items():
-        yield Family(name, partial(_low_bit, kind, shape), shape)
+        yield Family(name, partial(low_bit, kind, shape), shape)
 
 
 def _of_torchvision(site: Path, function: str) -> nn.Module:
@@ -85,20 +85,34 @@ def _of_torchvision(site: Path, function: str) -> nn.Module:
     return made
 
 
-def _low_bit(make: Callable[[], nn.Module], shape: tuple[int, ...]) -> nn.Module:
-    """Every layer but the first, the last and the depthwise ones of two values per filter."""
+def low_bit(make: Callable[[], nn.Module], shape: tuple[int, ...]) -> nn.Module:
+    """The network with weights of two values per filter in all layers but the first, the last, the
+    depthwise ones and transposed convolutions, in evaluation mode; always the same.
+    """
     torch.manual_seed(0)
     model = make()
-    quantize_(model, QuantConfig(SignedBinary(density=_DENSITY)), _is_dense)
-    model.train()
+    kinds = (nn.Conv1d, nn.Conv2d, nn.Linear, nn.MultiheadAttention)
+    layers = [each for each in model.modules() if isinstance(each, kinds)]
     with torch.no_grad():
+        for layer in layers[1:-1]:
+            name = "in_proj_weight" if isinstance(layer, nn.MultiheadAttention) else "weight"
+            if getattr(layer, "groups", 1) == 1:
+                weight = getattr(layer, name)
+                weight.copy_(_signed_binary(weight))
+        model.train()
         for _ in range(3):  # batch norms as data leaves them
             model(torch.randn(4, *shape))
     return model.eval()
 
 
-def _is_dense(module: nn.Module, _name: str) -> bool:
-    return not isinstance(module, nn.Conv2d) or module.groups == 1
+def _signed_binary(weight: Tensor) -> Tensor:
+    """Of the same shape, centred, with the scale of their kind; filters are the first axis."""
+    filters = len(weight)
+    holder = nn.Sequential(nn.Linear(weight[0].numel(), filters, bias=False))
+    holder[0].weight.copy_(weight.reshape(filters, -1))
+    quantize_(holder, QuantConfig(SignedBinary(density=_DENSITY)), keep_first_and_last=False)
+    layer = cast("QLinear", holder[0])
+    return cast("Tensor", layer.to_float().weight).view_as(weight)
 
 
 class _Unit(nn.Sequential):

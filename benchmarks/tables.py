@@ -278,6 +278,36 @@ def foreign_networks_table(section: Row) -> str:
     return markdown.table(head, lines, numbers_from=4)
 
 
+def families_table(section: Row) -> str:
+    """One line per network that people use: agreement, and least times of ours and of theirs."""
+    head = ["network", "input", "parameters", "int8, ms", "fp32, ms"]
+    head += ["ONNX Runtime int8, ms", "ONNX Runtime fp32, ms", "best of theirs / best of ours"]
+    head += ["parts, ours + theirs", "fp32 error", "PyTorch's own", "codes that differ"]
+    lines = []
+    for row in section["rows"]:
+        parts = row["parts"][row["ours"]]
+        lines.append(
+            [
+                row["network"],
+                " x ".join(map(str, row["shape"])),
+                words.count(row["parameters"]),
+                *(_least_time(row, f"signbin {kind}") for kind in ("int8", "fp32")),
+                *(_least_time(row, f"onnxruntime {kind}") for kind in ("int8", "fp32")),
+                f"{row['least_ratio']:.2f}",
+                f"{parts['signbin']} + {parts['onnxruntime']}",
+                words.error(row["error"]),
+                words.error(row["pytorch_error"]),
+                f"{row['codes_differing']} of {words.count(row['codes'])}",
+            ]
+        )
+    return markdown.table(head, lines, numbers_from=2)
+
+
+def _least_time(row: Row, name: str) -> str:
+    times = row["times"].get(name)
+    return words.milliseconds(times["min_ms"]) if times else ""
+
+
 TABLES: Final[Mapping[str, Callable[[Row], str]]] = {
     "training": training_table,
     "training_compiled": training_table,
@@ -294,6 +324,7 @@ TABLES: Final[Mapping[str, Callable[[Row], str]]] = {
     "threads": threads_table,
     "instructions": instructions_table,
     "foreign_networks": foreign_networks_table,
+    "families": families_table,
     "torch_operator": torch_operator_table,
 }
 

@@ -1,0 +1,36 @@
+"""Networks that people use: each agrees, is timed, and stands in a table."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize("name", ["Keywords", "UNet"])
+def test_a_network_agrees_on_floats_and_codes_and_is_timed(script, name: str) -> None:
+    networks = script("family_networks")
+    shape = {"Keywords": (40, 50), "UNet": (3, 17, 22)}[name]
+    kind = getattr(networks, name)
+    family = networks.Family(name, lambda: networks.low_bit(kind, shape), shape)
+    row = script("families").measure(family, 3)
+    assert row["error"] < 1e-4
+    assert row["codes_differing"] == 0
+    assert set(row["times"]) >= {"signbin int8", "signbin fp32", "onnxruntime fp32"}
+    (line,) = script("tables").families_table({"rows": [row]}).splitlines()[2:]
+    assert line.startswith(f"| {name} |")
+
+
+def test_what_was_measured_is_kept_and_not_measured_again(script, tmp_path: Path, capsys) -> None:
+    """Its own command on the smallest networks: the others are there already."""
+    module, results = script("families"), script("results")
+    site = tmp_path / "site"
+    networks = script("family_networks")
+    names = [family.name for family in networks.families(site)]
+    assert len(names) == 17
+    kept = [{"network": name, "kept": True} for name in names if name != "keyword net"]
+    results.record("families", {"rows": kept}, tmp_path / "r")
+    module.main([str(site), "--rounds", "3", "--results", str(tmp_path / "r"), "--offline"])
+    (path,) = (tmp_path / "r").glob("*.json")
+    rows = json.loads(path.read_text())["sections"]["families"]["rows"]
+    assert [row["network"] for row in rows if not row.get("kept")] == ["keyword net"]
+    assert capsys.readouterr().out.startswith("keyword net: ")

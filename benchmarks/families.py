@@ -7,7 +7,8 @@ turn, and keeps nothing of it. Each network is compiled with float32 and with 8-
 Float32 results are held against PyTorch in float64, beside PyTorch's own in float32; every node on
 codes against the interpreter on the same operands. Then both programs, compiled with ONNX Runtime
 as fallback, are timed by turns with ONNX Runtime in float32 and with its static 8 bits, all on one
-thread. A network that today's file has is left out, unless it is named.
+thread; a side whose numbers are more than a fifth from the network's is no measure for the others.
+A network that today's file has is left out, unless it is named.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from signbin.measure import InProcess, Schedule, paired_ratio, take_turns
 
 SECTION: Final = "families"
 _CALIBRATION: Final = 4
+_MOST_ERROR: Final = 0.2  # of numbers in 8 bits: more is another network
 _OURS: Final = ("signbin int8", "signbin fp32")
 _THEIRS: Final = ("onnxruntime int8", "onnxruntime fp32")
 
@@ -66,7 +68,9 @@ def measure(family: Family, rounds: int) -> dict[str, Any]:
         "signbin int8": _with_fallback(model, images, activations),
     }
     row["parts"] = {name: _parts(each) for name, each in raced.items()}
-    return {**row, **_race(raced, program.graph, images, rounds)}
+    with torch.no_grad():
+        exact = copy.deepcopy(model).double()(torch.from_numpy(images[:1]).double()).numpy()
+    return {**row, **_race(raced, program.graph, images, exact, rounds)}
 
 
 def _float_agreement(
@@ -77,9 +81,7 @@ def _float_agreement(
     with torch.no_grad():
         own = model(given).numpy()
         exact = copy.deepcopy(model).double()(given.double()).numpy()
-    most = float(np.abs(exact).max())
-    found = {"error": program(images), "pytorch_error": own}
-    return {name: float(np.abs(each - exact).max()) / most for name, each in found.items()}
+    return {"error": _error(program(images), exact), "pytorch_error": _error(own, exact)}
 
 
 def _code_agreement(program: Any, images: NDArray[np.float32]) -> dict[str, Any]:
@@ -106,24 +108,41 @@ def _parts(program: Any) -> dict[str, int]:
 
 
 def _race(
-    raced: dict[str, Any], graph: Graph, images: NDArray[np.float32], rounds: int
+    raced: dict[str, Any],
+    graph: Graph,
+    images: NDArray[np.float32],
+    exact: NDArray[np.float64],
+    rounds: int,
 ) -> dict[str, Any]:
-    """Milliseconds of each side, and how often the faster one of theirs takes that of ours."""
+    """Milliseconds and error of each side, and the faster one of theirs against that of ours.
+
+    A side whose numbers are far from the network's is timed, and is not the fastest of anybody.
+    """
     with tempfile.TemporaryDirectory(prefix="signbin-families-") as folder:
         peers = _onnxruntime(graph, images, Path(folder))
         calls: dict[str, Callable[[], object]]
         calls = {**{name: partial(each, images[:1]) for name, each in raced.items()}, **peers}
         sides = [InProcess(name, call) for name, call in calls.items()]
+        errors = {name: _error(call(), exact) for name, call in calls.items()}
         times = take_turns(sides, Schedule(rounds=rounds))
-    ours = min(_OURS, key=lambda name: times[name].min_ms)
-    theirs = min(peers, key=lambda name: times[name].min_ms)
+    right = [name for name in calls if errors[name] <= _MOST_ERROR]
+    ours, theirs = (
+        min((name for name in right if name in names), key=lambda name: times[name].min_ms)
+        for names in (_OURS, _THEIRS)
+    )
     return {
-        "times": {name: each.to_json() for name, each in times.items()},
+        "times": {name: {**times[name].to_json(), "error": errors[name]} for name in calls},
         "ours": ours,
         "theirs": theirs,
         **paired_ratio(times[theirs], times[ours]).to_json(),
         "least_ratio": times[theirs].min_ms / times[ours].min_ms,
     }
+
+
+def _error(found: Any, exact: NDArray[np.float64]) -> float:
+    """max |difference| / max |exact|, of an output or the first of several."""
+    output = found[0] if isinstance(found, (list, tuple)) else found
+    return float(np.abs(output - exact).max() / np.abs(exact).max())
 
 
 def _onnxruntime(

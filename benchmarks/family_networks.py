@@ -109,10 +109,11 @@ def _signed_binary(weight: Tensor) -> Tensor:
     """Of the same shape, centred, with the scale of their kind; filters are the first axis."""
     filters = len(weight)
     holder = nn.Sequential(nn.Linear(weight[0].numel(), filters, bias=False))
-    holder[0].weight.copy_(weight.reshape(filters, -1))
+    holder.load_state_dict({"0.weight": weight.reshape(filters, -1)})
     quantize_(holder, QuantConfig(SignedBinary(density=_DENSITY)), keep_first_and_last=False)
-    layer = cast("QLinear", holder[0])
-    return cast("Tensor", layer.to_float().weight).view_as(weight)
+    plain = cast("QLinear", holder[0]).to_float()
+    assert isinstance(plain, nn.Linear)
+    return plain.weight.view_as(weight)
 
 
 class _Unit(nn.Sequential):

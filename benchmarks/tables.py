@@ -282,7 +282,8 @@ def families_table(section: Row) -> str:
     """One line per network that people use: agreement, and least times of ours and of theirs."""
     head = ["network", "input", "parameters", "int8, ms", "fp32, ms"]
     head += ["ONNX Runtime int8, ms", "ONNX Runtime fp32, ms", "best of theirs / best of ours"]
-    head += ["parts, ours + theirs", "fp32 error", "PyTorch's own", "codes that differ"]
+    head += ["parts, ours + theirs", "fp32 error", "PyTorch's own", "int8 error", "theirs"]
+    head += ["codes that differ"]
     lines = []
     for row in section["rows"]:
         parts = row["parts"][row["ours"]]
@@ -291,21 +292,24 @@ def families_table(section: Row) -> str:
                 row["network"],
                 " x ".join(map(str, row["shape"])),
                 words.count(row["parameters"]),
-                *(_least_time(row, f"signbin {kind}") for kind in ("int8", "fp32")),
-                *(_least_time(row, f"onnxruntime {kind}") for kind in ("int8", "fp32")),
+                *(_side(row, f"signbin {kind}", "min_ms") for kind in ("int8", "fp32")),
+                *(_side(row, f"onnxruntime {kind}", "min_ms") for kind in ("int8", "fp32")),
                 f"{row['least_ratio']:.2f}",
                 f"{parts['signbin']} + {parts['onnxruntime']}",
                 words.error(row["error"]),
                 words.error(row["pytorch_error"]),
+                *(_side(row, f"{engine} int8", "error") for engine in ("signbin", "onnxruntime")),
                 f"{row['codes_differing']} of {words.count(row['codes'])}",
             ]
         )
     return markdown.table(head, lines, numbers_from=2)
 
 
-def _least_time(row: Row, name: str) -> str:
+def _side(row: Row, name: str, figure: str) -> str:
     times = row["times"].get(name)
-    return words.milliseconds(times["min_ms"]) if times else ""
+    if times is None:
+        return ""
+    return words.milliseconds(times[figure]) if figure == "min_ms" else words.error(times[figure])
 
 
 TABLES: Final[Mapping[str, Callable[[Row], str]]] = {

@@ -1,5 +1,7 @@
 """compile(fallback=): networks that are refused run all the same, in parts, and say why."""
 
+import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,11 @@ import pytest
 
 import signbin
 from signbin.errors import CaptureError, SpecError
-from signbin.hybrid import Fallback, HybridProgram, PartEngine
+from signbin.hybrid import IN_EIGHT_BITS, Decision, Fallback, HybridProgram, PartEngine
+from signbin.hybrid.build import Surroundings, in_8_bits
+from signbin.hybrid.eight_bits import quantized_by_onnx_runtime
+from signbin.hybrid.network import read_network
+from signbin.hybrid.observe import with_observed_types
 from signbin.verbs.compare import compare_source
 from signbin.verbs.source import as_source, load_source
 from tests.verbs.onnx_files import images, small_model
@@ -80,6 +86,53 @@ def test_parts_compute_on_codes_calibrated_by_what_reaches_them() -> None:
     assert all(each.graph.has_codes for each in ours)
     given = images(8, LARGE)
     assert error(program(given), expected(cut_model(), given)) < 0.1  # roundings to 8 bits
+
+
+def test_onnx_runtimes_own_8_bits_are_timed_where_codes_are_asked_for(tmp_path: Path) -> None:
+    """Depthwise layers of many channels: its int8 kernels may be the fastest of all."""
+    asked = signbin.QuantizedActivations(images(8, LARGE))
+    said: list[str] = []
+    program = signbin.compile(
+        small_model(extents=LARGE), fallback=QUICK, activations=asked, watch=said.append
+    )
+    assert any("ONNX Runtime's own tool" in line for line in said)
+    alone = isinstance(program, signbin.Program)
+    why = program.artifact.provenance["fallback"] if alone else program.network.decision.why
+    assert "onnxruntime in 8 bits" in why
+
+
+def test_what_onnx_runtime_quantised_is_kept_compared_and_says_what_it_keeps(
+    tmp_path: Path,
+) -> None:
+    source = as_source(small_model(extents=LARGE), (images(2, LARGE),))
+    network = with_observed_types(
+        read_network(source.model), [{"image": images(count, LARGE)} for count in (2, 3)]
+    )
+    coded, _ = quantized_by_onnx_runtime(network, images(8, LARGE))
+    assert coded is not None
+    assert 0 < coded.error < 0.1
+    program = in_8_bits(coded, Surroundings(0), {"image": images(1, LARGE)})
+    decided = dataclasses.replace(program.network, decision=Decision(IN_EIGHT_BITS, "fastest"))
+    program = program.with_content(dataclasses.replace(program.content, network=decided))
+    assert f"{coded.error:.1%} from the float network" in program.parts[0].why
+    program.save(tmp_path / "m.sbn")
+    again = HybridProgram.load(tmp_path / "m.sbn")
+    given = images(3, LARGE)
+    np.testing.assert_array_equal(again(given), program(given))
+    assert error(again(given), expected(source.model, given)) < 0.1  # roundings to 8 bits
+    assert compare_source(source, again).within_tolerance
+
+
+@pytest.mark.parametrize(
+    ("samples", "why"), [(np.zeros((2, 3, 7, 7), np.float32), "Fail|Invalid|INVALID"), (None, "")]
+)
+def test_what_its_tool_cannot_make_is_said_and_left_out(samples, why: str) -> None:
+    network = read_network(small_model(2, LARGE))  # takes two images, its tool gives one
+    coded, said = quantized_by_onnx_runtime(
+        network, images(2, LARGE) if samples is None else samples
+    )
+    assert coded is None
+    assert re.search(why, said)
 
 
 def test_layers_that_stay_float_are_those_of_the_parts_that_have_them() -> None:

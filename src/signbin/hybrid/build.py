@@ -12,8 +12,17 @@ from onnx import ValueInfoProto, helper
 
 from signbin.errors import CaptureError
 from signbin.hybrid.choose import Trial, choose, slower_parts, try_part
-from signbin.hybrid.content import Decision, HybridContent, Part, PartedNetwork, PartEngine, Port
+from signbin.hybrid.content import (
+    IN_EIGHT_BITS,
+    Decision,
+    HybridContent,
+    Part,
+    PartedNetwork,
+    PartEngine,
+    Port,
+)
 from signbin.hybrid.cut import Piece
+from signbin.hybrid.eight_bits import EightBits
 from signbin.hybrid.extract import extract
 from signbin.hybrid.fallback import Fallback, Preference
 from signbin.hybrid.network import OnnxNetwork
@@ -26,7 +35,7 @@ from signbin.ir.form import Form
 from signbin.runtime import Program
 from signbin.spec import IntegerWeight, LowBitWeight, Preprocessing
 
-__all__ = ["Surroundings", "ToRunInParts", "build_program"]
+__all__ = ["Surroundings", "ToRunInParts", "build_program", "in_8_bits"]
 
 Watcher: TypeAlias = Callable[[str], None]
 _MOST_REASONS: Final = 3
@@ -48,6 +57,7 @@ class ToRunInParts:
     """A network to run in parts.
 
     feeds: inputs to try and to time with. reasons: why nodes cannot be signbin's, by number.
+    coded: the same network as ONNX Runtime runs it in 8 bits, where that was asked for.
     """
 
     network: OnnxNetwork
@@ -55,6 +65,7 @@ class ToRunInParts:
     reasons: Mapping[int, str]
     compile_part: PartCompiler
     around: Surroundings
+    coded: EightBits | None = None
 
 
 def build_program(subject: ToRunInParts, fallback: Fallback, watch: Watcher) -> HybridProgram:
@@ -78,11 +89,22 @@ def build_program(subject: ToRunInParts, fallback: Fallback, watch: Watcher) -> 
     if fallback.prefer is Preference.SIGNBIN and made:
         return _decided(next(iter(made.values())), Decision("signbin's parts", "as it was asked"))
     made[_ALONE] = _program(network, _alone(network, found, trials), {}, around, feeds)
+    if subject.coded is not None:
+        made[IN_EIGHT_BITS] = in_8_bits(subject.coded, around, feeds)
     if len(made) == 1:
         return _decided(made[_ALONE], Decision(_ALONE, "no part that signbin could run faster"))
     watch("timing the ways to run it")
     decision = choose(made, feeds, fallback.schedule)
     return _decided(made[decision.chosen], decision)
+
+
+def in_8_bits(
+    coded: EightBits, around: Surroundings, feeds: Mapping[str, NDArray[Any]]
+) -> HybridProgram:
+    """Everything in ONNX Runtime, as its own tool quantised it."""
+    why = f"in 8 bits of its own, {coded.error:.1%} from the float network on the samples"
+    reasons = dict.fromkeys(coded.network.moving, why)
+    return _program(coded.network, find_parts(coded.network, reasons, _refuse), {}, around, feeds)
 
 
 def _trials(
@@ -121,11 +143,12 @@ def _alone(network: OnnxNetwork, found: Found, trials: Mapping[Piece, Trial]) ->
         for node in piece.nodes
     }
 
-    def refuse(_piece: Piece, _model: object) -> Program:
-        raise CaptureError("not asked")
-
     reasons = {**dict.fromkeys(network.moving, "not tried"), **said, **found.reasons}
-    return find_parts(network, reasons, refuse)
+    return find_parts(network, reasons, _refuse)
+
+
+def _refuse(_piece: Piece, _model: object) -> Program:
+    raise CaptureError("not asked")
 
 
 def _decided(program: HybridProgram, decision: Decision) -> HybridProgram:

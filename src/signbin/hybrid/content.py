@@ -6,13 +6,26 @@ import dataclasses
 import enum
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Final
 
 from signbin.artifact import Artifact
 from signbin.errors import SpecError
 from signbin.ir.form import Form, numbers_of
 from signbin.spec import Preprocessing
 
-__all__ = ["Decision", "HybridContent", "Part", "PartEngine", "PartedNetwork", "Port", "TimedWay"]
+__all__ = [
+    "IN_EIGHT_BITS",
+    "Decision",
+    "HybridContent",
+    "Part",
+    "PartEngine",
+    "PartedNetwork",
+    "Port",
+    "TimedWay",
+]
+
+IN_EIGHT_BITS: Final = "onnxruntime in 8 bits"
+"""The way, as a decision calls it, in which ONNX Runtime has all of it as its tool quantised it."""
 
 
 class PartEngine(enum.Enum):

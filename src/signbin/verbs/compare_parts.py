@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from signbin.diagnose import FLOAT_TOLERANCE, Comparison, LayerDifference
 from signbin.diagnose.differences import Difference, Share
 from signbin.errors import SpecError
-from signbin.hybrid import HybridProgram, PartEngine
+from signbin.hybrid import IN_EIGHT_BITS, HybridProgram, PartEngine
 from signbin.hybrid.ports import FREE
 from signbin.ir.form import collected
 from signbin.verbs.graphs import engine_of, example_arrays_of
@@ -86,6 +86,8 @@ def _expect_ports(program: HybridProgram, inputs: Sequence[NDArray[Any]]) -> Non
 
 
 def _has_codes(program: HybridProgram) -> bool:
+    if program.network.decision.chosen == IN_EIGHT_BITS:
+        return True
     made = [program.program_of(number) for number in range(len(program.parts))]
     return any(each is not None and each.graph.has_codes for each in made)
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from signbin.calibrate import QuantizedActivations
 from signbin.draft import legal_name
 from signbin.errors import CaptureError, ExecutionError, SpecError
-from signbin.hybrid import Fallback, HybridProgram
+from signbin.hybrid import Fallback, HybridProgram, Preference
 from signbin.hybrid.content import PartEngine
 from signbin.ir import Graph
 from signbin.ir.form import Form, default_form
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
     from torch import Tensor, nn
 
+    from signbin.hybrid.eight_bits import EightBits
     from signbin.hybrid.network import OnnxNetwork
 
 __all__ = ["compile_in_parts"]
@@ -52,7 +54,8 @@ def compile_in_parts(
 
     A Program where signbin alone is fastest, else a HybridProgram; the provenance of either says
     why. ``options.activations``: the parts with one input are calibrated, on what reaches them
-    when their samples are run. CaptureError where not even ONNX Runtime can have the model,
+    when their samples are run, and ONNX Runtime may have all of the network as its own tool
+    quantises it on them. CaptureError where not even ONNX Runtime can have the model,
     ExecutionError where it is not installed.
     """
     from signbin.hybrid.build import (  # noqa: PLC0415 - an extra
@@ -76,9 +79,29 @@ def compile_in_parts(
     around = Surroundings(
         subject.form, source.card.preprocessing, source.card.class_names, provenance
     )
-    made = build_program(ToRunInParts(network, feeds, {}, maker.compile, around), fallback, watch)
+    coded = _in_8_bits(network, options.activations, fallback, watch)
+    parted = ToRunInParts(network, feeds, {}, maker.compile, around, coded)
+    made = build_program(parted, fallback, watch)
     maker.expect_float_layers()
     return _whole(made, source, subject) or made
+
+
+def _in_8_bits(
+    network: OnnxNetwork,
+    asked: QuantizedActivations | None,
+    fallback: Fallback,
+    watch: Watcher,
+) -> EightBits | None:
+    """The network in ONNX Runtime's own 8 bits, where codes are asked for and the clock decides."""
+    from signbin.hybrid.eight_bits import quantized_by_onnx_runtime  # noqa: PLC0415 - an extra
+
+    if asked is None or asked.float_layers or fallback.prefer is not Preference.FASTEST:
+        return None
+    watch("quantising the network with ONNX Runtime's own tool")
+    coded, why = quantized_by_onnx_runtime(network, asked.samples)
+    if coded is None:
+        watch(f"ONNX Runtime has it in float32 alone: {why}")
+    return coded
 
 
 def _subject(source: Source, watch: Watcher) -> _Subject | None:

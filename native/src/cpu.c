@@ -1,5 +1,6 @@
 #include "registry.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -148,16 +149,51 @@ sb_status sb_isa_resolve(const char *name, sb_isa *isa) {
     return SB_UNKNOWN_ISA;
 }
 
+/* The first line of a file that says something of one of the first core's caches; "" where there is
+ * none. */
+static void describe_cache(int index, const char *what, char *line, int room) {
+    char path[80];
+    line[0] = '\0';
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/%s", index, what);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return;
+    if (!fgets(line, room, file))
+        line[0] = '\0';
+    fclose(file);
+}
+
+/* Of the data cache of a level, as Linux describes the first core's, "32K" or "2M"; 0 where it does
+ * not. */
+static size_t described_cache_size(int level) {
+    enum { MOST_CACHES = 8, ROOM = 32, MOST_UNITS = 1 << 20 };
+    char said[ROOM], unit = '\0';
+    int found = 0;
+    unsigned units = 0;
+    for (int index = 0; index < MOST_CACHES; ++index) {
+        describe_cache(index, "level", said, ROOM);
+        if (sscanf(said, "%d", &found) != 1 || found != level)
+            continue;
+        describe_cache(index, "type", said, ROOM);
+        if (!strncmp(said, "Instruction", strlen("Instruction")))
+            continue;
+        describe_cache(index, "size", said, ROOM);
+        if (sscanf(said, "%7u%c", &units, &unit) == 2 && units <= MOST_UNITS)
+            return (size_t)units << (unit == 'K' ? 10 : unit == 'M' ? 20 : 0);
+    }
+    return 0;
+}
+
+/* As the C library knows it, which of ARM it does not. */
 static size_t cache_size(int level) {
 #if defined(_SC_LEVEL1_DCACHE_SIZE)
     static const int names[] = {_SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE,
                                 _SC_LEVEL3_CACHE_SIZE};
     const long size = sysconf(names[level - 1]);
-    return size > 0 ? (size_t)size : 0;
-#else
-    (void)level;
-    return 0;
+    if (size > 0)
+        return (size_t)size;
 #endif
+    return described_cache_size(level);
 }
 
 sb_status sb_cpu_get(sb_cpu_info *info) {

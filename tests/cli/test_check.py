@@ -14,6 +14,7 @@ from signbin.artifact import Artifact
 from signbin.capture import capture
 from signbin.passes import lower
 from signbin.plan import GroupSearch, Target, make_plan
+from signbin.plan.cores import CORES, MODELLED
 from signbin.runtime import Program
 from signbin.verbs.check import Gates, check, signed_binary
 from signbin.verbs.check.schemes import as_scheme, low_bit_layers
@@ -101,3 +102,31 @@ def test_a_gate_names_what_was_not_met() -> None:
     missed = Gates(max_kb=0.001).missed(found)
     assert len(missed) == 1
     assert "--max-kb" in missed[0]
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_a_core_of_arm_is_predicted_for_and_every_time_says_that_it_is_modelled(
+    core: str, factory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(["check", f"{factory}:small", "--density", "0.1", "--target", core, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["target"].startswith(f"{core}, {CORES[core].isa} ")
+    assert document["rates"].startswith(f"{MODELLED}, at ")
+    assert all(one["ms"] > 0 for one in document["schemes"])
+
+
+def test_an_instruction_set_of_nobody_in_particular_has_no_times() -> None:
+    model, example = _small()
+    found = check(model, example, schemes=[signed_binary(0.2)], target="neon_dot")
+    assert found.rates == ""
+    assert found.schemes[0].ms is None
+    assert found.schemes[0].arena_bytes > 0
+
+
+def test_an_unknown_target_is_refused_with_the_nearest_and_one_beside_an_isa_too(
+    factory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(["check", f"{factory}:small", "--target", "cortex-a77"]) == 1
+    assert "did you mean cortex-a76?" in capsys.readouterr().err
+    assert _run(["check", f"{factory}:small", "--target", "avx2", "--isa", "scalar"]) == 1
+    assert "beside a target" in capsys.readouterr().err

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from signbin import artifact
+from signbin.plan import Target
+from signbin.runtime import Program
+
 OWN_MODEL = """
 import torch
 from torch import nn
@@ -153,3 +157,25 @@ def test_a_terminal_shows_what_compiling_is_at(own: Path, tmp_path: Path) -> Non
     assert process.returncode == 0, said
     for stage in (b"reading the model", b"tracing the model"):  # others may be too short to see
         assert stage in said
+
+
+def test_a_program_for_another_machine_has_its_plan_and_runs_here_too(
+    signbin, trained, tmp_path: Path
+) -> None:
+    path = tmp_path / "m.sbn"
+    made = signbin("compile", trained, "-o", path, "--target", "neoverse-n2", "--json")
+    assert made.code == 0, made.err
+    assert "planned for neoverse-n2, neon_i8mm" in made.err
+    assert "modelled, never executed on hardware" in made.err
+    kept = artifact.read(path)
+    assert kept.plan is not None
+    assert kept.plan.target == str(Target.named("neoverse-n2"))
+    assert str(Target.named("neoverse-n2")) not in str(Program(kept).plan)
+
+
+def test_a_target_is_neither_timed_nor_cut_in_parts(signbin, own: Path, tmp_path: Path) -> None:
+    for option in (("--autotune",), ("--fallback", "onnxruntime")):
+        asked = ("-o", tmp_path / "m.sbn", "--target", "cortex-a53", *option)
+        result = signbin("compile", f"{own}:make", *asked)
+        assert result.code != 0
+        assert "only without --target" in result.err

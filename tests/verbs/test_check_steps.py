@@ -13,7 +13,7 @@ from signbin.verbs.check import network
 def other_cpu(monkeypatch):
     """Planned for AVX2 wherever this runs."""
     target = Target.for_isa("avx2", host=False)
-    monkeypatch.setattr(network, "_target", lambda isa: target)
+    monkeypatch.setattr(network, "machine_of", lambda isa, name: target)
 
 
 def graph_of(width):
@@ -35,7 +35,7 @@ def test_a_kind_of_step_without_rates_leaves_its_scheme_without_a_time(monkeypat
     graph = graph_of(512)
     kinds = {"dense linear f32": (1e-6, 0.0, 0.0, 0.0, 0.0)}
     monkeypatch.setattr(
-        network, "rates_of", lambda cpu, isa: Rates(cpu, isa, "those of a test", kinds)
+        network, "rates_for", lambda machine: Rates("", machine.isa, "those of a test", kinds)
     )
     found = {one.scheme: one for one in network.check_graph(graph).schemes}
     assert found["float"].ms > 0

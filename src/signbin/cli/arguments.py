@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from signbin.hybrid import Fallback, HybridProgram
-    from signbin.plan import Strategy
+    from signbin.plan import Strategy, Target
     from signbin.runtime import Program
     from signbin.tune import Autotune
     from signbin.verbs.compile import CalibrationRequest
@@ -26,6 +26,7 @@ __all__ = [
     "parse_input_shapes",
     "parse_seeds",
     "parse_strategy",
+    "parse_target",
 ]
 
 _Choice = TypeVar("_Choice", bound=enum.Enum)
@@ -112,6 +113,21 @@ def parse_fallback(name: str | None, free_sizes: bool) -> Fallback | None:
         allowed = "only without --fallback, whose parts are tried at one size"
         raise SpecError("--free-sizes", value=True, allowed=allowed)
     return None if name is None else as_fallback(name)
+
+
+def parse_target(name: str | None, *, measured: bool, in_parts: bool) -> Target | None:
+    """The machine of that name; None where nothing was said.
+
+    measured, in_parts: whether the program is timed here, or has parts, which name no machine.
+    """
+    from signbin.plan import Target
+
+    if name is None:
+        return None
+    for option, given in (("--autotune", measured), ("--fallback", in_parts)):
+        if given:
+            raise SpecError(option, value=True, allowed="only without --target: it is timed here")
+    return Target.named(name)
 
 
 def parse_autotune(wanted: bool, cache: Path | None, seconds: float | None) -> Autotune | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from signbin.cli.arguments import parse_input_shapes
-from signbin.cli.options import AsJson, InputShape, Isa, SourceText
+from signbin.cli.options import AsJson, InputShape, Isa, SourceText, TargetName
 from signbin.cli.output import note, show
 
 __all__ = ["check"]
@@ -22,6 +22,7 @@ def check(
     ] = None,
     input_shape: InputShape = None,
     isa: Isa = "auto",
+    target: TargetName = None,
     scheme: Annotated[
         str | None, typer.Option(help="Show its layers, and hold the limits against it alone.")
     ] = None,
@@ -47,7 +48,9 @@ def check(
     schemes = rooms.schemes_of(density)
     given = load_source(source, input_shapes=parse_input_shapes(input_shape))
     with report.counted_progress("schemes") as progress:
-        found = rooms.check_source(given, isa=isa, schemes=schemes, progress=progress)
+        found = rooms.check_source(
+            given, isa=isa, target=target, schemes=schemes, progress=progress
+        )
     missed = gates.missed(found)
     document = to_document(found)
     show(document, check_view(document, scheme), as_json)

@@ -19,6 +19,7 @@ from signbin.cli.arguments import (
     parse_input_shapes,
     parse_seeds,
     parse_strategy,
+    parse_target,
 )
 from signbin.cli.options import (
     Activations,
@@ -37,6 +38,7 @@ from signbin.cli.options import (
     Jit,
     ModelFile,
     SourceText,
+    TargetName,
 )
 from signbin.cli.output import command_line, note, show
 from signbin.cli.progress import compiling_progress, measuring_progress
@@ -47,6 +49,7 @@ from signbin.shipped import RECIPES
 if TYPE_CHECKING:
     from signbin.diagnose import QuantizationCost
     from signbin.hybrid import HybridProgram
+    from signbin.plan import Strategy, Target
     from signbin.runtime import Program
     from signbin.verbs.source import Source
 
@@ -137,6 +140,7 @@ def compile_model(
     ] = None,
     input_shape: InputShape = None,
     isa: Isa = "auto",
+    target: TargetName = None,
     activations: Activations = "float",
     calibrate: Calibrate = None,
     calibration_method: CalibrationMethodName = None,
@@ -162,6 +166,7 @@ def compile_model(
         activations, calibrate, calibration_method, calibration_samples, float_layers
     )
     forced, other, cost = parse_strategy(strategy), parse_fallback(fallback, free_sizes), None
+    machine = parse_target(target, measured=autotune, in_parts=other is not None)
     with compiling_progress() as watch:
         found = _recorded(context, source, seed, parse_input_shapes(input_shape))
         if other is not None:
@@ -181,8 +186,23 @@ def compile_model(
     if measuring is not None:
         with measuring_progress(measuring) as watched:
             program = compiling.tune_program(program, watched, strategy=forced)
-    program.save(output, overwrite=force)
-    _show_compiled(output, program.arena_bytes, cost, as_json)
+    _show_compiled(output, _save(program, output, machine, forced, force), cost, as_json)
+
+
+def _save(
+    program: Program, path: Path, target: Target | None, strategy: Strategy | None, force: bool
+) -> int:
+    """Write a program, planned for another machine where one is named; the bytes of its values."""
+    from signbin import artifact
+    from signbin.verbs.compile import planned_for
+
+    if target is None:
+        program.save(path, overwrite=force)
+        return program.arena_bytes
+    planned, arena_bytes = planned_for(program, target, strategy=strategy)
+    artifact.write(path, planned, overwrite=force)
+    note(f"planned for {target}; other machines, this one too, plan for themselves")
+    return arena_bytes
 
 
 @contextlib.contextmanager

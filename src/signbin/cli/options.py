@@ -62,6 +62,12 @@ Jit = Annotated[
     ),
 ]
 Isa = Annotated[str, typer.Option(help="Instruction set to use; see 'signbin doctor'.")]
+TargetName = Annotated[
+    str | None,
+    typer.Option(
+        "--target", help="Another machine, cortex-a76 for one; its speed is modelled, not measured."
+    ),
+]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL.sbn", help="A compiled model.")]
 Threads = Annotated[int, typer.Option("--threads", "-t", min=1, help="Threads per call.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Images per call.")]

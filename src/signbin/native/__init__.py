@@ -62,7 +62,8 @@ def resolve_isa(name: str) -> str:
 
 def cpu() -> dict[str, Any]:
     """This CPU: ``name``, ``architecture``, ``isa`` (what ``auto`` means here), ``l1_bytes``,
-    ``l2_bytes`` and ``l3_bytes`` (data caches; 0 where the system does not say), ``generates``.
+    ``l2_bytes`` and ``l3_bytes`` (data caches; 0 where the system does not say), ``generates``;
+    ``parts``: numbers of the cores of 64-bit ARM, as Linux tells them, () elsewhere.
 
     generates: whether this process may run machine code that it has written. That takes x86-64 or
     64-bit ARM, and a system that lets a page of memory become executable; it is tried with one
@@ -74,15 +75,32 @@ def cpu() -> dict[str, Any]:
         "isa": resolve_isa("auto"),
         **extension().cpu(),
         "generates": extension().generates(),
+        "parts": _parts(_described()),
     }
 
 
-def _cpu_name() -> str:
+def _described() -> str:
     try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        text = ""
+        return ""
+
+
+def _parts(text: str) -> tuple[int, ...]:
+    """The part numbers of ARM Ltd's cores that /proc/cpuinfo lists, each once."""
+    found = dict[int, None]()
+    designer = ""
     for line in text.splitlines():
+        key, _, value = (part.strip() for part in line.partition(":"))
+        if key == "CPU implementer":
+            designer = value
+        elif key == "CPU part" and designer == "0x41":
+            found[int(value, 16)] = None
+    return tuple(found)
+
+
+def _cpu_name() -> str:
+    for line in _described().splitlines():
         key, _, value = line.partition(":")
         if key.strip() in ("model name", "Model"):
             return value.strip()

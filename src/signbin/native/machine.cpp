@@ -51,7 +51,11 @@ sb_type type_of(const std::string &activations) {
     throw StatusError("SB_INVALID_ARGUMENT: activations '" + activations + "'; allowed: f32, u8");
 }
 
+// Whether or not this machine runs it, so that it can plan for another.
 int32_t isa_lanes(const std::string &isa, const std::string &activations) {
+    for (int one = 0; one < SB_ISA_COUNT; ++one)
+        if (isa == sb_isa_name(static_cast<sb_isa>(one)))
+            return sb_isa_lanes(static_cast<sb_isa>(one), type_of(activations));
     return sb_isa_lanes(resolve(isa), type_of(activations));
 }
 

@@ -49,7 +49,7 @@ _CODE_L2_LOAD_COST: Final = 2.0
 _L1_SHARE_FOR_INPUTS: Final = 0.75
 _L3_LOAD_SHARE: Final = 0.5
 _SPILL_CYCLES: Final = 0.9
-_MERGE_CYCLES: Final = {"f32": 6.0, "u8": 9.0}
+_FLOAT_MERGE_CYCLES: Final = 6.0  # of codes: see Target
 # Cycles to begin with a convolution group, per vector.
 _GROUP_CYCLES: Final = 25.0
 # Cycles to move a vector of codes into other blocks.
@@ -151,8 +151,9 @@ def walk_cost(layer: Layer, counts: WalkCounts, tile: Tile, target: Target) -> f
     and bucket_cycles / V for each list of inputs behind it (radix 3: one to add, one to subtract),
     and more where outputs wait in memory: at radix 3, and where 2 V + 2 vectors fill the registers.
     """
-    add = 1 / target.add_per_cycle
-    latency = _CODE_ADD_LATENCY if layer.activations == "u8" else target.add_latency
+    codes = layer.activations == "u8"
+    add = (target.code_adds if codes else 1) / target.add_per_cycle
+    latency = _CODE_ADD_LATENCY if codes else target.add_latency
     load_rate = target.load_per_cycle * load_share(layer, tile, target)
     shared = max(1 / load_rate + target.offset_cycles / tile.vectors, add)
     load_add = max(shared, latency / tile.vectors)
@@ -163,13 +164,13 @@ def walk_cost(layer: Layer, counts: WalkCounts, tile: Tile, target: Target) -> f
         counts.load_adds * load_add
         + counts.boundaries * boundary
         + counts.window_total * max(add, 1 / load_rate)
-        + counts.results * _MERGE_CYCLES[layer.activations]
+        + counts.results * (target.merge_cycles if codes else _FLOAT_MERGE_CYCLES)
         + (layer.groups - 1) * _GROUP_CYCLES
         + relayout_cycles(layer, target)
         + _image_cycles(layer, target)
     )
     waste = lane_waste(layer, tile.vectors, vector_lanes(layer, target))
-    return cycles * target.add_per_cycle * waste
+    return cycles * target.add_per_cycle * waste / (target.walk_share if codes else 1.0)
 
 
 def _image_cycles(layer: Layer, target: Target) -> float:

@@ -15,11 +15,12 @@ import dataclasses
 import math
 from typing import Final
 
+from signbin.plan.cores import CORES, MODELLED, Core
 from signbin.plan.cost import vector_lanes
 from signbin.plan.layer import Layer
 from signbin.plan.target import Target
 
-__all__ = ["has_product_kernels", "product_cost"]
+__all__ = ["has_product_kernels", "modelled_products", "product_cost"]
 
 _STEP_BYTES: Final = 4
 _STRIP_PIXELS: Final = 96
@@ -66,9 +67,42 @@ _LINEAR: Final = {
 }
 
 
+# Those of ARM are modelled, never executed on hardware: cores.py. A step is 16 products there.
+_TYPICAL_CORES: Final = {"neon": "cortex-a72", "neon_dot": "cortex-a76", "neon_i8mm": "cortex-a710"}
+_STEP_PRODUCTS: Final = 16  # as many codes as a vector has
+_INSTRUCTIONS: Final = {"neon": "SMLAL", "neon_dot": "SDOT", "neon_i8mm": "SMMLA"}
+
+
+def _rates_of(target: Target, op: str) -> _Rates | None:
+    """What the target's own kernels take; None where it has none."""
+    core = _core_of(target)
+    if core is None:
+        return (_LINEAR if op == "linear" else _RATES).get(target.isa) or _RATES.get(target.isa)
+    output = core.result_cycles / _STEP_PRODUCTS
+    step = _STEP_PRODUCTS / core.products[target.isa]
+    return _Rates(
+        lanes=4, step=step, output=output, byte=0.2, weight=0.03, group=10.0, tap=4.0 / core.adds
+    )
+
+
+def _core_of(target: Target) -> Core | None:
+    """Whose products are modelled; None where those of the instruction set were measured."""
+    core = CORES.get(target.core or _TYPICAL_CORES.get(target.isa, ""))
+    return core if core is not None and target.isa in core.products else None
+
+
+def modelled_products(target: Target) -> str:
+    """What is said of a dense layer where its rate is modelled; nothing elsewhere."""
+    core = _core_of(target)
+    if core is None:
+        return ""
+    how = _INSTRUCTIONS[target.isa]
+    return f", {core.products[target.isa]:g} a cycle by {how} ({MODELLED})"
+
+
 def has_product_kernels(layer: Layer, target: Target) -> bool:
     """Whether dense kernels of the target's own instruction set run the layer as described here."""
-    return layer.activations == "u8" and target.isa in _RATES
+    return layer.activations == "u8" and _rates_of(target, layer.op) is not None
 
 
 def product_cost(layer: Layer, target: Target) -> float:
@@ -76,8 +110,9 @@ def product_cost(layer: Layer, target: Target) -> float:
     pixels = layer.images * math.prod(layer.output)
     cycles = _depthwise_cycles if _is_depthwise(layer) else _product_cycles
     vectors = pixels / vector_lanes(layer, target)
-    rates = _LINEAR.get(target.isa) if layer.op == "linear" else None
-    return cycles(layer, pixels, rates or _RATES[target.isa]) * target.add_per_cycle / vectors
+    rates = _rates_of(target, layer.op)
+    assert rates is not None
+    return cycles(layer, pixels, rates) * target.add_per_cycle / vectors
 
 
 def _is_depthwise(layer: Layer) -> bool:

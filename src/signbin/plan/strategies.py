@@ -24,7 +24,7 @@ from signbin.plan.layer import Layer
 from signbin.plan.operations import Operations, dense_operations, walk_operations
 from signbin.plan.option import FLAGS, Counted, Counting, Option, fewest, in_units_of
 from signbin.plan.plan import Strategy
-from signbin.plan.products import has_product_kernels, product_cost
+from signbin.plan.products import has_product_kernels, modelled_products, product_cost
 from signbin.plan.saturated_sums import SaturatedSums
 from signbin.plan.shared_sums import SharedSums
 from signbin.plan.stats import LARGEST_GROUP, PatternStats, largest_group, pattern_stats
@@ -92,10 +92,10 @@ class Dense:
         for kernel in kernels:
             machine = target.running(kernel.isa)
             if has_product_kernels(layer, machine):
-                cost = product_cost(layer, machine)
+                cost, said = product_cost(layer, machine), modelled_products(machine)
             else:
-                cost = dense_cost(layer, kernel.vectors, machine)
-            yield Option({}, in_units_of(target, kernel, layer, cost), summary)
+                cost, said = dense_cost(layer, kernel.vectors, machine), ""
+            yield Option({}, in_units_of(target, kernel, layer, cost), summary + said)
 
     def limits(self, layer: Layer) -> Mapping[str, range]:
         """It has no parameters."""

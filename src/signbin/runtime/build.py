@@ -102,12 +102,13 @@ def _expect_ports(graph: Graph) -> None:
         )
 
 
-def values_bytes(graph: Graph, isa: str) -> int:
+def values_bytes(graph: Graph, isa: str, code_bytes: int | None = None) -> int:
     """Bytes of the values of one image, laid out and placed as :func:`build_program` does.
 
-    What a program needs beside its weights, but for the scratch of its kernels.
+    What a program needs beside its weights, but for the scratch of its kernels. isa: of this
+    machine or another; code_bytes: of a code there, None for here.
     """
-    room = _plan_room(graph, isa)
+    room = _plan_room(graph, isa, code_bytes)
     return room.arena_bytes + room.batch_bytes
 
 
@@ -121,9 +122,9 @@ class _Room:
     batch_bytes: int
 
 
-def _plan_room(graph: Graph, isa: str) -> _Room:
+def _plan_room(graph: Graph, isa: str, code_bytes: int | None = None) -> _Room:
     """Values of one image at a time share the arena; those of the batch lie side by side."""
-    code_bytes = _signbin.type_bytes("u8")
+    code_bytes = code_bytes or _signbin.type_bytes("u8")
     lanes = {dtype: _signbin.isa_lanes(isa, dtype) for dtype in ("f32", "u8")}
     plan = plan_lanes(graph, lanes["f32"], lanes["u8"], code_bytes)
     sizes: dict[str, int] = {}

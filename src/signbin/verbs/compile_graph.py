@@ -14,6 +14,7 @@ from signbin.ir import Graph
 from signbin.passes import lower, quantize_activations
 from signbin.plan import GroupSearch, Strategy, Target, make_plan
 from signbin.runtime import Program
+from signbin.runtime.build import values_bytes
 from signbin.tune import Autotune
 from signbin.tune import autotune as measured_plan
 from signbin.verbs.source import ModelCard
@@ -24,6 +25,7 @@ __all__ = [
     "Watcher",
     "compile_graph",
     "compile_with",
+    "planned_for",
     "quantize_program",
     "silent",
     "tune_program",
@@ -131,6 +133,18 @@ def quantize_program(
     artifact = Artifact(graph, plan, kept.preprocessing, kept.class_names, provenance)
     watch("packing weights for this CPU")
     return Program(artifact, isa=program.isa, strategy=strategy, threads=program.threads)
+
+
+def planned_for(
+    program: Program, target: Target, *, strategy: Strategy | None = None
+) -> tuple[Artifact, int]:
+    """A program's artifact with a plan for another machine, and the bytes of its values there.
+
+    A machine that is the target runs this plan; every other, this one too, plans for itself.
+    """
+    plan = make_plan(program.graph, native.kernels(), target, strategy, grouping=_GROUPING)
+    planned = dataclasses.replace(program.artifact, plan=plan)
+    return planned, values_bytes(program.graph, target.isa, target.code_bytes)
 
 
 def tune_program(program: Program, how: Autotune, *, strategy: Strategy | None = None) -> Program:

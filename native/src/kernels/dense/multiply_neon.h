@@ -66,8 +66,9 @@ SB_INLINE void sb_multiply_steps(int pixels, const sb_byte_tile *tile, const int
     SB_UNROLL
     for (int p = 0; p < pixels; ++p)
         x[0][p] = vld1q_s8(tile->pixel[p] + offsets[0]);
+    const int others = second ? pixels : 0;
     SB_UNROLL
-    for (int p = 0; second && p < pixels; ++p)
+    for (int p = 0; p < others; ++p)
         x[1][p] = vld1q_s8(tile->pixel[p] + offsets[1]);
     SB_UNROLL
     for (int f = 0; f < SB_VECTOR_FILTERS; f += 2) {

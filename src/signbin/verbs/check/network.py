@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Final
 
-from signbin import artifact, files, native
+from signbin import artifact, native
 from signbin.analysis.latency import Rates, predict, step_works
 from signbin.artifact.tensors import stored_bytes
-from signbin.documents import ReadingRules, from_document
-from signbin.errors import CaptureError, FormatError, SpecError
+from signbin.errors import CaptureError, SpecError
 from signbin.ir import Graph
 from signbin.passes import lower
 from signbin.plan import (
@@ -31,6 +27,7 @@ from signbin.plan.operations import dense_operations
 from signbin.plan.table import Table
 from signbin.runtime.build import values_bytes
 from signbin.spec import LowBitWeight
+from signbin.verbs.check.machines import machine_of, rates_for
 from signbin.verbs.check.record import Coverage, LayerCheck, NetworkCheck, SchemeCheck
 from signbin.verbs.check.schemes import (
     SCHEMES,
@@ -43,22 +40,20 @@ from signbin.verbs.check.schemes import (
 from signbin.verbs.graphs import graph_of, operators_of
 from signbin.verbs.source import Examples, Model, Source, as_source
 
-__all__ = ["check", "check_graph", "check_source", "rates_of"]
-
-_RATES: Final = Path(__file__).parent / "rates"
-_LARGEST_FILE: Final = 2**20
+__all__ = ["check", "check_graph", "check_source"]
 
 
 def _quiet(done: int, of: int) -> None:
     del done, of
 
 
-def check(
+def check(  # noqa: PLR0913 - the one door: every choice is a keyword of it
     model: Model | str | os.PathLike[str],
     example_inputs: Examples | None = None,
     *,
     name: str | None = None,
     isa: str = "auto",
+    target: str | None = None,
     schemes: Sequence[Scheme] = SCHEMES,
     progress: Callable[[int, int], None] = _quiet,
 ) -> NetworkCheck:
@@ -67,35 +62,42 @@ def check(
     model, example_inputs: as for :func:`signbin.compile`. name: in the answer; None takes the
     source's. Where operators are refused, all of them stand in ``coverage.refused``, each with
     what to do, and no scheme is predicted. isa: ``auto`` or a name from ``signbin doctor``.
+    target: another machine to predict for, a name of :meth:`signbin.plan.Target.named`; None for
+    this one. What is modelled and was never executed on hardware says so in ``rates``.
     progress: is told how many of how many schemes are done.
 
     CaptureError where the model cannot be traced at all, SpecError for what is no model and for
-    schemes of the same name, FormatError for a damaged file.
+    schemes of the same name, FormatError for a damaged file, PlanError for an unknown target, and
+    SpecError for one beside an isa.
     """
     _expect_different(schemes)
     source = as_source(model, example_inputs)
     if name is not None:
         source = dataclasses.replace(source, name=name)
-    return check_source(source, isa=isa, schemes=schemes, progress=progress)
+    return check_source(source, isa=isa, target=target, schemes=schemes, progress=progress)
 
 
 def check_source(
     source: Source,
     *,
     isa: str = "auto",
+    target: str | None = None,
     schemes: Sequence[Scheme] = SCHEMES,
     progress: Callable[[int, int], None] = _quiet,
 ) -> NetworkCheck:
     """:func:`check` for what :func:`signbin.verbs.source.load_source` read."""
     _expect_different(schemes)
+    machine = machine_of(isa, target)
     try:
         graph = lower(graph_of(source))
     except CaptureError as error:
         if not error.findings:
             raise
         coverage = Coverage(0, error.findings, operators_of(source))
-        return NetworkCheck(source.name, str(_target(isa)), "", coverage)
-    return check_graph(graph, name=source.name, isa=isa, schemes=schemes, progress=progress)
+        return NetworkCheck(source.name, str(machine), "", coverage)
+    return check_graph(
+        graph, name=source.name, isa=isa, target=target, schemes=schemes, progress=progress
+    )
 
 
 def check_graph(
@@ -103,44 +105,31 @@ def check_graph(
     *,
     name: str = "model",
     isa: str = "auto",
+    target: str | None = None,
     schemes: Sequence[Scheme] = SCHEMES,
     progress: Callable[[int, int], None] = _quiet,
 ) -> NetworkCheck:
     """:func:`check` for a lowered graph with float32 activations."""
     _expect_different(schemes)
-    target, layers = _target(isa), low_bit_layers(graph)
-    rates = rates_of(str(native.cpu()["name"]), target.isa)
+    machine, layers = machine_of(isa, target), low_bit_layers(graph)
+    rates = rates_for(machine)
     found: list[SchemeCheck] = []
     known: dict[tuple[object, ...], LowBitWeight] = {}
     for scheme in schemes:
         progress(len(found), len(schemes))
         made = stand_in(graph, layers, scheme, known)
-        found.append(_priced(made, scheme, target, rates))
+        found.append(_priced(made, scheme, machine, rates))
     progress(len(found), len(schemes))
     owners = graph.layer_modules()
     return NetworkCheck(
         network=name,
-        target=f"{native.cpu()['name']}, {target}",
+        target=f"{native.cpu()['name']}, {machine}" if machine.host else str(machine),
         rates=rates.source if rates else "",
         coverage=Coverage(len(graph.nodes)),
         low_bit=tuple(owners.get(layer, layer) for layer in layers),
         schemes=tuple(found),
         advice=_advice(found),
     )
-
-
-def rates_of(cpu: str, isa: str) -> Rates | None:
-    """How fast a CPU was measured to be with an instruction set; None where nobody measured."""
-    for path in sorted(_RATES.glob("*.json")):
-        rules = ReadingRules(FormatError, str(path), "install signbin again")
-        rates = from_document(Rates, json.loads(files.read_text(path, _LARGEST_FILE)), rules=rules)
-        if (rates.cpu, rates.isa) == (cpu, isa):
-            return rates
-    return None
-
-
-def _target(isa: str) -> Target:
-    return Target.from_cpu(native.cpu(), native.resolve_isa(isa))
 
 
 def _expect_different(schemes: Sequence[Scheme]) -> None:
@@ -173,7 +162,7 @@ def _priced(made: Graph, scheme: Scheme, target: Target, rates: Rates | None) ->
         density=scheme.density,
         activations="u8" if made.has_codes else "f32",
         file_bytes=_file_bytes(made, plan),
-        arena_bytes=values_bytes(made, target.isa),
+        arena_bytes=values_bytes(made, target.isa, None if target.host else target.code_bytes),
         additions=sum(layer.additions for layer in layers),
         multiplications=sum(layer.multiplications for layer in layers),
         ms=sum(times.values()) if known else None,

@@ -28,3 +28,28 @@ def torch_operator_table(section: Row) -> str:
         for row in section["rows"]
     ]
     return markdown.table(head, lines, numbers_from=2)
+
+
+def server_table(section: Row) -> str:
+    """One line per load: latency, throughput beside the program's own, errors and memory."""
+    head = ["network", "clients", "seconds", "batch", "requests", "errors", "p50, ms", "p99, ms"]
+    head += ["images/s", "program alone, images/s", "share", "memory, then and at the end"]
+    lines = [
+        [
+            row["network"],
+            str(row["clients"]),
+            f"{row['seconds']:.0f}",
+            str(row["batch"]),
+            words.count(row["requests"]),
+            str(row["errors"]),
+            words.milliseconds(row["p50_ms"]),
+            words.milliseconds(row["p99_ms"]),
+            f"{row['images_per_s']:.1f}",
+            f"{row['alone_images_per_s']:.1f}",
+            f"{words.percent(row['share'])} ({words.percent(row['share_low'])} to "
+            f"{words.percent(row['share_high'])})",
+            f"{words.size(row['memory_warm_bytes'])}, {words.size(row['memory_end_bytes'])}",
+        ]
+        for row in section["rows"]
+    ]
+    return markdown.table(head, lines, numbers_from=1)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.door_tables import torch_operator_table
+from benchmarks.door_tables import server_table, torch_operator_table
 from benchmarks.results import RESULTS, newest
 from signbin.errors import FormatError
 from signbin.report import markdown, words
@@ -330,6 +330,7 @@ TABLES: Final[Mapping[str, Callable[[Row], str]]] = {
     "foreign_networks": foreign_networks_table,
     "families": families_table,
     "torch_operator": torch_operator_table,
+    "server": server_table,
 }
 
 _SECTIONS: Final = {"headline": "networks"}  # where a table is not named as what it is made of

@@ -1,5 +1,6 @@
 """The files for Slurm and Kubernetes: their schema, their shell, and our commands in them."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -98,3 +99,20 @@ def expect_fields(client, found, model, where):
     for key, each in found.items():
         expect_fields(client, each, names[key][1], f"{where}.{key}")
     kind(**{names[key][0]: each for key, each in found.items()})  # refuses where one is missing
+
+
+def test_the_image_s_command_is_one_that_the_command_line_takes():
+    """Every instruction is one of the format, exec forms are JSON, and serve takes its options."""
+    lines = (FOLDER.parent / "server" / "Containerfile").read_text().splitlines()
+    steps = dict(line.split(" ", 1) for line in lines if line and not line.startswith("#"))
+    known = {"FROM", "RUN", "USER", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT"}
+    assert set(steps) == known
+    command = json.loads(steps["ENTRYPOINT"])
+    probe = json.loads(steps["HEALTHCHECK"].removeprefix("CMD "))
+    compile(probe[2], "probe", "exec")
+    assert command[:2] == ["/bin/sh", "-c"]
+    verb, *arguments = shlex.split(command[2].removeprefix("exec signbin "))
+    assert verb == "serve"
+    serve = typer.main.get_command(build_app()).commands["serve"]
+    given = serve.make_context("serve", [each for each in arguments if each != "$@"]).params
+    assert (given["host"], str(given["port"])) == ("0.0.0.0", steps["EXPOSE"])

@@ -25,6 +25,7 @@ _EXTRA_OF: Final = {
     "egglog": "qgym",
     "pyarrow": "predict",
     "ray": "ray",
+    **dict.fromkeys(("starlette", "uvicorn", "h11", "prometheus_client"), "serve"),
 }
 
 

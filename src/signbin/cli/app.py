@@ -18,6 +18,7 @@ from signbin.cli import (
     networks,
     predict,
     reports,
+    serve,
 )
 from signbin.version import VERSION
 
@@ -36,6 +37,7 @@ VERBS: Final[Mapping[str, Callable[..., None]]] = {
     "export": export.export,
     "run": networks.run,
     "predict": predict.predict,
+    "serve": serve.serve,
     "compare": networks.compare,
     "analyze": estimates.analyze,
     "energy": estimates.energy,

@@ -3,9 +3,11 @@ import math
 
 import pytest
 
+from signbin import native
 from signbin.plan import Target
 from signbin.plan.cost import relayout_cycles, vector_lanes
 from signbin.plan.layer import weighted_layers
+from signbin.plan.planner import least_cost
 from signbin.plan.products import has_product_kernels, product_cost
 
 AVX2, VNNI = Target.for_isa("avx2"), Target.for_isa("avx512vnni")
@@ -42,6 +44,25 @@ def test_vnni_multiplies_a_large_layer_half_again_as_fast_as_avx2(layer_of):
     layer = layer_of((256, 256, 3, 3), size=14)
     assert 1.4 < cycles(layer, AVX2) / cycles(layer, VNNI) < 2.0
     assert 1.0 < cycles(layer, VNNI) * 64 / layer.macs < 1.25  # 64 products a cycle, and the rest
+
+
+def test_on_arm_a_step_takes_sixteen_bytes_whatever_is_in_them(layer_of):
+    arm = Target.for_isa("neon", host=False)
+    one, full, more = (cycles(layer_of((64, count, 1, 1)), arm) for count in (1, 16, 17))
+    assert more - full > 5 * (full - one)
+
+
+@pytest.mark.parametrize(
+    ("isa", "chosen"), [("neon", "bucket"), ("neon_dot", "bucket"), ("neon_i8mm", "dense")]
+)
+def test_arm_walks_deep_layers_unless_it_has_products_of_matrices(layer_of, isa, chosen):
+    layer = layer_of((512, 512, 3, 3), size=7)
+    target = Target.for_isa(isa, host=False)
+    costs = {
+        strategy: least_cost(layer, [k for k in native.kernels() if k.strategy == strategy], target)
+        for strategy in ("bucket", "dense")
+    }
+    assert min(costs, key=costs.__getitem__) == chosen
 
 
 def test_dense_products_take_the_same_time_whatever_the_weights_are(layer_of):

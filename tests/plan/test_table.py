@@ -96,5 +96,5 @@ def test_a_layer_states_the_bytes_that_it_reads_and_the_sums_that_it_looks_up(la
 def test_no_parameter_is_allowed_and_other_processors_have_no_price(layer_of):
     layer = layer_of((64, 64))
     assert RULE.limits(layer) == {}
-    neon = dataclasses.replace(KERNELS[-1], isa="neon")
-    assert list(RULE.options(layer, [neon], VNNI)) == []
+    other = dataclasses.replace(KERNELS[-1], isa="neon_dot")
+    assert list(RULE.options(layer, [other], VNNI)) == []

@@ -35,7 +35,7 @@ class _Rates:
     filters. output: to bring a sum to its place through the epilogue. byte: to lay a code of the
     input out. weight: to bring a byte of weights close, once per strip of pixels. group: to begin
     with a convolution group at a pixel. tap: of a vector of ``pixels`` of a depthwise layer. layer:
-    to begin.
+    to begin. together: steps of 4 bytes that are taken at once, whatever is in them.
     """
 
     lanes: int
@@ -47,6 +47,7 @@ class _Rates:
     pixels: int = 16
     tap: float = 3.3
     layer: float = 3600.0
+    together: int = 1
 
 
 _RATES: Final = {
@@ -80,9 +81,8 @@ def _rates_of(target: Target, op: str) -> _Rates | None:
         return (_LINEAR if op == "linear" else _RATES).get(target.isa) or _RATES.get(target.isa)
     output = core.result_cycles / _STEP_PRODUCTS
     step = _STEP_PRODUCTS / core.products[target.isa]
-    return _Rates(
-        lanes=4, step=step, output=output, byte=0.2, weight=0.03, group=10.0, tap=4.0 / core.adds
-    )
+    tap = 4.0 / core.adds
+    return _Rates(4, step, output, byte=0.2, weight=0.03, group=10.0, tap=tap, together=4)
 
 
 def _core_of(target: Target) -> Core | None:
@@ -121,7 +121,7 @@ def _is_depthwise(layer: Layer) -> bool:
 
 def _product_cycles(layer: Layer, pixels: int, rates: _Rates) -> float:
     vectors = layer.groups * math.ceil(layer.filters / layer.groups / rates.lanes)
-    steps = _steps(layer)
+    steps = _steps(layer, rates.together)
     strip = _STRIP_IMAGES if layer.op == "linear" else _STRIP_PIXELS
     # The pixels between the windows of a 1x1 layer are never laid out.
     kept = 1 if layer.window == (1, 1) else layer.stride**2
@@ -135,12 +135,13 @@ def _product_cycles(layer: Layer, pixels: int, rates: _Rates) -> float:
     )
 
 
-def _steps(layer: Layer) -> int:
+def _steps(layer: Layer, together: int) -> int:
     """Steps of a window: rows of pixels that follow one another in memory, or single pixels."""
     rows, columns = layer.window
+    at_once = together * _STEP_BYTES
     if layer.groups == 1:
-        return rows * math.ceil(columns * layer.channels / _STEP_BYTES)
-    return rows * columns * math.ceil(layer.channels / _STEP_BYTES)
+        return rows * math.ceil(columns * layer.channels / at_once) * together
+    return rows * columns * math.ceil(layer.channels / at_once) * together
 
 
 def _depthwise_cycles(layer: Layer, pixels: int, rates: _Rates) -> float:

@@ -26,6 +26,7 @@ _MAKING: Final = 2 * 15  # additions: 15 of the 16 sums of a table have one
 class _Rates:
     """What an instruction set takes, in cycles; fitted on a Zen 4 to 280 cases on codes and 210 on
     floats, 8 to 4096 filters of 16 to 4096 inputs, 1 to 16 images: nine of ten are within 20 %.
+    Those of ARM are modelled, never executed on hardware: instructions of the kernel, two a cycle.
 
     inputs: of a cell. cell: to make its tables for an image. vector: to look up the cells of 32
     filters. output: to bring a sum to its place. layer: to begin.
@@ -43,6 +44,7 @@ _RATES: Final = {
     ("u8", "portable"): _Rates(inputs=8, cell=40.0, vector=470.0, output=4.0, layer=300.0),
     ("u8", "avx2"): _Rates(inputs=8, cell=5.2, vector=4.7, output=1.8, layer=300.0),
     ("u8", "avx512"): _Rates(inputs=16, cell=33.0, vector=4.5, output=1.1, layer=280.0),
+    ("u8", "neon"): _Rates(inputs=8, cell=20.0, vector=11.5, output=1.5, layer=300.0),
     ("f32", "scalar"): _Rates(inputs=8, cell=40.0, vector=170.0, output=8.0, layer=300.0),
     ("f32", "portable"): _Rates(inputs=8, cell=40.0, vector=170.0, output=4.0, layer=300.0),
     ("f32", "avx2"): _Rates(inputs=30, cell=57.0, vector=56.0, output=3.4, layer=210.0),

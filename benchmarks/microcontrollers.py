@@ -5,7 +5,8 @@
 Each is a model compiled with 8-bit activations, with inputs (N, C, H, W) of its own or two that are
 drawn. Both engines are compiled with -O2 and run in QEMU, which counts instructions; outputs are
 compared bit by bit with the interpreter's. --sizes writes what kernels take into
-``signbin/c_source/kernels/sizes.toml`` instead.
+``signbin/c_source/kernels/sizes.toml`` instead. --cmsis-nn CHECKOUT counts CMSIS-NN's own
+convolutions of the same shapes as well, on images and weights of zeros.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.cortex_m import board, int8_network
+from benchmarks.cortex_m import board, cmsis, int8_network
 from benchmarks.options import make_parser
 from benchmarks.results import newest, record
 from signbin import artifact, c_source
@@ -60,13 +61,20 @@ def subject_of(argument: str) -> Subject:
     return Subject(Path(model).stem.lower().replace("-", "_"), graph, images)
 
 
-def measure(subject: Subject, core: str, folder: Path) -> dict[str, Any]:
-    """One network on one core: both engines, and what they take."""
+def measure(
+    subject: Subject, core: str, folder: Path, checkout: Path | None = None
+) -> dict[str, Any]:
+    """One network on one core: both engines, and what they take; checkout: of CMSIS-NN."""
     engines = {_OURS: measure_signbin(subject, core, folder / "signbin")}
     if core == "cortex-m4":
         engines[_THEIRS] = measure_int8(subject, core, folder / "int8")
     macs = _macs(subject.graph)
-    return {"network": subject.name, "core": core, "macs": macs, "engines": engines}
+    row = {"network": subject.name, "core": core, "macs": macs, "engines": engines}
+    if checkout is not None and core == "cortex-m4":
+        row["cmsis_nn"] = cmsis.measure_convolutions(
+            subject.graph, checkout, core, folder / "cmsis"
+        )
+    return row
 
 
 def measure_signbin(
@@ -174,6 +182,17 @@ def lines_of(row: Mapping[str, Any]) -> list[list[str]]:
                 f"{made['images']} images",
             ]
         )
+    if "cmsis_nn" in row:
+        made = row["cmsis_nn"]
+        lines.append(
+            [
+                *("", "", "CMSIS-NN, convolutions alone"),
+                words.count(made["instructions"]),
+                f"{row['macs'] / made['instructions']:.2f}",
+                f"{made['instructions'] / ours:.2f}",
+                *("", "", "", words.count(made["stack"]), "not compared"),
+            ]
+        )
     return lines
 
 
@@ -200,6 +219,7 @@ def main(given: Sequence[str] | None = None) -> int:
     parser.add_argument("models", nargs="*", metavar="MODEL.sbn[:IMAGES.npy]")
     parser.add_argument("--cores", default="cortex-m4", help=", ".join(board.CORES))
     parser.add_argument("--sizes", action="store_true")
+    parser.add_argument("--cmsis-nn", type=Path, metavar="CHECKOUT")
     options = parser.parse_args(given)
     if board.missing():
         raise ExecutionError("program", value=board.missing(), remedy="make ci-tools")
@@ -219,7 +239,9 @@ def _rows(options: argparse.Namespace) -> list[dict[str, Any]]:
         for argument in options.models:
             subject = subject_of(argument)
             for core in options.cores.split(","):
-                rows.append(measure(subject, core, Path(folder) / subject.name / core))
+                rows.append(
+                    measure(subject, core, Path(folder) / subject.name / core, options.cmsis_nn)
+                )
     return rows
 
 

@@ -71,10 +71,12 @@ def build(
     sources: Sequence[Path],
     includes: Sequence[Path],
     flags: Sequence[str],
+    main: str = "measure.c",
 ) -> Program:
-    """measure.c with a network: its header NAME.h, and golden.h, lie in the folder.
+    """A program of this folder with sources of others.
 
-    ExecutionError where the compiler or the linker says anything.
+    measure.c runs a network: its header NAME.h, and golden.h, lie in ``folder``. ExecutionError
+    where the compiler or the linker says anything.
     """
     defines = {
         "NETWORK_H": f'"{name}.h"',
@@ -87,7 +89,7 @@ def build(
     common = ["-mthumb", "-Wall", "-Wextra", "-ffunction-sections", "-fdata-sections", *flags]
     common += [f"-I{path}" for path in (folder, _HERE, *includes)]
     common += [f"-D{key}={value}" for key, value in defines.items()]
-    for source in (_HERE / "start.c", _HERE / "measure.c", *sources):
+    for source in (_HERE / "start.c", _HERE / main, *sources):
         made = folder / f"{source.stem}.o"
         _silent([COMPILER, *common, "-c", str(source), "-o", str(made)])
         objects.append(str(made))

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks import microcontrollers
-from benchmarks.cortex_m import board
+from benchmarks.cortex_m import board, cmsis
+from signbin.errors import ExecutionError
 from tests.c_source.conftest import Exported
 from tests.c_source.networks import Builder
 
@@ -60,3 +61,12 @@ def test_weights_of_a_byte_take_more_instructions_and_flash(tmp_path: Path) -> N
         "",
         f"{theirs['instructions'] / ours['instructions']:.2f}",
     ]
+
+
+def test_cmsis_nn_is_given_the_shape_of_every_convolution(subject, tmp_path: Path) -> None:
+    with pytest.raises(ExecutionError, match="arm_nnfunctions"):
+        cmsis.measure_convolutions(subject.graph, tmp_path, "cortex-m4", tmp_path / "made")
+    text = (tmp_path / "made" / "layers.h").read_text(encoding="utf-8")
+    convolutions = [node for node in subject.graph.nodes if node.op == "conv2d"]
+    assert text.count("    {") == len(convolutions)
+    assert "    {16, 16, 8, 8, 8, 12, 3, 3, 2, 2, 1, 1}" in text

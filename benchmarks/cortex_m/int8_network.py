@@ -116,7 +116,7 @@ class _Writing:
         padded = np.zeros((rows.shape[0], length), np.int8)
         padded[:, : rows.shape[1]] = rows
         self.columns, self.weight_bytes = max(self.columns, length), self.weight_bytes + padded.size
-        numbers = [*window.kernel, *window.stride, *window.dilation, window.top, window.left]
+        numbers = window.numbers
         members = {
             "input": self._image(node.inputs[0]),
             "output": self._image(node.name),
@@ -145,7 +145,7 @@ class _Writing:
 
     def _avg_pool2d(self, node: Node) -> None:
         window = window_of(self.writer.graph, node)
-        numbers = [*window.kernel, *window.stride, *window.dilation, window.top, window.left]
+        numbers = window.numbers
         place = f"&(const sbc_window){{{', '.join(map(str, numbers))}}}"
         source, target = self.writer.codes(node.inputs[0]), self.writer.codes(node.name)
         images = (self._pointer(node.inputs[0]), self._pointer(node.name))

@@ -20,6 +20,7 @@ __all__ = ["LANES", "Image", "is_image", "lay_images", "window_of"]
 LANES = 4
 """Pixels of a word."""
 
+_LARGEST_NUMBER = 2**16 - 1
 _ALIKE = ("add", "subtract", "relu", "leaky_relu", "prelu", "clamp", "channel_bias", "unary")
 _CHANNELS = ("concat", "slice_channels", "channel_shuffle")
 
@@ -69,14 +70,22 @@ class NodeWindow:
     top: int
     left: int
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """In the order of sbc_window."""
+        return (*self.kernel, *self.stride, *self.dilation, self.top, self.left)
+
 
 def window_of(graph: Graph, node: Node) -> NodeWindow:
-    """The window of a convolution or a pool."""
+    """The window of a convolution or a pool; SpecError for one that 16 bits cannot say."""
     stated = resolve(node)
     kernel = stated.get("kernel") or graph.constants[stated["weight"].name].shape[2:]  # type: ignore[union-attr]
     top, left, _, _ = margins(stated["padding"])
     dilation = stated.get("dilation", (1, 1))
-    return NodeWindow(tuple(kernel), stated["stride"], dilation, top, left)  # type: ignore[arg-type]
+    window = NodeWindow(tuple(kernel), stated["stride"], dilation, top, left)  # type: ignore[arg-type]
+    if max(window.numbers) > _LARGEST_NUMBER:
+        raise refusal(node, f"a window of {window.numbers}", allowed=f"at most {_LARGEST_NUMBER}")
+    return window
 
 
 def is_image(graph: Graph, name: str) -> bool:

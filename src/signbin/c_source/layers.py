@@ -169,7 +169,7 @@ def _shared(
 ) -> dict[str, object]:
     graph = writer.graph
     window = window_of(graph, node)
-    numbers = [*window.kernel, *window.stride, *window.dilation, window.top, window.left]
+    numbers = window.numbers
     _expect_small(writer, node, weight)
     return {
         "input": writer.image(node.inputs[0]),

@@ -188,7 +188,7 @@ def _unary(writer: Writer, node: Node) -> None:
 
 def _window(writer: Writer, node: Node) -> str:
     window = window_of(writer.graph, node)
-    numbers = [*window.kernel, *window.stride, *window.dilation, window.top, window.left]
+    numbers = window.numbers
     return writer.initialised(node, "sbc_window", "{" + ", ".join(map(str, numbers)) + "}")
 
 

@@ -205,6 +205,32 @@ def test_the_chain_rounds_after_every_operation(oracle, codes_oracle, row, store
         assert actual.dtype == expected.dtype
 
 
+@pytest.mark.parametrize("filters", [9, 16, 21])
+@pytest.mark.parametrize("row", CONV, ids=name)
+def test_shortcuts_and_activations_are_the_same_for_many_filters_at_once(
+    oracle, codes_oracle, row, filters
+):
+    rng = np.random.default_rng(filters)
+    conv = oracle.Conv(channels=filters, filters=filters, size=(5, 7), padding=(1, 1))
+    value_set = "integers" if row.strategy == "dense" else "signed_binary"
+    case = draw(oracle, codes_oracle, rng, conv.weight_shape, value_set, signed=True)
+    q = case.given.random(rng, (2, filters, 5, 7))
+    exact, total = codes_oracle.exact_convolution(q, case.codes, conv, case.given.zero)
+    for activation, residual in itertools.product(_signbin.Activation, (None, 1)):
+        chain = dataclasses.replace(
+            case.chain,
+            residual_scale=float(np.float32(0.37)) if residual else 1.0,
+            activation=activation,
+            slope=0.25,
+            low=-20.3,
+            high=40.7,
+        )
+        changed = dataclasses.replace(case, chain=chain)
+        actual, _ = run_conv2d(codes_oracle, row, conv, changed, q, residual=residual)
+        added = q - case.given.zero if residual else None
+        np.testing.assert_array_equal(actual, chain.finish(exact, total, added, case.result))
+
+
 @pytest.mark.parametrize("row", CONV, ids=name)
 def test_ties_go_to_even_and_what_is_no_number_to_the_least_code(oracle, codes_oracle, row):
     conv = oracle.Conv(channels=1, size=(16, 17), filters=4, kernel=(1, 1))

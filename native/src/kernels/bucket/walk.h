@@ -34,6 +34,13 @@
 #include "../lane/lane_vector.h"
 #include "../tally.h"
 
+/* Bytes of a tile's sums that with those of three bits fill all registers. */
+#ifdef SB_NEON_CODES
+enum { SB_SPILLING_BYTES = 128 };
+#else
+enum { SB_SPILLING_BYTES = 1 << 16 };
+#endif
+
 /* What a walk reads next, and its running sum. */
 typedef struct sb_walk {
     const sb_element *windows[SB_VECTORS]; /* first vectors */
@@ -90,10 +97,14 @@ SB_INLINE void sb_walk_few(sb_walk *walk, int32_t filters, sb_vector (*y)[SB_VEC
     sb_walk_flip(walk, y[filters - 1]);
 }
 
-/* F >= 4: eight buckets in a straight line, whose three lowest bits stay in registers. */
+/* Whether the third bit stays in registers, too: a compiler short of them spills sums. */
+enum { SB_KEEPS_THIRD = SB_VECTORS * sizeof(sb_vector) < SB_SPILLING_BYTES };
+
+/* F >= 4: eight buckets in a straight line, whose lowest bits stay in registers. */
 SB_INLINE void sb_walk_many(sb_walk *walk, int32_t filters, sb_vector (*y)[SB_VECTORS]) {
     const uint32_t blocks = 1u << (filters - 3);
-    sb_vector y0[SB_VECTORS], y1[SB_VECTORS], y2[SB_VECTORS];
+    sb_vector y0[SB_VECTORS], y1[SB_VECTORS], kept[SB_VECTORS];
+    sb_vector *const y2 = SB_KEEPS_THIRD ? kept : y[2];
     SB_UNROLL
     for (int v = 0; v < SB_VECTORS; ++v)
         y0[v] = y1[v] = y2[v] = SB_BROADCAST(0);
@@ -122,7 +133,8 @@ SB_INLINE void sb_walk_many(sb_walk *walk, int32_t filters, sb_vector (*y)[SB_VE
     for (int v = 0; v < SB_VECTORS; ++v) {
         y[0][v] = y0[v];
         y[1][v] = y1[v];
-        y[2][v] = y2[v];
+        if (SB_KEEPS_THIRD)
+            y[2][v] = y2[v];
     }
 }
 

@@ -137,7 +137,10 @@ def test_channels_are_moved_exactly() -> None:
     source = made.quantized()
     part = made.add("slice_channels", (source,), (4, 8, 8), kept=True, first=1, count=4)
     mixed = made.add("channel_shuffle", (part,), (4, 8, 8), kept=True, groups=2)
-    both = made.add("concat", (mixed, source), (10, 8, 8), kept=True)
+    bent = made.add("clamp", (part,), (4, 8, 8), low=-1.0, high=1.0)
+    both = made.add("concat", (mixed, bent, source), (14, 8, 8))
+    same = made.add("concat", (both, both), (28, 8, 8), kept=True)
+    both = made.add("slice_channels", (same,), (10, 8, 8), kept=True, first=5, count=10)
     fewer = made.add(
         "subsample_pad",
         (both,),

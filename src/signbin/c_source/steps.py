@@ -124,9 +124,10 @@ def _is_uniform(constants: Requantization) -> bool:
     return all(vector is None or np.all(vector == vector[0]) for vector in vectors)
 
 
-def uniform_table(graph: Graph, node: Node) -> NDArray[np.uint8]:
-    """What each of 256 codes becomes, of a node that treats all channels alike."""
-    constants, source = requantization(graph, node), graph.type_of(node.inputs[0]).quantization
+def uniform_table(graph: Graph, node: Node, part: int = 0) -> NDArray[np.uint8]:
+    """What each of 256 codes of an input becomes, of a node that treats all channels alike."""
+    constants = requantization(graph, node, part)
+    source = graph.type_of(node.inputs[part]).quantization
     assert source is not None
     sums = np.arange(256, dtype=np.float32).reshape(1, 1, -1, 1) - np.float32(source.zero_point)
     single = dataclasses.replace(
@@ -290,19 +291,20 @@ def _copy(writer: Writer, node: Node, source: str, channels: tuple[int, int, int
 
 
 def _concat(writer: Writer, node: Node) -> None:
+    """Channels one part after the other; those of another scale go through a table on the way."""
     _expect_images(writer, node)
     target = 0
-    for source in node.inputs:
+    for part, source in enumerate(node.inputs):
         type_ = writer.graph.type_of(source)
-        if type_.quantization != node.type.quantization:
-            raise refusal(
-                node,
-                f"{source} has a scale of its own",
-                allowed="parts of one scale and zero point",
-                remedy="add a layer behind the parts, or join before an activation",
-            )
-        _copy(writer, node, source, (0, target, type_.shape[1], 1))
+        if type_.quantization == node.type.quantization:
+            _copy(writer, node, source, (0, target, type_.shape[1], 1))
+        else:
+            table = writer.array(node, f"table_{part}", uniform_table(writer.graph, node, part))
+            place = f"{writer.words(node.name)} + {target * writer.images[node.name].plane}"
+            image = writer.image(source)
+            writer.call("pointwise.c", "sbc_look_up", image, table, writer.words(source), place)
         target += type_.shape[1]
+    writer.call("moving.c", "sbc_fill_border", writer.image(node.name), writer.words(node.name))
 
 
 def _slice_channels(writer: Writer, node: Node) -> None:

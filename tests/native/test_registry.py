@@ -45,12 +45,15 @@ RUNS = [isa for isa in native.isas()[1:] if any(row.isa == isa and row.usable fo
 
 @pytest.mark.parametrize("isa", RUNS)
 def test_a_forced_instruction_set_runs_the_last_kernels_up_to_it(oracle, isa) -> None:
-    serving = [row.isa for row in KERNELS if row.activations == "f32" and row.op == "conv2d"]
-    last = next(name for name in Target.for_isa(isa).isas if name in serving)
+    serving = {
+        (row.strategy, row.isa) for row in KERNELS if (row.activations, row.op) == ("f32", "conv2d")
+    }
     rng = np.random.default_rng(0)
     conv = oracle.Conv(padding=(1, 1))
     weights = oracle.low_bit(rng, conv.weight_shape, "signed_binary")
-    for weight in (weights.native((8, 8, 4)), oracle.float_weight(weights.values)):
+    given = {"bucket": weights.native((8, 8, 4)), "dense": oracle.float_weight(weights.values)}
+    for strategy, weight in given.items():
+        last = next(name for name in Target.for_isa(isa).isas if (strategy, name) in serving)
         _, kernel = oracle.run_conv2d(isa, conv, weight, conv.input(rng))
         assert kernel.endswith(f"__{last}")
 

@@ -349,7 +349,7 @@ def test_any_geometry_agrees_between_all_kernels_and_numpy(oracle, geometry, val
         tile = (min(tile[0], 4), *tile[1:])
     products = oracle.convolve(np.abs(case.x), np.abs(case.weights.values), case.conv)
     weight = oracle.float_weight(case.weights.values)
-    for isa in dict.fromkeys(row.isa for row in ROWS):
+    for isa in dict.fromkeys(row.isa for row in BUCKET):
         row = next(row for row in BUCKET if row.isa == isa)
         check_bucket(oracle, row, case, tile)
         dense, _ = oracle.run_conv2d(isa, case.conv, weight, case.x)

@@ -15,14 +15,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from benchmarks.options import add_turns, make_parser
 from benchmarks.results import record
@@ -31,6 +30,14 @@ from signbin.errors import ExecutionError
 from signbin.measure import PEERS, Schedule
 from signbin.spec import LowBitWeight
 from signbin.verbs.bench import BenchRequest, bench, parse_peer_python
+
+# A process starts with the peak of the one that started it: a small one starts the verb.
+_WATCHER: Final = """
+import resource, subprocess, sys
+status = subprocess.call(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(status)
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,18 +83,12 @@ def compile_run(run: Path, activations: str, extra: Sequence[str] = ()) -> Netwo
 
 def run_signbin(*arguments: str) -> int:
     """Run a verb; the largest resident size of its process. ExecutionError where it fails."""
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "signbin", *arguments], stdout=said, stderr=said
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            said.seek(0)
-            last = said.read().decode(errors="replace").strip().splitlines()[-1:]
-            raise ExecutionError(f"signbin {' '.join(arguments)}", value=last)
-    # Not below what this process had when it started the verb: some tens of MB, no matter here.
-    return usage.ru_maxrss * 1024
+    command = [sys.executable, "-S", "-c", _WATCHER, sys.executable, "-m", "signbin", *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    *said, peak_kib = done.stdout.decode(errors="replace").strip().splitlines()
+    if done.returncode:
+        raise ExecutionError(f"signbin {' '.join(arguments)}", value=said[-1:])
+    return int(peak_kib) * 1024
 
 
 def weights_of(model: Path) -> dict[str, Any]:

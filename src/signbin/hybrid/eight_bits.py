@@ -67,14 +67,21 @@ def quantized_by_onnx_runtime(
 
 
 def _quantize(network: OnnxNetwork, samples: NDArray[np.float32], folder: Path) -> Path:
+    from onnxruntime.quantization.shape_inference import (  # noqa: PLC0415 - an extra
+        quant_pre_process,
+    )
+
     from signbin.measure.peers.onnxruntime_quantization import (  # noqa: PLC0415 - an extra
         prepare_model,
     )
 
-    given, made, calibration = (folder / name for name in ("float", "coded", "samples.npy"))
+    names = ("float", "folded", "coded", "samples.npy")
+    given, folded, made, calibration = (folder / name for name in names)
     given.write_bytes(network.model.SerializeToString())
     np.save(calibration, samples)
-    prepare_model({"model": str(given), "output": str(made), "calibration": str(calibration)})
+    # Batch norms go into the layers before them: after quantisation they no longer can.
+    quant_pre_process(str(given), str(folded), skip_symbolic_shape=True)
+    prepare_model({"model": str(folded), "output": str(made), "calibration": str(calibration)})
     return made
 
 

@@ -63,12 +63,20 @@ def measure(name: str, rounds: int) -> list[dict[str, Any]]:
 
 
 def works_of(graph: Graph, scheme: str) -> list[list[Any]]:
-    """[step, kind, amounts] of every step, as ``check`` expects them."""
+    """[step, kind, amounts] of every step, as ``check`` expects them.
+
+    The last amount, which is one, is left out. Whole numbers are written as such: there are some thousand of them in a file.
+    """
     chosen = next(one for one in SCHEMES if one.name == scheme)
     made = stand_in(graph, low_bit_layers(graph), chosen)
     plan = make_plan(made, native.kernels(), _target(), expected=expected_of(made))
     works = step_works(made, plan, _target())
-    return [[work.name, work.kind, [float(f"{one:.6g}") for one in work.amounts]] for work in works]
+    return [[work.name, work.kind, [_short(one) for one in work.amounts[:-1]]] for work in works]
+
+
+def _short(amount: float) -> float:
+    rounded = float(f"{amount:.6g}")
+    return int(rounded) if rounded.is_integer() else rounded
 
 
 def _take_turn(program: Program, row: dict[str, Any], image: np.ndarray[Any, Any]) -> None:
@@ -107,7 +115,7 @@ def predicted(section: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], float
 
 
 def _works(row: Mapping[str, Any]) -> list[StepWork]:
-    return [StepWork(name, kind, tuple(amounts)) for name, kind, amounts in row["work"]]
+    return [StepWork(name, kind, (*amounts, 1.0)) for name, kind, amounts in row["work"]]
 
 
 def _graph(name: str) -> Graph:

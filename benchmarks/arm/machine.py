@@ -64,9 +64,9 @@ def count_marked(arguments: Sequence[str], folder: Path, names: Sequence[str]) -
     plugin = _build_plugin(folder)
     packages = os.pathsep.join([str(_BUILT / "package"), str(_BUILT / "site")])
     environment = {"PYTHONPATH": packages, "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
-    root = _BUILT / "root"
+    sysroot = _BUILT / "sysroot"
     command = ["qemu-aarch64", "-cpu", "max", "-plugin", f"{plugin},out={blocks}"]
-    command += ["-L", str(root), str(root / "usr" / "bin" / "python3"), *arguments]
+    command += ["-L", str(sysroot), str(sysroot / "usr" / "bin" / "python3"), *arguments]
     ran = subprocess.run(
         command, env={**os.environ, **environment}, capture_output=True, text=True, check=False
     )

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Unpacks a Python for 64-bit ARM with numpy and what the tests of kernels need into a folder, where
 # QEMU runs it; nothing is installed on this machine.  aarch64_python.sh PYTHON FOLDER CONSTRAINTS
-# FOLDER/root: packages of the distribution. FOLDER/site: packages of Python.
+# FOLDER/sysroot: packages of the distribution. FOLDER/site: packages of Python.
 set -eu
 python=$1 folder=$2 constraints=$3
 mkdir -p "$folder"
@@ -10,8 +10,8 @@ folder=$(cd "$folder" && pwd)
 for tool in apt-get dpkg-deb; do
   command -v $tool > /dev/null || { echo "error: no $tool: packages of Debian hold the Python" >&2; exit 1; }
 done
-rm -rf "$folder/apt" "$folder/root" "$folder/site"
-mkdir -p "$folder/apt/state/lists/partial" "$folder/apt/cache/archives/partial" "$folder/root"
+rm -rf "$folder/apt" "$folder/sysroot" "$folder/site"
+mkdir -p "$folder/apt/state/lists/partial" "$folder/apt/cache/archives/partial" "$folder/sysroot"
 packages() {
   apt-get -qq -y -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o APT::Sandbox::User= \
     -o Acquire::Languages=none -o Dir::State="$folder/apt/state" -o Dir::Cache="$folder/apt/cache" \
@@ -22,12 +22,12 @@ packages update
 packages --no-install-recommends --download-only install \
   python3-minimal libpython3-stdlib libpython3-dev libstdc++6
 for package in "$folder"/apt/cache/archives/*.deb; do
-  dpkg-deb -x "$package" "$folder/root"
+  dpkg-deb -x "$package" "$folder/sysroot"
 done
 rm -rf "$folder/apt"
-version=$(basename "$(readlink -f "$folder/root/usr/bin/python3")" | sed 's/python//')
+version=$(basename "$(readlink -f "$folder/sysroot/usr/bin/python3")" | sed 's/python//')
 # Python's headers name their own folder by the architecture.
-ln -s ../aarch64-linux-gnu "$folder/root/usr/include/python$version/aarch64-linux-gnu"
+ln -s ../aarch64-linux-gnu "$folder/sysroot/usr/include/python$version/aarch64-linux-gnu"
 "$python" -m pip install --quiet --target "$folder/site" --platform manylinux2014_aarch64 \
   --platform manylinux_2_27_aarch64 --platform manylinux_2_28_aarch64 --only-binary :all: \
   --python-version "$version" --implementation cp -c "$constraints" \

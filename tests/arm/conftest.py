@@ -25,8 +25,9 @@ class Machine:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         packages = os.pathsep.join([str(BUILT / "package"), str(BUILT / "site")])
         environment = {"PYTHONPATH": packages, "OPENBLAS_NUM_THREADS": "1", "TMPDIR": str(BUILT)}
-        python = BUILT / "root" / "usr" / "bin" / "python3"
-        command = [self.qemu, "-cpu", self.cpu, "-L", str(BUILT / "root"), str(python), *arguments]
+        sysroot = BUILT / "sysroot"
+        python = sysroot / "usr" / "bin" / "python3"
+        command = [self.qemu, "-cpu", self.cpu, "-L", str(sysroot), str(python), *arguments]
         return subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
         )

@@ -65,7 +65,8 @@ def measure(name: str, rounds: int) -> list[dict[str, Any]]:
 def works_of(graph: Graph, scheme: str) -> list[list[Any]]:
     """[step, kind, amounts] of every step, as ``check`` expects them.
 
-    The last amount, which is one, is left out. Whole numbers are written as such: there are some thousand of them in a file.
+    The last amount, which is one, is left out, and whole numbers are written as such: a file has
+    thousands of them.
     """
     chosen = next(one for one in SCHEMES if one.name == scheme)
     made = stand_in(graph, low_bit_layers(graph), chosen)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from signbin.errors import ExecutionError, SpecError
 from signbin.nn.bits import codes_of, state_of
+from signbin.nn.inference import expect_inference
 from signbin.nn.operator import number_of
 from signbin.packed import PackedLinear, as_low_bit, pack_linear
 from signbin.spec import LowBitWeight
@@ -109,13 +110,7 @@ class Linear(nn.Module):
                 allowed="a tensor of a floating type",
                 remedy="x.float()",
             )
-        if torch.is_grad_enabled() and x.requires_grad:
-            raise ExecutionError(
-                "signbin.nn.Linear",
-                value="an input that requires a gradient",
-                allowed="inference",
-                remedy="call the model under torch.inference_mode()",
-            )
+        expect_inference("signbin.nn.Linear", x)
         if self._packed is None:
             self._pack()
         y: Tensor = torch.ops.signbin.linear(x.float(), self._number, self.out_features)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from signbin import native
 from signbin.errors import ExecutionError, FormatError, SpecError
 from signbin.ir.form import default_form, filled, numbers_of
+from signbin.nn.inference import expect_inference
 from signbin.nn.programs import Key, adopt, digest_of, flat_extents, program_of
 from signbin.runtime import Program
 
@@ -136,13 +137,7 @@ def _checked(inputs: tuple[Tensor, ...], wanted: int) -> torch.dtype | None:
                 allowed="a tensor",
                 remedy="torch.from_numpy(array)",
             )
-        if torch.is_grad_enabled() and each.requires_grad:
-            raise ExecutionError(
-                "signbin.nn.ProgramModule",
-                value="an input that requires a gradient",
-                allowed="inference",
-                remedy="call the model under torch.inference_mode()",
-            )
+        expect_inference("signbin.nn.ProgramModule", each)
         if kind is None and each.is_floating_point():
             kind = each.dtype
     return kind

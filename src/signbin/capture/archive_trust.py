@@ -44,8 +44,8 @@ _TOKEN: Final = re.compile(
     r"'[a-z]{1,4}\d{1,6}'|-?\d{1,10}|[(), =-]|Symbol|Integer|Rational|Float|Add|Mul|Max|Min|Mod|"
     r"PythonMod|FloorDiv|CeilDiv|CleanDiv|ToFloat|TruncToInt|CeilToInt|FloorToInt|IntTrueDiv|"
     r"positive|nonnegative|nonzero|integer|real|finite|precision|True|False|true|false|"
-    r"Eq|Ne|Ge|Gt|Le|Lt|Equality|Unequality|GreaterThan|StrictGreaterThan|LessThan|StrictLessThan|"
-    r"And|Or|Not"
+    r"Equality|Unequality|StrictGreaterThan|GreaterThan|StrictLessThan|LessThan|"
+    r"Eq|Ne|Ge|Gt|Le|Lt|And|Or|Not"
 )
 _SYMBOL: Final = re.compile(r"[a-z]{1,4}\d{1,6}")
 _OPERATOR: Final = re.compile(

@@ -7,7 +7,6 @@ import errno
 import fcntl
 import os
 import re
-import secrets
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -108,7 +107,7 @@ def write_whole(contents: Mapping[Path, bytes]) -> None:
 def _temporary_file(path: Path) -> BinaryIO:
     """A new file beside ``path``, locked."""
     while True:
-        stream = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part").open("xb")
+        stream = path.with_name(f".{path.name}.{os.urandom(8).hex()}.part").open("xb")
         with contextlib.suppress(OSError):  # some file systems have no locks: nobody removes then
             if not _lock(stream.fileno()) or not os.fstat(stream.fileno()).st_nlink:
                 stream.close()  # another writer took it for a leftover before it was locked

@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         from signbin.cli.app import build_app  # needs typer
 
-        build_app()(args=given, prog_name="signbin", obj=given)
+        called = next((word for word in given if not word.startswith("-")), "")
+        build_app(called)(args=given, prog_name="signbin", obj=given)
     except SignbinError as error:
         sys.stderr.writelines(getattr(error, "__notes__", ()))
         _fail(str(error))

@@ -48,8 +48,12 @@ VERBS: Final[Mapping[str, Callable[..., None]]] = {
 }
 
 
-def build_app() -> typer.Typer:
-    """The typer application: all verbs, in the order in which they are used."""
+def build_app(called: str | None = None) -> typer.Typer:
+    """The typer application: all verbs, in the order in which they are used.
+
+    called: the verb that will run, where it is known. The others then have their names and texts
+    alone: what ``--help`` shows of them, without the time that reading their options takes.
+    """
     app = typer.Typer(
         name="signbin",
         help="Train, compile and run signed-binary neural networks on ordinary CPUs.",
@@ -60,8 +64,16 @@ def build_app() -> typer.Typer:
     )
     app.callback()(_options)
     for name, verb in VERBS.items():
-        app.command(name)(verb)
+        if called in (None, name):
+            app.command(name)(verb)
+        else:
+            app.command(name, help=verb.__doc__)(_not_called)
     return app
+
+
+def _not_called() -> None:
+    """In the place of a verb that does not run."""
+    raise AssertionError("only the verb that is called runs")
 
 
 def _print_version(wanted: bool) -> None:

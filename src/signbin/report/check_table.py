@@ -17,7 +17,8 @@ __all__ = ["check_view"]
 _LEGEND = (
     "For one image on one thread. Low-bit weights are drawn at random, the same number of non-zero "
     "ones in every filter; trained ones differ. codes: 8-bit activations. ms: predicted, not "
-    "measured. memory: values of the network, without its weights."
+    "measured. memory: values of the network, without its weights. energy: of the layers with "
+    "weights."
 )
 
 
@@ -33,6 +34,7 @@ def check_view(document: Mapping[str, Any], scheme: str | None) -> Group:
         return Group(Text(f"{count}; nothing is predicted"), _refusals(refused))
     speed = document["rates"] or "not measured on this CPU: no times are predicted"
     parts: list[Any] = [_schemes(document), Text(_LEGEND), Text(f"speed: {speed}")]
+    parts += [Text(f"energy: {document['prices']}")]
     parts += [Text(sentence) for sentence in document["advice"]]
     parts += [_layers(one) for one in document["schemes"] if one["scheme"] == scheme]
     return Group(*parts)
@@ -46,7 +48,9 @@ def _refusals(refused: list[Mapping[str, str]]) -> Table:
 
 
 def _schemes(document: Mapping[str, Any]) -> Table:
-    table = new_table("scheme", ">ms", ">file", ">memory", ">additions", ">multiplications")
+    table = new_table(
+        "scheme", ">ms", ">file", ">memory", ">energy", ">additions", ">multiplications"
+    )
     table.title = f"{document['network']} on {document['target']}: all operators run"
     for one in document["schemes"]:
         add_row(
@@ -55,6 +59,7 @@ def _schemes(document: Mapping[str, Any]) -> Table:
             _time(one["ms"]),
             words.size(one["file_bytes"]),
             words.size(one["arena_bytes"]),
+            words.energy(one["energy_uj"]),
             words.count(one["additions"]),
             words.count(one["multiplications"]),
         )
@@ -62,7 +67,9 @@ def _schemes(document: Mapping[str, Any]) -> Table:
 
 
 def _layers(scheme: Mapping[str, Any]) -> Table:
-    table = new_table("layer", "weights", "strategy", ">ms", ">file", ">MACs", ">additions")
+    table = new_table(
+        "layer", "weights", "strategy", ">ms", ">file", ">energy", ">MACs", ">additions"
+    )
     table.title = scheme["scheme"]
     for one in scheme["layers"]:
         add_row(
@@ -72,6 +79,7 @@ def _layers(scheme: Mapping[str, Any]) -> Table:
             one["strategy"],
             _time(one["ms"]),
             words.size(one["size_bytes"]),
+            words.energy(one["energy_uj"]),
             words.count(one["macs"]),
             words.count(one["additions"]),
         )

@@ -13,6 +13,7 @@ __all__ = [
     "budget",
     "count",
     "decibels",
+    "energy",
     "engine",
     "error",
     "layer_error",
@@ -77,6 +78,18 @@ def error(value: float | None) -> str:
     if value is None:
         return NOT_GIVEN
     return "0" if value == 0 else f"{value:.1e}"
+
+
+def energy(microjoules: float) -> str:
+    """An energy, in the unit that leaves a digit before the decimal point.
+
+    >>> energy(0.5), energy(27.31), energy(27310.0)
+    ('500 nJ', '27.3 µJ', '27.3 mJ')
+    """
+    for unit, size in (("mJ", 1e3), ("µJ", 1.0)):
+        if microjoules >= size:
+            return f"{microjoules / size:.3g} {unit}"
+    return f"{microjoules * 1e3:.3g} nJ"
 
 
 def engine(name: str) -> str:

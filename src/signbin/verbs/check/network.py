@@ -27,6 +27,7 @@ from signbin.plan.operations import dense_operations
 from signbin.plan.table import Table
 from signbin.runtime.build import values_bytes
 from signbin.spec import LowBitWeight
+from signbin.verbs.check.energy import energy_of, prices_in_words
 from signbin.verbs.check.machines import machine_of, rates_for
 from signbin.verbs.check.record import Coverage, LayerCheck, NetworkCheck, SchemeCheck
 from signbin.verbs.check.schemes import (
@@ -126,6 +127,7 @@ def check_graph(
         target=f"{native.cpu()['name']}, {machine}" if machine.host else str(machine),
         rates=rates.source if rates else "",
         coverage=Coverage(len(graph.nodes)),
+        prices=prices_in_words(),
         low_bit=tuple(owners.get(layer, layer) for layer in layers),
         schemes=tuple(found),
         advice=_advice(found),
@@ -153,6 +155,7 @@ def _priced(made: Graph, scheme: Scheme, target: Target, rates: Rates | None) ->
             plan.for_layer(layer.name),
             sizes[f"{id(layer.weight)}"],
             times.get(layer.name),
+            target,
         )
         for layer in weighted
     )
@@ -165,6 +168,7 @@ def _priced(made: Graph, scheme: Scheme, target: Target, rates: Rates | None) ->
         arena_bytes=values_bytes(made, target.isa, None if target.host else target.code_bytes),
         additions=sum(layer.additions for layer in layers),
         multiplications=sum(layer.multiplications for layer in layers),
+        energy_uj=sum(layer.energy_uj for layer in layers),
         ms=sum(times.values()) if known else None,
         layers=layers,
     )
@@ -175,7 +179,7 @@ def _file_bytes(graph: Graph, plan: Plan) -> int:
 
 
 def _layer(
-    layer: Layer, module: str, planned: LayerPlan, stored: int, ms: float | None
+    layer: Layer, module: str, planned: LayerPlan, stored: int, ms: float | None, on: Target
 ) -> LayerCheck:
     additions, multiplications = _operations(layer, planned)
     return LayerCheck(
@@ -189,6 +193,7 @@ def _layer(
         additions=additions,
         multiplications=multiplications,
         size_bytes=stored,
+        energy_uj=energy_of(layer, additions, multiplications, stored, on),
         ms=ms,
     )
 

@@ -33,7 +33,7 @@ class LayerCheck:
 
     strategy, why: what the planner expects to be fastest. additions, multiplications: of the
     whole layer, as expected. size_bytes: its weights in the file. ms: predicted; None where the
-    target's speed is not known.
+    target's speed is not known. energy_uj: microjoules, estimated.
     """
 
     layer: str
@@ -46,6 +46,7 @@ class LayerCheck:
     additions: int
     multiplications: int
     size_bytes: int
+    energy_uj: float
     ms: float | None = None
 
 
@@ -55,7 +56,7 @@ class SchemeCheck:
 
     file_bytes: of the compiled model. arena_bytes: memory for values, but for the scratch of
     kernels. ms: predicted for all steps, None where the speed of the target, or of a kind of step,
-    is not known.
+    is not known. energy_uj: microjoules of the layers with weights, estimated.
     """
 
     scheme: str
@@ -66,6 +67,7 @@ class SchemeCheck:
     arena_bytes: int
     additions: int
     multiplications: int
+    energy_uj: float
     ms: float | None
     layers: tuple[LayerCheck, ...]
 
@@ -75,14 +77,16 @@ class NetworkCheck:
     """What a network would cost in each scheme, before anybody trains it.
 
     target: the machine it is predicted for. rates: where its speed was measured, "" where it is
-    not known. low_bit: modules whose weights the low-bit schemes replace; their weights are drawn
-    at random, so trained ones differ. advice: what a person should know, in sentences.
+    not known. prices: of what energies are estimated. low_bit: modules whose weights the low-bit
+    schemes replace; their weights are drawn at random, so trained ones differ. advice: what a
+    person should know, in sentences.
     """
 
     network: str
     target: str
     rates: str
     coverage: Coverage
+    prices: str = ""
     low_bit: tuple[str, ...] = ()
     schemes: tuple[SchemeCheck, ...] = ()
     advice: tuple[str, ...] = ()

@@ -157,7 +157,7 @@ def test_a_file_and_a_program_are_both_taken_and_nothing_else(replaced, tmp_path
     with torch.inference_mode():
         found = signbin.nn.ProgramModule(path)(x)["first"]
         torch.testing.assert_close(found, replaced.body(x)["first"], rtol=0, atol=0)
-    with pytest.raises(SpecError, match=r"a signbin\.Program, or the path"):
+    with pytest.raises(SpecError, match=r"a signbin\.Program, a network in parts"):
         signbin.nn.ProgramModule(nn.ReLU())
 
 

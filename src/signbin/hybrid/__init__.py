@@ -10,7 +10,7 @@ from signbin.hybrid.content import (
     TimedWay,
 )
 from signbin.hybrid.fallback import Fallback, Preference, as_fallback
-from signbin.hybrid.opening import load
+from signbin.hybrid.opening import from_bytes, load
 from signbin.hybrid.program import HybridProgram, PartTime
 
 __all__ = [
@@ -26,5 +26,6 @@ __all__ = [
     "Preference",
     "TimedWay",
     "as_fallback",
+    "from_bytes",
     "load",
 ]

@@ -9,7 +9,7 @@ from signbin.hybrid.container import holds_parts
 from signbin.hybrid.program import HybridProgram
 from signbin.runtime import Program
 
-__all__ = ["load"]
+__all__ = ["from_bytes", "load"]
 
 _LONGEST_MAGIC = 8
 
@@ -24,6 +24,14 @@ def load(
     """
     kind = HybridProgram if _holds_parts(Path(path)) else Program
     return kind.load(path, isa=isa, threads=threads, jit=jit)
+
+
+def from_bytes(
+    data: bytes, *, isa: str = "auto", threads: int = 1, jit: bool | None = None
+) -> Program | HybridProgram:
+    """:func:`load` for the content of a .sbn file that is in memory already."""
+    kind = HybridProgram if holds_parts(data[:_LONGEST_MAGIC]) else Program
+    return kind.from_bytes(data, isa=isa, threads=threads, jit=jit)
 
 
 def _holds_parts(path: Path) -> bool:

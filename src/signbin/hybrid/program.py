@@ -100,6 +100,21 @@ class HybridProgram:
         budget = budget_of(max_seconds, max_memory)
         return cls(content, isa=isa, threads=threads, jit=jit, budget=budget)
 
+    @classmethod
+    def from_bytes(
+        cls,
+        data: bytes | bytearray | memoryview,
+        *,
+        isa: str = "auto",
+        threads: int = 1,
+        jit: bool | None = None,
+        max_seconds: float = MOST_SECONDS,
+        max_memory: float = MOST_MEMORY,
+    ) -> HybridProgram:
+        """:meth:`load` for the content of a .sbn file that is in memory already."""
+        budget = budget_of(max_seconds, max_memory)
+        return cls(decode_parts(data), isa=isa, threads=threads, jit=jit, budget=budget)
+
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write a .sbn file; :func:`signbin.load` reads it on every CPU."""
         write_file(Path(path), self.to_bytes, overwrite=overwrite)
@@ -167,6 +182,11 @@ class HybridProgram:
     def parts(self) -> tuple[Part, ...]:
         """The parts, in the order in which they run."""
         return self.network.parts
+
+    @property
+    def isa(self) -> str:
+        """What was asked for, ``auto`` or a name; of signbin's parts."""
+        return self._asked["isa"]  # type: ignore[return-value]  # what the constructor took
 
     @property
     def threads(self) -> int:

@@ -9,11 +9,12 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from signbin import native
 from signbin.errors import ExecutionError, FormatError, SpecError
-from signbin.ir.form import default_form, filled, numbers_of
+from signbin.hybrid import HybridProgram, load
+from signbin.ir.form import filled, numbers_of
+from signbin.nn.face import AnyProgram, face_of
 from signbin.nn.inference import expect_inference
-from signbin.nn.programs import Key, adopt, digest_of, flat_extents, program_of
+from signbin.nn.programs import Key, adopt, digest_of, program_of
 from signbin.runtime import Program
 
 __all__ = ["ProgramModule"]
@@ -24,11 +25,13 @@ _CONTENT: Final = "content"
 class ProgramModule(nn.Module):
     """A compiled network, or the body of one, inside a model of PyTorch, for inference on the CPU.
 
-    program: a :class:`signbin.Program`, or the path of a .sbn file. Called with one tensor for
-    every input, in order: of a floating type, computed in float32, whose outputs have that type; or
-    uint8 images where the network says how they are prepared. Contiguous float32 is read where it
-    lies, and the outputs are the program's own memory: nothing is copied. Outputs come in the form
-    of the network's result. Gradients are refused: call it under torch.inference_mode().
+    program: a :class:`signbin.Program`, a network in parts whose outputs are float32 of fixed sizes
+    behind the batch (``signbin.compile(..., fallback="onnxruntime")``), or the path of a .sbn file.
+    Called with one tensor for every input, in order: of a floating type, computed in float32, whose
+    outputs have that type; or uint8 images where the network says how they are prepared. Contiguous
+    float32 is read where it lies, and the outputs are the program's own memory: nothing is copied.
+    Outputs come in the form of the network's result. Gradients are refused: call it under
+    torch.inference_mode().
 
     The state is the content of the .sbn file, bytes; a loaded state is packed for this CPU on the
     next call. To torch.export and torch.compile it is one operator, ``signbin::run``; what
@@ -44,29 +47,28 @@ class ProgramModule(nn.Module):
     """
 
     content: Tensor
-    _program: Program | None
+    _program: AnyProgram | None
 
-    def __init__(self, program: Program | str | os.PathLike[str]) -> None:
+    def __init__(self, program: AnyProgram | str | os.PathLike[str]) -> None:
         super().__init__()
         if isinstance(program, (str, os.PathLike)):
-            program = Program.load(Path(program))
-        if not isinstance(program, Program):
+            program = load(Path(program))
+        if not isinstance(program, (Program, HybridProgram)):
             raise SpecError(
                 "program of signbin.nn.ProgramModule",
                 value=type(program).__name__,
-                allowed="a signbin.Program, or the path of a .sbn file that one engine runs",
-                remedy="call other programs themselves, on arrays: program(images)",
+                allowed="a signbin.Program, a network in parts, or the path of a .sbn file",
+                remedy="compile it first: signbin.compile(model, example_inputs)",
             )
+        self._isa, self._threads = face_of(program).isa, program.threads
         data = bytearray(program.to_bytes())
         self.register_buffer(_CONTENT, torch.frombuffer(data, dtype=torch.uint8))
-        best = program.isa == native.resolve_isa("auto")
-        self._isa, self._threads = "auto" if best else program.isa, program.threads
         self._program = None
         adopt(program, (digest_of(self.content), self._isa, self._threads))
         self._open()
 
     @property
-    def program(self) -> Program:
+    def program(self) -> AnyProgram:
         """What runs."""
         return self._open()
 
@@ -84,7 +86,7 @@ class ProgramModule(nn.Module):
         """The program's own words."""
         return repr(self._open())
 
-    def _open(self) -> Program:
+    def _open(self) -> AnyProgram:
         if self._program is not None:
             return self._program
         if self.content.dtype != torch.uint8 or self.content.device.type != "cpu":
@@ -96,11 +98,11 @@ class ProgramModule(nn.Module):
             )
         self._key: Key = (digest_of(self.content), self._isa, self._threads)
         program = program_of(self.content, self._key)
-        self._extents, self._inputs = flat_extents(program), len(program.graph.inputs)
-        form, count = program.graph.form, len(program.graph.outputs)
-        form = default_form(count) if form is None else form
-        places = {number: place for place, number in enumerate(sorted(set(numbers_of(form))))}
-        self._form = filled(form, places)  # type: ignore[arg-type]  # indexed by what it holds
+        face = face_of(program)
+        self._extents, self._inputs = list(face.extents), face.inputs
+        numbers = sorted(set(numbers_of(face.form)))
+        places = {number: place for place, number in enumerate(numbers)}
+        self._form = filled(face.form, places)  # type: ignore[arg-type]  # indexed by what it holds
         self._program = program
         return program
 

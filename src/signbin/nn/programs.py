@@ -13,24 +13,27 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from signbin.errors import ExecutionError, FormatError
+from signbin.hybrid import HybridProgram, from_bytes
 from signbin.ir import with_extents
 from signbin.ir.form import collected, default_form
-from signbin.runtime import Program
+from signbin.nn.face import AnyProgram
 
-__all__ = ["Key", "adopt", "digest_of", "flat_extents", "program_of"]
+__all__ = ["Key", "adopt", "digest_of", "program_of"]
 
 Key: TypeAlias = tuple[str, str, int]
 """SHA-256 of a program's content, in hexadecimal digits; isa; threads."""
 
 _MOST_KEPT: Final = 8
-_PROGRAMS: Final[weakref.WeakValueDictionary[Key, Program]] = weakref.WeakValueDictionary()
-_KEPT: Final[OrderedDict[Key, Program]] = OrderedDict()  # of contents that no module holds
+_PROGRAMS: Final[weakref.WeakValueDictionary[Key, AnyProgram]] = weakref.WeakValueDictionary()
+_KEPT: Final[OrderedDict[Key, AnyProgram]] = OrderedDict()  # of contents that no module holds
 _MAKING: Final = threading.Lock()
 
 
@@ -39,7 +42,7 @@ def digest_of(content: Tensor) -> str:
     return hashlib.sha256(content.detach().contiguous().numpy().data).hexdigest()
 
 
-def program_of(content: Tensor, key: Key, *, keep: bool = False) -> Program:
+def program_of(content: Tensor, key: Key, *, keep: bool = False) -> AnyProgram:
     """The program of a content, made on the first call; the same one for the same key.
 
     keep: hold what is made now, for callers that do not; the last few of these are held.
@@ -58,7 +61,7 @@ def program_of(content: Tensor, key: Key, *, keep: bool = False) -> Program:
                     allowed="the bytes that the module was saved with",
                     remedy="save and load the model whole, or make the module again",
                 )
-            found = Program.from_bytes(content.numpy().tobytes(), isa=key[1], threads=key[2])
+            found = from_bytes(content.numpy().tobytes(), isa=key[1], threads=key[2])
             _PROGRAMS[key] = found
             if keep:
                 _KEPT[key] = found
@@ -67,18 +70,10 @@ def program_of(content: Tensor, key: Key, *, keep: bool = False) -> Program:
         return found
 
 
-def adopt(program: Program, key: Key) -> None:
+def adopt(program: AnyProgram, key: Key) -> None:
     """Have the program of this key be this one, where there is none yet."""
     with _MAKING:
         _PROGRAMS.setdefault(key, program)
-
-
-def flat_extents(program: Program) -> list[int]:
-    """Rank and extents behind the batch of every output in turn; none where sizes are free."""
-    if any(value.free for value in program.graph.inputs):
-        return []
-    shapes = [program.graph.type_of(name).shape[1:] for name in program.graph.outputs]
-    return [number for shape in shapes for number in (len(shape), *shape)]
 
 
 @torch.library.custom_op("signbin::run", mutates_args=(), device_types="cpu")
@@ -94,15 +89,35 @@ def _run(
 
     inputs: as for a call of the program; contiguous float32 is read where it lies. content: uint8,
     a .sbn file, whose SHA-256 is digest. isa, threads: as for Program. extents: of the outputs, as
-    flat_extents has them.
+    a Face has them.
     """
-    del extents
     program = program_of(content, (digest, isa, threads), keep=True)
-    form = program.graph.form
-    handed = program(*(each.detach() for each in inputs))
-    count = len(program.graph.outputs)
-    arrays = collected(default_form(count) if form is None else form, handed)
+    given = [each.detach() for each in inputs]
+    if isinstance(program, HybridProgram):
+        arrays = collected(program.content.form, program(*given))
+        made = [_owned(arrays[number], given) for number in sorted(arrays)]
+        _expect(made, _shapes(extents))
+        return [torch.from_numpy(array) for array in made]
+    form, count = program.graph.form, len(program.graph.outputs)
+    arrays = collected(default_form(count) if form is None else form, program(*given))
     return [torch.from_numpy(arrays[number]) for number in sorted(arrays)]
+
+
+def _owned(array: NDArray[Any], inputs: Sequence[Tensor]) -> NDArray[Any]:
+    """The array, or a copy where a network hands an input back: outputs are memory of their own."""
+    given = any(np.may_share_memory(array, each.numpy()) for each in inputs)
+    return array.copy() if given or not array.flags.writeable else array
+
+
+def _expect(made: Sequence[NDArray[Any]], wanted: Sequence[tuple[int, ...]]) -> None:
+    """A file says of ONNX Runtime's outputs what it likes, and what is traced relies on it."""
+    found = [(str(array.dtype), array.shape[1:]) for array in made]
+    if found != [("float32", shape) for shape in wanted]:
+        raise ExecutionError(
+            "outputs of a network in parts",
+            value=found,
+            allowed=f"float32 of the sizes that its file says: {wanted}",
+        )
 
 
 @_run.register_fake
@@ -132,7 +147,7 @@ def _shapes(extents: Sequence[int]) -> list[tuple[int, ...]]:
 def _resized(inputs: Sequence[Tensor], key: Key) -> list[tuple[int, ...]]:
     """Shapes behind the batch for inputs of these sizes: they are fixed in what is traced."""
     program = _PROGRAMS.get(key)
-    if program is None:
+    if program is None or isinstance(program, HybridProgram):  # these say their extents
         raise ExecutionError(
             "a program with free sizes that this process has not made",
             value=key[0],

@@ -97,6 +97,7 @@ trust: compilers
 	sh native/tests/compilers.sh $(BIN)/cmake build/compilers \
 	  gcc-O0 gcc-O1 gcc-O3 clang-O1 clang-O2 clang-O3
 	$(BIN)/python -m reliability.same_bits
+	$(BIN)/python -m reliability.soak
 
 ci-tools:
 	apt-get update -qq

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import functools
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbin.errors import SpecError
+from signbin.locks import kept_property
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -235,18 +235,18 @@ class LowBitWeight:
         """Shape of the weight tensor."""
         return tuple(int(extent) for extent in self.codes.shape)
 
-    @functools.cached_property
+    @kept_property
     def density(self) -> float:
         """Non-zero codes / codes."""
         return float(np.count_nonzero(self.codes)) / self.codes.size
 
-    @functools.cached_property
+    @kept_property
     def extremes(self) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
         """The smallest and the largest code of every filter."""
         flat = self.codes.reshape(self.codes.shape[0], -1)
         return flat.min(axis=1), flat.max(axis=1)
 
-    @functools.cached_property
+    @kept_property
     def value_set(self) -> ValueSet:
         """The narrowest set that holds all codes.
 

@@ -11,7 +11,6 @@ value quoted from memory, not read in its source; estimates that use it say so.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import tomllib
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from signbin.analysis.counts import Action, Component, Counts, action_from_name
 from signbin.analysis.units import check_unit, convert
 from signbin.errors import FormatError, SpecError
 from signbin.files import MOST_SETTINGS_BYTES, read_text
+from signbin.locks import kept_property
 
 __all__ = ["EnergyTable", "Price", "load_table", "table_names"]
 
@@ -74,7 +74,7 @@ class EnergyTable:
         if len({row.action for row in self.rows}) != len(self.rows):
             raise SpecError(f"table {self.name}", allowed="one row per action")
 
-    @functools.cached_property
+    @kept_property
     def prices(self) -> Mapping[Action, float]:
         """Energy of one action in the table's unit."""
         return MappingProxyType({row.action: self._price(row) for row in self.rows})

@@ -7,7 +7,6 @@ the group) times streamed K x N activations (N output pixels). Nothing here runs
 from __future__ import annotations
 
 import dataclasses
-import functools
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from signbin.analysis.patterns import draw_independent, draw_stonne
 from signbin.errors import FormatError, SpecError
 from signbin.files import read_text
+from signbin.locks import kept_property
 from signbin.spec import ValueSet
 
 __all__ = ["LayerWorkload", "gemm", "parse_gemm", "read_shapes", "with_activations", "with_kind"]
@@ -142,7 +142,7 @@ class LayerWorkload:
         signs = self.filters if self.value_set is ValueSet.SIGNED_BINARY else 0
         return self.filters * self.inputs * _STORED_BITS[self.value_set] + signs
 
-    @functools.cached_property
+    @kept_property
     def drawn_codes(self) -> NDArray[np.int8]:
         """int8 (K, C/groups*R*S): the codes given, or those drawn from density and seed."""
         if self.codes is not None:
@@ -151,7 +151,7 @@ class LayerWorkload:
         seed = (self.seed, zlib.crc32(self.name.encode()))
         return _signed(draw_independent(shape, self.density, seed), self.value_set, seed)
 
-    @functools.cached_property
+    @kept_property
     def drawn_density(self) -> float:
         """Non-zero weights / weights of the codes given or drawn."""
         if self.codes is None and self.density == 1.0:

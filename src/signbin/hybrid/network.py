@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from functools import cached_property
 from typing import Final
 
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from signbin.errors import CaptureError
+from signbin.locks import kept_property
 
 __all__ = ["OnnxNetwork", "read_network"]
 
@@ -45,12 +45,12 @@ class OnnxNetwork:
     fixed: frozenset[int]
     types: Mapping[str, ValueInfoProto]
 
-    @cached_property
+    @kept_property
     def maker(self) -> Mapping[str, int]:
         """Value -> the node that computes it."""
         return {name: index for index, names in enumerate(self.writes) for name in names}
 
-    @cached_property
+    @kept_property
     def needs(self) -> tuple[tuple[int, ...], ...]:
         """Per node: those it reads from, each once."""
         return tuple(
@@ -58,7 +58,7 @@ class OnnxNetwork:
             for names in self.reads
         )
 
-    @cached_property
+    @kept_property
     def moving(self) -> tuple[int, ...]:
         """The nodes that a cut places, in order: those an output needs, but for fixed ones."""
         wanted, found = set(self.outputs), []
@@ -72,7 +72,7 @@ class OnnxNetwork:
         """Whether a value is computed from the inputs, so that parts must hand it over."""
         return name in self.inputs or self.maker.get(name, -1) in self.moving_set
 
-    @cached_property
+    @kept_property
     def moving_set(self) -> frozenset[int]:
         """:attr:`moving`, to look nodes up in."""
         return frozenset(self.moving)

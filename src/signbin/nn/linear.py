@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any, Final, Self
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from signbin.errors import ExecutionError, SpecError
+from signbin.locks import ForkedOpenLock
 from signbin.nn.bits import codes_of, state_of
 from signbin.nn.inference import expect_inference
 from signbin.nn.operator import number_of
@@ -20,7 +20,7 @@ from signbin.spec import LowBitWeight
 __all__ = ["Linear", "as_numbers", "expect_plain"]
 
 _ALLOWED: Final = ("float32", "dynamic_int8")
-_PACKING: Final = threading.Lock()
+_PACKING: Final = ForkedOpenLock()
 
 
 class Linear(nn.Module):

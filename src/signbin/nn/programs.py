@@ -9,7 +9,6 @@ elsewhere, it is made from the content on the first call, and the last few of th
 from __future__ import annotations
 
 import hashlib
-import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from signbin.errors import ExecutionError, FormatError
 from signbin.hybrid import HybridProgram, from_bytes
 from signbin.ir import with_extents
 from signbin.ir.form import collected, default_form
+from signbin.locks import ForkedOpenLock
 from signbin.nn.face import AnyProgram
 
 __all__ = ["Key", "adopt", "digest_of", "program_of"]
@@ -34,7 +34,7 @@ Key: TypeAlias = tuple[str, str, int]
 _MOST_KEPT: Final = 8
 _PROGRAMS: Final[weakref.WeakValueDictionary[Key, AnyProgram]] = weakref.WeakValueDictionary()
 _KEPT: Final[OrderedDict[Key, AnyProgram]] = OrderedDict()  # of contents that no module holds
-_MAKING: Final = threading.Lock()
+_MAKING: Final = ForkedOpenLock()
 
 
 def digest_of(content: Tensor) -> str:

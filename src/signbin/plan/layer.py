@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from signbin.errors import PlanError
 from signbin.ir.graph import Constant, ConstRef, Graph, Node
+from signbin.locks import kept_property
 from signbin.plan.stats import has_binary_filter, walk_digits, walk_radix
 from signbin.spec import LowBitWeight, ValueSet
 
@@ -38,22 +38,22 @@ class Layer:
     activations: str = "f32"
     top: int = 0
 
-    @functools.cached_property
+    @kept_property
     def filters(self) -> int:
         """K: output channels."""
         return int(self.weight.shape[0])
 
-    @functools.cached_property
+    @kept_property
     def channels(self) -> int:
         """Input channels that one filter reads: C / groups."""
         return int(self.weight.shape[1])
 
-    @functools.cached_property
+    @kept_property
     def window(self) -> tuple[int, int]:
         """(R, S); (1, 1) for a linear layer."""
         return (int(self.weight.shape[2]), int(self.weight.shape[3])) if self._spatial else (1, 1)
 
-    @functools.cached_property
+    @kept_property
     def inputs(self) -> int:
         """M: weights of one filter, C/groups * R * S."""
         return math.prod(self.weight.shape[1:])
@@ -75,22 +75,22 @@ class Layer:
         window = (weight, self.groups, self.stride, self.output, self.images)
         return (self.op, *window, self.activations, self.top)
 
-    @functools.cached_property
+    @kept_property
     def value_set(self) -> ValueSet:
         """Value set of the codes; FLOAT where the weights are not low-bit."""
         return self.weight.value_set if isinstance(self.weight, LowBitWeight) else ValueSet.FLOAT
 
-    @functools.cached_property
+    @kept_property
     def density(self) -> float:
         """Non-zero codes / codes; 1.0 for float weights."""
         return self.weight.density if isinstance(self.weight, LowBitWeight) else 1.0
 
-    @functools.cached_property
+    @kept_property
     def radix(self) -> int:
         """Values a digit of a bucket pattern takes, 2 or 3; see stats.walk_radix."""
         return walk_radix(self.weight) if isinstance(self.weight, LowBitWeight) else 2
 
-    @functools.cached_property
+    @kept_property
     def used_per_channel(self) -> NDArray[np.intp]:
         """Inputs that each filter's walks add up, per channel: (K, C/groups)."""
         if not isinstance(self.weight, LowBitWeight):
@@ -106,11 +106,11 @@ class Layer:
             self._used_per_chunk[chunk] = np.add.reduceat(self.used_per_channel, starts, axis=1)
         return self._used_per_chunk[chunk]
 
-    @functools.cached_property
+    @kept_property
     def _used_per_chunk(self) -> dict[int, NDArray[np.intp]]:
         return {}
 
-    @functools.cached_property
+    @kept_property
     def needs_window_total(self) -> bool:
         """Whether a bucket walk also needs the sum of all inputs of the window."""
         weight = self.weight

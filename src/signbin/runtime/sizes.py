@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, Generic, TypeAlias, TypeVar
+
+from signbin.locks import ForkedOpenLock
 
 __all__ = ["MOST_KEPT", "Extents", "KeptSizes"]
 
@@ -28,7 +29,7 @@ class KeptSizes(Generic[_Made]):
     def __init__(self, most: int = MOST_KEPT) -> None:
         self._most = most
         self._kept: OrderedDict[Extents, _Made] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = ForkedOpenLock()
 
     def of(self, extents: Extents, make: Callable[[Extents], _Made]) -> _Made:
         """The one for these extents; made now where it is not kept."""

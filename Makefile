@@ -103,6 +103,7 @@ trust: compilers
 	  gcc-O0 gcc-O1 gcc-O3 clang-O1 clang-O2 clang-O3
 	$(BIN)/python -m reliability.same_bits
 	$(BIN)/python -m reliability.soak
+	$(BIN)/python -m reliability.faults
 
 ci-tools:
 	apt-get update -qq

@@ -10,7 +10,7 @@ from typing import Any
 from reliability import RESULTS
 from signbin.report import markdown, words
 
-__all__ = ["same_bits"]
+__all__ = ["native_faults", "same_bits"]
 
 
 def same_bits(path: Path = RESULTS / "same-bits.json") -> str:
@@ -35,3 +35,25 @@ def same_bits(path: Path = RESULTS / "same-bits.json") -> str:
 def _failed(found: Mapping[str, Any]) -> str:
     count = len(found["failures"])
     return "each the interpreter's bits" if not count else f"with {count} failures"
+
+
+def native_faults(path: Path = RESULTS / "native-faults.json") -> str:
+    """What ``python -m reliability.faults`` counted, one line per operation."""
+    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    counts: Mapping[str, Mapping[str, int]] = found["faults"]
+    kinds = list(dict.fromkeys(kind for ways in counts.values() for kind in ways))
+    total = sum(sum(ways.values()) for ways in counts.values())
+    outcomes = ", ".join(
+        f"{'passed all the same' if name == 'done' else name} {words.count(count)}"
+        for name, count in sorted(found["outcomes"].items(), key=lambda item: -item[1])
+    )
+    lines = [
+        f"{words.count(total)} faults in {len(counts)} operations, {found['failed']} of them "
+        f"stood badly; {outcomes}. {found['seconds'] / 60:.0f} minutes on "
+        f"{found['environment']['cpu']['model']}.",
+        "",
+    ]
+    rows = [
+        [kind, words.count(sum(ways.get(kind, 0) for ways in counts.values()))] for kind in kinds
+    ]
+    return "\n".join([*lines, markdown.table(["what failed", "faults"], rows, numbers_from=1)])

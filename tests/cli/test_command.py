@@ -95,3 +95,15 @@ def test_doctor_exits_with_one_where_a_check_fails(
 
 def test_a_table_in_a_pipe_has_no_colour_codes(signbin) -> None:
     assert "\x1b" not in signbin("doctor").out
+
+
+def test_memory_that_has_run_out_is_one_line(signbin, compiled, monkeypatch, tmp_path) -> None:
+    from signbin import runtime
+
+    def read_inputs(*_arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(runtime, "read_inputs", read_inputs)
+    done = signbin("run", compiled, tmp_path / "x.npy")
+    assert done.code == 1
+    assert done.err == "error: no memory is left; try a smaller network or batch\n"

@@ -1,6 +1,7 @@
 """What every algorithm promises: the right sums, and how many additions they take."""
 
 import itertools
+import threading
 
 import numpy as np
 import pytest
@@ -146,3 +147,16 @@ def test_impossible_searches_are_refused():
         PairMerging(4, 4, zeros=True, signed=True)
     with pytest.raises(SpecError, match="filters per group"):
         ActivationGroups(9, 4)
+
+
+def test_sums_are_found_by_one_thread_where_the_system_starts_no_more(monkeypatch):
+    digits = np.random.default_rng(0).integers(-1, 2, (24, 40)).astype(np.int8)
+    expected = PairMerging(8, 8).build(digits)
+
+    def refuse(_thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    found = PairMerging(8, 8).build(digits)
+    np.testing.assert_array_equal(found.operands, expected.operands)
+    np.testing.assert_array_equal(found.starts, expected.starts)

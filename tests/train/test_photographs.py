@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from signbin.errors import FormatError, SpecError
+from signbin.errors import ExecutionError, FormatError, SpecError
 from signbin.runtime.images import load_image
 from signbin.spec import Preprocessing
 from signbin.train import DataConfig, load_dataset
@@ -215,3 +215,12 @@ def test_files_without_labels_are_refused(tmp_path):
 
 def test_the_sampler_of_files_is_the_one_for_files(tree):
     assert isinstance(sampler_of(tree), FileSampler)
+
+
+def test_threads_that_the_system_does_not_start_are_an_error_of_ours(monkeypatch):
+    def refuse(_thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(ExecutionError, match=r"threads that decode images.*data\.workers"):
+        next(read_ahead(int, range(3), workers=2, ahead=2))

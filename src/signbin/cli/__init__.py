@@ -47,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if extra is None:
             raise
         _fail(f"this needs {error.name}, which is not installed; {_install(extra)}")
+    except MemoryError as error:
+        told = f": {error}" if str(error) else ""
+        _fail(f"no memory is left{told}; try a smaller network or batch")
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         _fail(f"{error.strerror or error}{where}; check that the path exists and may be used")

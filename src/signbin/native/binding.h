@@ -14,7 +14,8 @@
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
-#include <nanobind/stl/vector.h>
+
+#include "lists.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -32,7 +33,8 @@ struct StatusError : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-inline void check(sb_status status, const std::string &message) {
+// Words are made only where they are needed: what has been done is not undone for want of memory.
+inline void check(sb_status status, const char *message) {
     if (status != SB_OK)
         throw StatusError(std::string(sb_status_name(status)) + ": " + message);
 }
@@ -45,7 +47,7 @@ inline sb_codes view(const std::optional<Codes> &array) {
     return array ? sb_codes{array->data(), array->size()} : sb_codes{nullptr, 0};
 }
 
-sb_isa resolve(const std::string &name);
+sb_isa resolve(const char *name);
 
 } // namespace binding
 

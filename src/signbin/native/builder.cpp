@@ -42,13 +42,16 @@ struct FreeBuilder {
 
 class Builder {
   public:
-    Builder(const std::string &isa, size_t arena_bytes, size_t batch_bytes, int32_t threads,
+    Builder(const char *isa, size_t arena_bytes, size_t batch_bytes, int32_t threads,
             bool generates) {
         const sb_builder_spec spec{resolve(isa), arena_bytes, batch_bytes, threads, generates};
         sb_builder *builder = nullptr;
-        check(sb_builder_create(&spec, &builder),
-              "builder for isa " + isa + " and " + std::to_string(threads) + " threads");
+        const sb_status status = sb_builder_create(&spec, &builder);
         builder_.reset(builder);
+        if (status != SB_OK)
+            check(status, ("builder for isa " + std::string(isa) + " and " +
+                           std::to_string(threads) + " threads")
+                              .c_str());
     }
 
     uint32_t add_value(const std::array<int32_t, 3> &shape, sb_place place, size_t offset,
@@ -82,12 +85,12 @@ class Builder {
         done(sb_builder_add_linear(builder_.get(), &spec));
     }
 
-    void add_direct(const std::string &op, uint32_t input, uint32_t output, const Window &window,
+    void add_direct(const char *op, uint32_t input, uint32_t output, const Window &window,
                     const std::optional<Floats> &scale, const Epilogue *epilogue,
                     const std::vector<int32_t> &whole, const std::vector<float> &real,
                     const std::optional<Floats> &table, const std::vector<uint32_t> &more) {
         const sb_epilogue_spec finish = epilogue ? epilogue->spec() : sb_epilogue_spec{};
-        const sb_direct_spec spec{op.c_str(),
+        const sb_direct_spec spec{op,
                                   input,
                                   output,
                                   window_spec(window),
@@ -143,8 +146,8 @@ void bind_builder(nb::module_ &module) {
             "prelu"_a = nb::none(), "post_bias"_a = nb::none(), "residual_scale"_a = 1.0f);
 
     nb::class_<Builder>(module, "Builder")
-        .def(nb::init<const std::string &, size_t, size_t, int32_t, bool>(), "isa"_a,
-             "arena_bytes"_a, "batch_bytes"_a = 0, "threads"_a = 1, "generates"_a = false)
+        .def(nb::init<const char *, size_t, size_t, int32_t, bool>(), "isa"_a, "arena_bytes"_a,
+             "batch_bytes"_a = 0, "threads"_a = 1, "generates"_a = false)
         .def("add_value", &Builder::add_value, "shape"_a, "place"_a, "offset"_a = 0,
              "layout"_a = nb::none(), "fill"_a = 0.0f, "codes"_a = nb::none())
         .def("add_conv2d", &Builder::add_conv2d, "input"_a, "output"_a, "window"_a, "groups"_a,

@@ -1,13 +1,16 @@
 // The library and this machine: kernels, operations, instruction sets.
 #include "binding.h"
 
+#include <cstring>
 #include <vector>
 
 namespace binding {
 
-sb_isa resolve(const std::string &name) {
+sb_isa resolve(const char *name) {
     sb_isa isa;
-    check(sb_isa_resolve(name.c_str(), &isa), "isa '" + name + "'; allowed: " + sb_isa_choices());
+    const sb_status status = sb_isa_resolve(name, &isa);
+    if (status != SB_OK)
+        check(status, ("isa '" + std::string(name) + "'; allowed: " + sb_isa_choices()).c_str());
     return isa;
 }
 
@@ -37,29 +40,30 @@ nb::list kernels() {
     return rows;
 }
 
-std::vector<std::string> direct_ops() {
-    std::vector<std::string> names;
+std::vector<const char *> direct_ops() {
+    std::vector<const char *> names;
     while (const char *name = sb_direct_name(names.size()))
-        names.emplace_back(name);
+        names.push_back(name);
     return names;
 }
 
-sb_type type_of(const std::string &activations) {
+sb_type type_of(const char *activations) {
     for (int type = 0; type < SB_TYPE_COUNT; ++type)
-        if (activations == sb_type_name(static_cast<sb_type>(type)))
+        if (!strcmp(activations, sb_type_name(static_cast<sb_type>(type))))
             return static_cast<sb_type>(type);
-    throw StatusError("SB_INVALID_ARGUMENT: activations '" + activations + "'; allowed: f32, u8");
+    throw StatusError("SB_INVALID_ARGUMENT: activations '" + std::string(activations) +
+                      "'; allowed: f32, u8");
 }
 
 // Whether or not this machine runs it, so that it can plan for another.
-int32_t isa_lanes(const std::string &isa, const std::string &activations) {
+int32_t isa_lanes(const char *isa, const char *activations) {
     for (int one = 0; one < SB_ISA_COUNT; ++one)
-        if (isa == sb_isa_name(static_cast<sb_isa>(one)))
+        if (!strcmp(isa, sb_isa_name(static_cast<sb_isa>(one))))
             return sb_isa_lanes(static_cast<sb_isa>(one), type_of(activations));
     return sb_isa_lanes(resolve(isa), type_of(activations));
 }
 
-size_t type_bytes(const std::string &activations) {
+size_t type_bytes(const char *activations) {
     return sb_type_bytes(type_of(activations));
 }
 
@@ -87,6 +91,5 @@ void bind_machine(nb::module_ &module) {
     module.attr("MAX_THREADS") = static_cast<int>(SB_MAX_THREADS);
     module.attr("MAX_PORTS") = static_cast<int>(SB_MAX_PORTS);
     module.def(
-        "resolve_isa", [](const std::string &name) { return sb_isa_name(resolve(name)); },
-        "name"_a);
+        "resolve_isa", [](const char *name) { return sb_isa_name(resolve(name)); }, "name"_a);
 }

@@ -30,10 +30,10 @@ class Program {
         return sb_program_machine_code_bytes(program_.get());
     }
 
-    std::vector<std::string> step_kernels() const {
-        std::vector<std::string> names;
+    std::vector<const char *> step_kernels() const {
+        std::vector<const char *> names;
         for (size_t i = 0; i < sb_program_step_count(program_.get()); ++i)
-            names.emplace_back(sb_program_step_kernel(program_.get(), i));
+            names.push_back(sb_program_step_kernel(program_.get(), i));
         return names;
     }
 
@@ -77,7 +77,8 @@ class Program {
             status = sb_program_run(program_.get(), sources.data(), results.data(), batch,
                                     targets.data(), times);
         }
-        check(status, "run of a batch of " + std::to_string(batch));
+        if (status != SB_OK)
+            check(status, ("run of a batch of " + std::to_string(batch)).c_str());
     }
 
   private:

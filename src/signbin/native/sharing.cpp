@@ -3,14 +3,27 @@
 
 #include <signbin_sharing.h>
 
+#include <memory>
+#include <new>
+
 namespace {
+
+using namespace binding;
 
 using Rows = nb::ndarray<const uint64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Numbers = nb::ndarray<nb::numpy, const int32_t, nb::ndim<1>>;
 
+struct FreeSharing {
+    void operator()(sb_sharing *sharing) const noexcept {
+        sb_sharing_free(sharing);
+    }
+};
+
+// No memory is MemoryError, which is nobody's fault; the rest has been checked.
 void require(sb_status status) {
-    if (status != SB_OK)
-        throw std::runtime_error(std::string(sb_status_name(status)) + ": sharing of sums");
+    if (status == SB_OUT_OF_MEMORY)
+        throw std::bad_alloc();
+    check(status, "sharing of sums");
 }
 
 nb::tuple share(const Rows &plus, const std::optional<Rows> &minus, int32_t targets, bool leaves,
@@ -27,12 +40,14 @@ nb::tuple share(const Rows &plus, const std::optional<Rows> &minus, int32_t targ
         nb::gil_scoped_release unlocked;
         status = sb_sharing_create(&spec, &found);
     }
+    std::unique_ptr<sb_sharing, FreeSharing> held(found);
     require(status);
     const size_t nodes = found->nodes, temporaries = found->temporaries;
     const size_t count = static_cast<size_t>(found->starts[nodes]);
     const int32_t *starts = found->starts, *operands = found->operands;
     nb::capsule owner(found,
                       [](void *p) noexcept { sb_sharing_free(static_cast<sb_sharing *>(p)); });
+    held.release();
     return nb::make_tuple(Numbers(starts, {nodes + 1}, owner), Numbers(operands, {count}, owner),
                           temporaries);
 }

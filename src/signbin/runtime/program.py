@@ -76,8 +76,9 @@ class Program:
     bits whatever the number of threads and the batch.
 
     Raises ExecutionError (unknown or unsupported isa, number of threads, an output that is an
-    input, a graph beyond the budget, missing native library), PlanError (the plan states what no
-    planner would) or VerifyError.
+    input, a graph beyond the budget, missing native library, no memory or threads for the
+    program), PlanError (the plan states what no planner would), VerifyError, or MemoryError where
+    Python or numpy has none.
     """
 
     def __init__(

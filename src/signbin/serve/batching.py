@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from signbin.errors import ExecutionError
 from signbin.serve.limits import ServingLimits
 from signbin.serve.metrics import ServerMetrics
 from signbin.serve.models import Opened
@@ -56,7 +57,18 @@ class Batcher:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to answer; on the loop that it belongs to."""
+        """Begin to answer; on the loop that it belongs to.
+
+        ExecutionError where the system starts no thread: now, and not when the first request waits.
+        """
+        try:
+            self._thread.submit(int)
+        except RuntimeError as error:
+            raise ExecutionError(
+                f"thread of model {self._name}",
+                reason=str(error),
+                remedy="serve fewer models, or permit this process more threads",
+            ) from error
         self._task = asyncio.get_running_loop().create_task(self._answer())
 
     async def stop(self) -> None:

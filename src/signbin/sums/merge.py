@@ -63,7 +63,10 @@ class PairMerging:
             return self.of_sub_block(sub_block.of(digits))
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # the search runs outside the GIL
-            parts = pool.map(found, sub_blocks)
+            try:
+                parts = pool.map(found, sub_blocks)
+            except RuntimeError:  # the system starts no more threads: one does it all
+                parts = map(found, sub_blocks)
             return inlined(assemble(shape, zip(sub_blocks, parts, strict=True)))
 
     def of_sub_block(self, digits: NDArray[np.int8]) -> SubBlockSums:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from signbin.errors import ExecutionError
 from signbin.spec import Preprocessing
 from signbin.train.data.batches import Batch, Placement, SamplerOptions, Shuffle, normalized
 from signbin.train.data.image_files import ImageFiles
@@ -124,13 +125,27 @@ def read_ahead(
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
     try:
         for item in items:
-            waiting.append(pool.submit(load, item))
+            waiting.append(_submitted(pool, load, item))
             if len(waiting) >= ahead:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _submitted(
+    pool: ThreadPoolExecutor, load: Callable[[_Item], _Result], item: _Item
+) -> Future[_Result]:
+    """ExecutionError where the system starts no more threads."""
+    try:
+        return pool.submit(load, item)
+    except RuntimeError as error:
+        raise ExecutionError(
+            "threads that decode images",
+            reason=str(error),
+            remedy="use fewer (--set data.workers=1), or permit this process more threads",
+        ) from error
 
 
 def _placed(

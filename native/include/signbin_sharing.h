@@ -41,6 +41,16 @@ typedef struct sb_sharing {
 SB_API sb_status sb_sharing_create(const sb_sharing_spec *spec, sb_sharing **sharing);
 SB_API void sb_sharing_free(sb_sharing *sharing);
 
+/* Rows of bits: [count][words]. */
+typedef struct sb_rows {
+    int32_t count, words;
+    const uint64_t *bits;
+} sb_rows;
+
+/* counts[i * others->count + j]: bits that row i of some and row j of others have in common. At
+ * most SB_MAX_SHARED rows, and as many words in both. */
+SB_API sb_status sb_common_counts(const sb_rows *some, const sb_rows *others, int32_t *counts);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,6 +1,7 @@
 #include <signbin_sharing.h>
 
 #include "checked.h"
+#include "count_bits.h"
 #include "memory.h"
 
 #include <stdlib.h>
@@ -24,13 +25,6 @@ typedef struct sb_search {
     int32_t *starts, *operands; /* of the temporaries */
     size_t operand_count;
 } sb_search;
-
-static int32_t count_bits(uint64_t word) {
-    word -= word >> 1 & UINT64_C(0x5555555555555555);
-    word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
-    word = (word + (word >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
-    return (int32_t)(word * UINT64_C(0x0101010101010101) >> 56);
-}
 
 static uint64_t *row_of(const sb_members *members, int32_t row) {
     return members->rows + (size_t)row * members->stride;
@@ -59,20 +53,6 @@ static bool unused(const sb_members *members, int32_t row) {
 }
 
 /* Most tiles have rows of one word without signs: this is where their search spends its time. */
-#if defined(__GNUC__) && defined(__x86_64__)
-#define SB_COUNTS_BITS __attribute__((target("popcnt")))
-#define SB_COUNT_BITS(word) __builtin_popcountll(word)
-static bool counts_bits(void) {
-    return __builtin_cpu_supports("popcnt");
-}
-#else
-#define SB_COUNTS_BITS
-#define SB_COUNT_BITS(word) count_bits(word)
-static bool counts_bits(void) {
-    return true;
-}
-#endif
-
 SB_COUNTS_BITS static int32_t look_back_word(const sb_search *search, int32_t at,
                                              int32_t *partner) {
     const uint64_t *rows = search->members.rows, word = rows[search->live[at]];

@@ -11,6 +11,7 @@ namespace {
 using namespace binding;
 
 using Rows = nb::ndarray<const uint64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Counts = nb::ndarray<int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Numbers = nb::ndarray<nb::numpy, const int32_t, nb::ndim<1>>;
 
 struct FreeSharing {
@@ -52,9 +53,28 @@ nb::tuple share(const Rows &plus, const std::optional<Rows> &minus, int32_t targ
                           temporaries);
 }
 
+void count_common(const Rows &some, const Rows &others, const Counts &counts) {
+    const bool fits = some.shape(0) <= SB_MAX_SHARED && others.shape(0) <= SB_MAX_SHARED &&
+                      some.shape(1) <= SB_MAX_SHARED && some.shape(1) == others.shape(1);
+    if (!fits || counts.shape(0) != some.shape(0) || counts.shape(1) != others.shape(0))
+        throw std::invalid_argument("rows of as many words, a count for each two of them");
+    const auto rows_of = [](const Rows &rows) {
+        return sb_rows{static_cast<int32_t>(rows.shape(0)), static_cast<int32_t>(rows.shape(1)),
+                       rows.data()};
+    };
+    const sb_rows a = rows_of(some), b = rows_of(others);
+    sb_status status;
+    {
+        nb::gil_scoped_release unlocked;
+        status = sb_common_counts(&a, &b, counts.data());
+    }
+    require(status);
+}
+
 } // namespace
 
 void bind_sharing(nb::module_ &module) {
     module.def("share_sums", &share, "plus"_a, "minus"_a.none(), "targets"_a, "leaves"_a,
                "budget"_a);
+    module.def("count_common", &count_common, "some"_a, "others"_a, "counts"_a);
 }

@@ -22,6 +22,7 @@ from signbin.errors import PlanError
 from signbin.plan.layer import Layer
 from signbin.plan.stats import group_sizes, walk_digits
 from signbin.spec import LowBitWeight
+from signbin.sums import common_counts, packed_rows
 
 __all__ = ["GroupSearch", "Grouping", "group_filters", "order_of_chunks", "regroup"]
 
@@ -128,8 +129,9 @@ def group_filters(
     end = time.monotonic() + search.seconds
     own = tuple(range(len(support)))
     best, least = own, _cost(support, own, filters)
-    for start in _starts(support, sizes, search):
-        found = _exchange(support, start, sizes, search.rounds, end)
+    bits = packed_rows(support)
+    for start in _starts(bits, sizes, search):
+        found = _exchange(bits, start, sizes, search.rounds, end)
         cost = _cost(support, found, filters)
         if cost < least:
             best, least = found, cost
@@ -148,34 +150,39 @@ def _cost(support: NDArray[np.bool_], order: Order, filters: int) -> int:
 
 
 def _starts(
-    support: NDArray[np.bool_], sizes: Sequence[int], search: GroupSearch
+    bits: NDArray[np.uint64], sizes: Sequence[int], search: GroupSearch
 ) -> Sequence[NDArray[np.intp]]:
     """Groups to start from, as the group of every filter."""
     membership = np.repeat(np.arange(len(sizes)), sizes)
     draw = np.random.default_rng(search.seed)
-    shuffled = [membership[draw.permutation(len(support))] for _ in range(search.restarts)]
-    return [membership, _clustered(support, sizes), *shuffled]
+    shuffled = [membership[draw.permutation(len(bits))] for _ in range(search.restarts)]
+    return [membership, _clustered(bits, sizes), *shuffled]
 
 
-def _clustered(support: NDArray[np.bool_], sizes: Sequence[int]) -> NDArray[np.intp]:
+def _clustered(bits: NDArray[np.uint64], sizes: Sequence[int]) -> NDArray[np.intp]:
     """Group after group: the smallest support left, then whoever grows the union least."""
-    membership = np.full(len(support), -1)
-    left = np.argsort(support.sum(axis=1), kind="stable")
+    membership = np.full(len(bits), -1)
+    left = np.argsort(common_counts(_all_ones(bits), bits)[0], kind="stable")
     for group, size in enumerate(sizes):
-        union = support[left[0]]
+        union = bits[left[0]]
         chosen, left = [left[0]], left[1:]
         while len(chosen) < size:
-            growth = np.count_nonzero(support[left] & ~union, axis=1)
+            growth = common_counts(~union[None], bits[left])[0]
             nearest = int(np.argmin(growth))
-            union = union | support[left[nearest]]
+            union = union | bits[left[nearest]]
             chosen.append(left[nearest])
             left = np.delete(left, nearest)
         membership[chosen] = group
     return membership
 
 
+def _all_ones(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """A row that has every bit in common."""
+    return np.full((1, bits.shape[1]), np.iinfo(np.uint64).max, np.uint64)
+
+
 def _exchange(
-    support: NDArray[np.bool_],
+    bits: NDArray[np.uint64],
     membership: NDArray[np.intp],
     sizes: Sequence[int],
     rounds: int,
@@ -183,13 +190,12 @@ def _exchange(
 ) -> Order:
     """Exchanges of two filters that lower the cost; in every round each group takes part once."""
     membership = membership.copy()
-    weights = support.astype(np.float32)
-    change = np.zeros((len(support), len(support)), np.float32)
+    change = np.zeros((len(bits), len(bits)), np.int32)
     stale = np.arange(len(sizes))
     for _ in range(rounds):
         if time.monotonic() >= end:
             break
-        _update(weights, membership, stale, change)
+        _update(bits, membership, stale, change)
         stale = _best_exchanges(change, membership)
         if not len(stale):
             break
@@ -198,29 +204,40 @@ def _exchange(
 
 
 def _update(
-    weights: NDArray[np.float32],
+    bits: NDArray[np.uint64],
     membership: NDArray[np.intp],
     stale: NDArray[np.intp],
-    change: NDArray[np.float32],
+    change: NDArray[np.int32],
 ) -> None:
     """change[a, b]: what the cost of a's group changes by if b takes the place of a.
 
     Only rows of filters in ``stale`` groups are computed again. Others' inputs are free to a
     newcomer; those that a alone used are freed.
     """
-    for group in stale:
-        members = np.flatnonzero(membership == group)
-        uses = weights[members].sum(axis=0)
-        unused = (uses - weights[members] == 0).astype(np.float32)  # by all others, per member
-        freed = (unused * weights[members]).sum(axis=1)
-        change[members] = unused @ weights.T - freed[:, None]
+    members = [np.flatnonzero(membership == group) for group in stale]
+    for size in {len(group) for group in members}:
+        groups = np.array([group for group in members if len(group) == size])
+        rows = groups.ravel()
+        unused = ~_used_by_others(bits[groups]).reshape(len(rows), -1)
+        grown = common_counts(unused, bits)
+        change[rows] = grown - grown[np.arange(len(rows)), rows][:, None]
 
 
-def _best_exchanges(change: NDArray[np.float32], membership: NDArray[np.intp]) -> NDArray[np.intp]:
+def _used_by_others(groups: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """(groups, members, words): for each member the union of the others in its group."""
+    union = np.zeros_like(groups)
+    for member in range(groups.shape[1]):
+        others = np.delete(groups, member, axis=1)
+        union[:, member] = np.bitwise_or.reduce(others, axis=1)
+    return union
+
+
+def _best_exchanges(change: NDArray[np.int32], membership: NDArray[np.intp]) -> NDArray[np.intp]:
     """Carry out the best exchanges, at most one per group; the groups that took part."""
     total = change + change.T
-    total[membership[:, None] == membership[None, :]] = 0
     rows, columns = np.nonzero(np.triu(total < 0, 1))
+    apart = membership[rows] != membership[columns]
+    rows, columns = rows[apart], columns[apart]
     order = np.argsort(total[rows, columns], kind="stable")
     taken: set[int] = set()
     for place in order:

@@ -6,6 +6,7 @@ made.additions, made.evaluate(inputs)
 """
 
 from signbin.sums.agr import ActivationGroups
+from signbin.sums.bit_rows import common_counts, packed_rows
 from signbin.sums.bound import additions_bound
 from signbin.sums.budget import UNLIMITED, Budget, OverBudget
 from signbin.sums.inline import inlined
@@ -34,7 +35,9 @@ __all__ = [
     "SumList",
     "WantedSums",
     "additions_bound",
+    "common_counts",
     "inlined",
     "layer_sums",
+    "packed_rows",
     "wanted_sums",
 ]

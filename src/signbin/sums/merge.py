@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbin.errors import SpecError
+from signbin.sums.bit_rows import packed_rows
 from signbin.sums.budget import UNLIMITED, Budget
 from signbin.sums.inline import inlined
 from signbin.sums.sub_blocks import SubBlock, SubBlockSums, assemble, cut
@@ -78,8 +79,8 @@ class PairMerging:
         from signbin import native  # noqa: PLC0415 - planning alone needs no library
 
         starts, operands, temporaries = native.extension().share_sums(
-            _packed(groups.plus),
-            None if groups.minus is None else _packed(groups.minus),
+            packed_rows(groups.plus.T),
+            None if groups.minus is None else packed_rows(groups.minus.T),
             len(groups.roles),
             self.leaves,
             self.budget,
@@ -120,11 +121,3 @@ def _groups(digits: NDArray[np.int8], search: PairMerging) -> _Groups:
         signs = np.concatenate([signs, np.zeros(count, np.bool_)])
     used = members.any(axis=1)
     return _Groups(members[used], None, roles[used], signs[used])
-
-
-def _packed(rows: NDArray[np.bool_]) -> NDArray[np.uint64]:
-    """(groups, inputs) -> (inputs, words): bit g % 64 of word g // 64 is group g."""
-    groups, inputs = rows.shape
-    bits = np.zeros((inputs, -(-groups // 64) * 64), np.bool_)
-    bits[:, :groups] = rows.T
-    return np.packbits(bits, axis=1, bitorder="little").view(np.uint64)

@@ -39,7 +39,7 @@ def silent(_begins: str) -> None:
     """A watcher that says nothing."""
 
 
-_GROUPING: Final = GroupSearch(seconds=5.0)  # per layer; 512 x 512 x 3 x 3 takes about two
+_GROUPING: Final = GroupSearch(seconds=5.0)  # per layer; 512 x 512 x 3 x 3 takes a fifth of one
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -33,6 +33,7 @@ def torch_operator_table(section: Row) -> str:
 def server_table(section: Row) -> str:
     """One line per load: latency, throughput beside the program's own, errors and memory."""
     head = ["network", "clients", "seconds", "batch", "requests", "errors", "p50, ms", "p99, ms"]
+    head += ["of it in the queue, mean, ms", "one client, ms", "one call, ms"]
     head += ["images/s", "program alone, images/s", "share", "memory, then and at the end"]
     lines = [
         [
@@ -44,6 +45,10 @@ def server_table(section: Row) -> str:
             str(row["errors"]),
             words.milliseconds(row["p50_ms"]),
             words.milliseconds(row["p99_ms"]),
+            *(
+                words.milliseconds(row[name]) if name in row else "not measured"
+                for name in ("queue_mean_ms", "one_client_ms", "one_call_ms")
+            ),
             f"{row['images_per_s']:.1f}",
             f"{row['alone_images_per_s']:.1f}",
             f"{words.percent(row['share'])} ({words.percent(row['share_low'])} to "

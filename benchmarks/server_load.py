@@ -5,7 +5,9 @@
 ``signbin serve`` in a process of its own; every client of the load sends its next request when it
 has its answer. Every so often they pause, and the program is called in this process with batches of
 the same size: throughput is images per second of the one over those of the other beside it. The
-first answers are compared with the program's. Memory is that of the server's process.
+first answers are compared with the program's. Memory is that of the server's process. How much of a
+latency is the line in front of the model, the server's own count of seconds in the queue says; what
+is left without one, a single client, beside calls of the program with its one image.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import re
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +32,7 @@ from signbin.verbs.bench import random_images
 
 _TURN_S: Final = 20.0
 _ALONE_S: Final = 4.0
+_SHORT_TURNS: Final = 8
 _NAME: Final = "model"
 
 
@@ -91,13 +95,14 @@ def measure_server(model: Path, clients: int, seconds: float, batch: int) -> dic
             port = int(server.stderr.readline().rpartition(":")[2])
             load = Load(port, text + one.tobytes(), len(text))
             told = _turns(load, server.pid, program, images, (clients, seconds))
+            times = np.array(load.seconds) * 1000
+            told |= _in_line(port) | _one_client(load, program, one, min(_ALONE_S, seconds))
         finally:
             server.terminate()
     if load.errors:
         raise ExecutionError("answers of the server", value=load.errors[0], allowed="outputs")
     scores = np.frombuffer(load.first[-4 * program(one).size :], np.float32)
     error = float(np.abs(scores - program(one).reshape(-1)).max())
-    times = np.array(load.seconds) * 1000
     quantiles = {f"p{p}_ms": float(np.percentile(times, p)) for p in (50, 90, 99)}
     about = {"network": program.graph.name, "clients": clients, "seconds": seconds, "batch": batch}
     return {
@@ -132,6 +137,34 @@ def _turns(
         "share_high": max(shares),
         "memory_warm_bytes": warm,
         "memory_end_bytes": _memory(process),
+    }
+
+
+def _in_line(port: int) -> dict[str, float]:
+    """Mean milliseconds in the queue, and rows that were run together, of all requests so far."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
+        text = answer.read().decode()
+    found = dict(re.findall(r"^signbin_(\w+)\{[^}]*\} (\S+)$", text, re.MULTILINE))
+    waits, batches = float(found["queue_seconds_count"]), float(found["batch_rows_count"])
+    return {
+        "queue_mean_ms": 1000 * float(found["queue_seconds_sum"]) / waits,
+        "batch_rows_mean": float(found["batch_rows_sum"]) / batches,
+    }
+
+
+def _one_client(load: Load, program: signbin.Program, one: Any, seconds: float) -> dict[str, float]:
+    """Median milliseconds of a request where no other is, and of a call, by short turns."""
+    load.seconds[:] = []
+    calls: list[float] = []
+    for _ in range(_SHORT_TURNS):
+        asyncio.run(load.turn(1, seconds / _SHORT_TURNS))
+        until = time.perf_counter() + seconds / _SHORT_TURNS
+        while (began := time.perf_counter()) < until:
+            program(one)
+            calls.append(time.perf_counter() - began)
+    return {
+        "one_client_ms": 1000 * float(np.median(load.seconds)),
+        "one_call_ms": 1000 * float(np.median(calls)),
     }
 
 

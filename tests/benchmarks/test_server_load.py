@@ -21,4 +21,7 @@ def test_a_server_under_load_answers_as_the_program_and_is_measured(script, tmp_
     assert row["largest_difference"] < 1e-5
     assert row["requests"] > clients
     assert row["p50_ms"] <= row["p99_ms"]
+    assert 0 < row["queue_mean_ms"] < row["p99_ms"]
+    assert 1 <= row["batch_rows_mean"] <= 4
+    assert row["one_client_ms"] > row["one_call_ms"] > 0
     assert tables.server_table({"rows": [row]}).count("\n") == 2

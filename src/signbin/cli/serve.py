@@ -20,7 +20,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 8000,
     batch: Annotated[int, typer.Option(help="Rows that are run together at most.")] = 8,
-    delay_ms: Annotated[float, typer.Option(help="Wait so long for a batch to fill.")] = 2.0,
+    delay_ms: Annotated[float, typer.Option(help="Wait so long for a batch to fill.")] = 0.0,
     queue: Annotated[int, typer.Option(help="Requests that wait for one model.")] = 256,
     timeout_s: Annotated[float, typer.Option(help="Of one request.")] = 30.0,
     header_s: Annotated[float, typer.Option(help="Until its headers are there.")] = 10.0,

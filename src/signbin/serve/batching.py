@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import itertools
+import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,8 @@ from signbin.serve.models import Opened
 __all__ = ["Batcher", "QueueFullError"]
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
+
+_BATCHES: Final = 2  # one that runs, and the one that is put together for when it has run
 
 
 class QueueFullError(Exception):
@@ -45,15 +49,18 @@ class _Waiting:
 class Batcher:
     """The queue of one model: the oldest request, and those like it that have come in time.
 
-    While a batch runs, others wait, and are the next batch. Where nothing runs, the oldest waits
-    for at most ``delay_ms`` until there are ``batch`` rows. One thread runs the model.
+    While a batch runs, others wait, and are the next batch: as soon as it is full it is put
+    together, so that the model goes on with it at once. Where nothing runs, the oldest waits for at
+    most ``delay_ms`` until there are ``batch`` rows. One thread at a time runs the model.
     """
 
     def __init__(self, name: str, limits: ServingLimits, metrics: ServerMetrics) -> None:
         self._name, self._limits, self._metrics = name, limits, metrics
         self._waiting: deque[_Waiting] = deque()
-        self._came = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"signbin-{name}")
+        self._changed = asyncio.Event()
+        self._at_work = 0
+        self._turn = threading.Lock()
+        self._threads = ThreadPoolExecutor(_BATCHES, thread_name_prefix=f"signbin-{name}")
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -61,11 +68,14 @@ class Batcher:
 
         ExecutionError where the system starts no thread: now, and not when the first request waits.
         """
+        all_there = threading.Barrier(_BATCHES)
         try:
-            self._thread.submit(int)
+            for _ in range(_BATCHES):
+                self._threads.submit(all_there.wait)
         except RuntimeError as error:
+            all_there.abort()
             raise ExecutionError(
-                f"thread of model {self._name}",
+                f"threads of model {self._name}",
                 reason=str(error),
                 remedy="serve fewer models, or permit this process more threads",
             ) from error
@@ -77,7 +87,7 @@ class Batcher:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        self._thread.shutdown(wait=True)
+        self._threads.shutdown(wait=True)
 
     async def ask(self, opened: Opened, arrays: Arrays, rows: int) -> list[NDArray[Any]]:
         """Outputs of one request; QueueFullError where too many wait."""
@@ -87,35 +97,43 @@ class Batcher:
         waiting = _Waiting(opened, arrays, rows, loop.time(), loop.create_future())
         self._waiting.append(waiting)
         self._metrics.queue(self._name, len(self._waiting))
-        self._came.set()
+        self._changed.set()
         return await waiting.answer
 
     async def _answer(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await self._first()
+            await self._due()
             batch = self._taken()
             if not batch:
                 continue
             for each in batch:
                 self._metrics.waited(self._name, loop.time() - each.since)
             self._metrics.batch(self._name, sum(each.rows for each in batch))
-            await loop.run_in_executor(self._thread, _run, batch, loop)
+            self._at_work += 1
+            work = loop.run_in_executor(self._threads, _run, batch, self._turn, loop)
+            work.add_done_callback(self._ended)
 
-    async def _first(self) -> None:
-        """Wait for a request, and then for others to come with it."""
+    def _ended(self, work: asyncio.Future[None]) -> None:
+        del work
+        self._at_work -= 1
+        self._changed.set()
+
+    async def _due(self) -> None:
+        """Wait for a batch: a full one, or, where nothing runs, what has come in time."""
         loop = asyncio.get_running_loop()
-        while not self._waiting:
-            self._came.clear()
-            await self._came.wait()
-        until = self._waiting[0].since + self._limits.delay_ms / 1000
-        while sum(each.rows for each in self._waiting) < self._limits.batch:
-            left = until - loop.time()
-            if left <= 0:
-                return
-            self._came.clear()
+        while True:
+            left: float | None = None
+            if self._waiting and self._at_work < _BATCHES:
+                if sum(each.rows for each in self._waiting) >= self._limits.batch:
+                    return
+                if not self._at_work:
+                    left = self._waiting[0].since + self._limits.delay_ms / 1000 - loop.time()
+                    if left <= 0:
+                        return
+            self._changed.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._came.wait(), left)
+                await asyncio.wait_for(self._changed.wait(), left)
 
     def _taken(self) -> list[_Waiting]:
         """The oldest that is still waited for, and those of its kind as far as they fit."""
@@ -136,22 +154,25 @@ class Batcher:
         return batch
 
 
-def _run(batch: list[_Waiting], loop: asyncio.AbstractEventLoop) -> None:
-    """On the model's thread: run them together; each by itself where together they fail."""
+def _run(batch: list[_Waiting], turn: threading.Lock, loop: asyncio.AbstractEventLoop) -> None:
+    """On a thread of the model's: run them together; each by itself where together they fail."""
     try:
-        outputs = batch[0].opened.run(_joined(batch))
+        arrays = _joined(batch)
+        with turn:
+            outputs = batch[0].opened.run(arrays)
     except Exception as error:  # whatever it is, it is the answer
         if len(batch) > 1:
             for each in batch:
-                _run([each], loop)
+                _run([each], turn, loop)
             return
-        loop.call_soon_threadsafe(_settle, batch[0], error)
+        loop.call_soon_threadsafe(_settle, batch, [error])
         return
-    first = 0
-    for each in batch:
-        mine = [array[first : first + each.rows] for array in outputs]
-        first += each.rows
-        loop.call_soon_threadsafe(_settle, each, mine)
+    ends = list(itertools.accumulate(each.rows for each in batch))
+    starts = [0, *ends[:-1]]
+    answers = [
+        [array[start:end] for array in outputs] for start, end in zip(starts, ends, strict=True)
+    ]
+    loop.call_soon_threadsafe(_settle, batch, answers)
 
 
 def _joined(batch: list[_Waiting]) -> dict[str, NDArray[Any]]:
@@ -161,10 +182,11 @@ def _joined(batch: list[_Waiting]) -> dict[str, NDArray[Any]]:
     return {name: np.concatenate([each.arrays[name] for each in batch]) for name in names}
 
 
-def _settle(waiting: _Waiting, answer: list[NDArray[Any]] | Exception) -> None:
-    if waiting.answer.done():
-        return
-    if isinstance(answer, Exception):
-        waiting.answer.set_exception(answer)
-    else:
-        waiting.answer.set_result(answer)
+def _settle(batch: list[_Waiting], answers: Sequence[list[NDArray[Any]] | Exception]) -> None:
+    for waiting, answer in zip(batch, answers, strict=True):
+        if waiting.answer.done():  # nobody waits for it any more
+            continue
+        if isinstance(answer, Exception):
+            waiting.answer.set_exception(answer)
+        else:
+            waiting.answer.set_result(answer)

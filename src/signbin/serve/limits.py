@@ -21,7 +21,7 @@ class ServingLimits:
     """
 
     batch: int = 8
-    delay_ms: float = 2.0
+    delay_ms: float = 0.0
     queue: int = 256
     timeout_s: float = 30.0
     header_s: float = 10.0

@@ -1,11 +1,13 @@
-/* From float32 numbers to codes, and from one view of the image to another on the way: rows of the
- * image become codes in the share's scratch, and those the target's vectors. real: the factor. */
+/* From float32 numbers to codes, and from one view of the image to another on the way. real: the
+ * factor. Where both views cut the image into the same blocks, a vector of numbers is one of codes.
+ * Else rows of the image become codes in the share's scratch, and those the target's vectors. */
 #ifndef SB_KERNELS_QUANTIZE_H
 #define SB_KERNELS_QUANTIZE_H
 
 #include "../epilogue_codes.h"
 #include "../lane/transpose.h"
 #include "../view.h"
+#include "halo.h"
 
 /* Codes of one channel of one row of the image. A row outside it is `fill` throughout. */
 static inline void sb_quantize_row(const sb_layer *layer, const float *input, int64_t y,
@@ -99,6 +101,47 @@ static inline void sb_quantize_plain(const sb_layer *layer, const sb_operands *o
                             output + (c * geometry->in_height + y) * geometry->in_width);
 }
 
+static inline bool sb_same_blocks(const sb_view *a, const sb_view *b) {
+    return a->lanes == SB_LANES && b->lanes == SB_LANES && a->blocks_x == b->blocks_x &&
+           a->block_height == b->block_height && a->block_width == b->block_width;
+}
+
+/* All channels of a pixel. moves: where its lanes come from, NULL where each is its own. */
+static inline void sb_quantize_pixel(const sb_layer *layer, const float *source,
+                                     const sb_lane_moves *moves, sb_code *target) {
+    const sb_requantize *requantize = &layer->epilogue.requantize;
+    const int32_t zero = requantize->output_zero, top = requantize->output_top;
+    const size_t end = (size_t)layer->geometry.in_channels * SB_LANES;
+    const float factor = layer->real[0];
+    for (size_t i = 0; i < end; i += SB_LANES)
+        for (int lane = 0; lane < SB_LANES; ++lane)
+            target[i + (size_t)lane] = sb_to_code(source[i + (size_t)lane] * factor, zero, top);
+    if (moves)
+        sb_move_lanes(moves, target, 0, (size_t)layer->geometry.in_channels,
+                      (sb_code)layer->output.fill, target);
+}
+
+/* Row y of the blocks, or of their halo, which holds pixels of other blocks. */
+static inline void sb_quantize_blocks(const sb_layer *layer, const sb_operands *operands,
+                                      int32_t y) {
+    const sb_view *from = &layer->input, *to = &layer->output;
+    const float *input = operands->input;
+    sb_code *output = operands->output;
+    const int32_t down = sb_floor_divide(y, to->block_height);
+    for (int32_t x = -to->left; x < to->block_width + to->right; ++x) {
+        const int32_t across = sb_floor_divide(x, to->block_width);
+        const bool settled = sb_is_settled(layer, y, x);
+        sb_lane_moves moves;
+        if (!settled)
+            moves = sb_find_moves(layer, y, x, down, across);
+        const size_t source =
+            sb_view_pixel(from, y - down * to->block_height, x - across * to->block_width);
+        sb_quantize_pixel(layer, input + source * (size_t)from->pitch * SB_LANES,
+                          settled ? NULL : &moves,
+                          output + sb_view_pixel(to, y, x) * (size_t)to->pitch * SB_LANES);
+    }
+}
+
 /* Rows of the target are shared out. */
 static inline void sb_layout_quantize(const sb_layer *layer, const sb_operands *operands) {
     const sb_view *view = &layer->output;
@@ -107,8 +150,13 @@ static inline void sb_layout_quantize(const sb_layer *layer, const sb_operands *
         sb_quantize_plain(layer, operands);
         return;
     }
-    const sb_code_rows rows = sb_lay_rows(layer, operands->scratch);
     sb_take_share(operands, (size_t)sb_view_rows(view), &begin, &end);
+    if (sb_same_blocks(&layer->input, view)) {
+        for (int32_t y = (int32_t)begin - view->top; y < (int32_t)end - view->top; ++y)
+            sb_quantize_blocks(layer, operands, y);
+        return;
+    }
+    const sb_code_rows rows = sb_lay_rows(layer, operands->scratch);
     for (int32_t y = (int32_t)begin - view->top; y < (int32_t)end - view->top; ++y)
         for (int32_t c = 0; c < layer->geometry.in_channels; ++c)
             sb_quantize_lanes(layer, operands, y, c, &rows);

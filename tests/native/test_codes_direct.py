@@ -120,7 +120,7 @@ def test_quantisation_rounds_to_even_and_saturates(codes_oracle, isa, size, bits
 @pytest.mark.parametrize(("size", "channels"), IMAGES)
 @pytest.mark.parametrize("isa", ISAS)
 def test_a_halo_holds_the_neighbours_and_zeros_outside(
-    oracle, codes_oracle, isa, size, channels, threads, made_by
+    oracle, codes_oracle, isa, size, channels, *, threads, made_by
 ):
     """A window of ones over a halo of exactly its reach sums what numpy sums."""
     rng = np.random.default_rng(channels)

@@ -24,9 +24,12 @@ static inline void sb_quantize_row(const sb_layer *layer, const float *input, in
         for (int32_t x = 0; x < width; ++x)
             codes[x] = (sb_code)layer->output.fill;
     } else if (view->lanes) {
-        for (int32_t x = 0; x < width; ++x)
-            codes[x] = sb_to_code(
-                input[plane + sb_view_element(view, width, (int32_t)y, x)] * factor, zero, top);
+        const size_t step = (size_t)view->pitch * (size_t)view->lanes;
+        for (int32_t x = 0; x < width; x += view->block_width) {
+            const float *block = input + plane + sb_view_element(view, width, (int32_t)y, x);
+            for (int32_t i = 0; i < view->block_width && x + i < width; ++i)
+                codes[x + i] = sb_to_code(block[(size_t)i * step] * factor, zero, top);
+        }
     } else {
         const float *row = input + plane + (size_t)y * width;
         for (int32_t x = 0; x < width; ++x)

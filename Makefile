@@ -6,13 +6,13 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed-$(shell find src -name '*.py' | sort | cksum | cut -d ' ' -f 1)
 C_FILES := $(shell find native src/signbin benchmarks/cortex_m -name '*.c' -o -name '*.h' -o -name '*.cpp')
 ROW_FILES := $(shell find native -name '*.def' -o -name '*.in' -o -name '*.cmake')
-BUILD_FILES := pyproject.toml constraints.txt CMakeLists.txt $(C_FILES) $(ROW_FILES)
+BUILD_FILES := pyproject.toml constraints.txt requirements.lock CMakeLists.txt $(C_FILES) $(ROW_FILES)
 DEMO   ?= demo
 PYTEST_FLAGS ?= -n 2 --dist worksteal
 # How often wheels are built: twice to compare them, once to have one.
 COPIES ?= 2
 
-.PHONY: wheel wheel-arm help install demo test test-all check check-all lint types format bench pages docs \
+.PHONY: wheel wheel-arm lock sbom sanitize help install demo test test-all check check-all lint types format bench pages docs \
   compilers arm test-arm trust ci-tools clean
 
 help:
@@ -24,6 +24,8 @@ help:
 	@echo "make check-all the same with the wide sweeps: what .ci/run runs"
 	@echo "make wheel     the wheel, built twice, compared, and run without a compiler: build/wheel"
 	@echo "make wheel-arm the same for 64-bit ARM, run in QEMU: build/wheel-aarch64"
+	@echo "make lock      requirements.lock: what 'make install' installs, with hashes"
+	@echo "make sbom      the bill of materials of the wheel, CycloneDX: build/sbom"
 	@echo "make docs      build the documentation into docs/_build"
 	@echo "make bench     time every layer on this machine, into benchmarks/results, and make pages"
 	@echo "make pages     write every generated page from the committed results"
@@ -38,9 +40,11 @@ install: $(STAMP)
 $(STAMP): $(BUILD_FILES)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 	  { echo "error: $(PYTHON) cannot make an environment; run 'make ci-tools' as root" >&2; rm -rf $(VENV); exit 1; }
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt \
-	  -C cmake.define.SIGNBIN_WERROR=ON -e '.[dev,docs]'
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@# PyTorch is the one that the machine has (docs/decisions): its version is fixed alone.
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation \
+	  -C cmake.define.SIGNBIN_WERROR=ON -e .
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 
@@ -75,6 +79,14 @@ wheel: install
 
 wheel-arm: install
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh packaging/wheel_aarch64.sh "$(CURDIR)/$(BIN)/python" build/wheel-aarch64 $(COPIES)
+
+# After a change of pyproject.toml, packaging/lock.in or constraints.txt; needs a package index.
+lock: install
+	$(BIN)/python -m pip install --quiet -c constraints.txt uv
+	$(BIN)/python packaging/lock.py
+
+sbom: install
+	$(BIN)/python packaging/sbom.py build/sbom/signbin.cdx.json
 
 docs: install
 	$(BIN)/python -m sphinx -q -W -b html docs docs/_build

@@ -13,7 +13,7 @@ PYTEST_FLAGS ?= -n 2 --dist worksteal
 COPIES ?= 2
 
 .PHONY: wheel wheel-arm lock sbom sanitize help install demo test test-all check check-all lint types format bench pages docs \
-  compilers arm test-arm trust ci-tools clean
+  compilers arm test-arm check-kernels trust ci-tools clean
 
 help:
 	@echo "make install   make $(VENV) with signbin (editable) and everything it is developed with"
@@ -32,6 +32,7 @@ help:
 	@echo "make compilers the C library without warnings, and its test, by gcc -O2 and clang -O0"
 	@echo "make arm       signbin built for 64-bit ARM, and its C test in QEMU"
 	@echo "make test-arm  the same, and its kernels and programs"
+	@echo "make check-kernels every kernel alone: guard pages, registers, missing features, 64-bit ARM"
 	@echo "make trust     the same by both at -O0 to -O3, and what docs/reliability.md counts; it takes long"
 	@echo "make ci-tools  apt packages a bare Debian lacks (needs root)"
 
@@ -44,7 +45,7 @@ $(STAMP): $(BUILD_FILES)
 	@# PyTorch is the one that the machine has (docs/decisions): its version is fixed alone.
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation \
-	  -C cmake.define.SIGNBIN_WERROR=ON -e .
+	  -C cmake.define.SIGNBIN_WERROR=ON -C cmake.define.SIGNBIN_CHECK_KERNELS=ON -e .
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 
@@ -110,12 +111,17 @@ arm: install
 test-arm: arm
 	$(BIN)/python -m pytest -m arm $(PYTEST_FLAGS) tests/arm
 
+# Every kernel alone, with and without the features of this CPU, and on 64-bit ARM in QEMU.
+check-kernels: install
+	$(BIN)/python -m reliability.kernels
+
 trust: compilers
 	sh native/tests/compilers.sh $(BIN)/cmake build/compilers \
 	  gcc-O0 gcc-O1 gcc-O3 clang-O1 clang-O2 clang-O3
 	$(BIN)/python -m reliability.same_bits
 	$(BIN)/python -m reliability.soak
 	$(BIN)/python -m reliability.faults
+	$(BIN)/python -m reliability.kernels
 
 ci-tools:
 	apt-get update -qq

@@ -45,6 +45,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "imports": rooms.imports,
     "onnx_operators": onnx_operators.operators,
     "same_bits": reliability.same_bits,
+    "every_kernel": reliability.kernels,
     "arm_instructions": arm.instructions,
     "arm_share": arm.share,
     "arm_cores": arm.cores,

@@ -10,7 +10,7 @@ from typing import Any
 from reliability import RESULTS
 from signbin.report import markdown, words
 
-__all__ = ["native_faults", "same_bits"]
+__all__ = ["kernels", "native_faults", "same_bits"]
 
 
 def same_bits(path: Path = RESULTS / "same-bits.json") -> str:
@@ -57,3 +57,28 @@ def native_faults(path: Path = RESULTS / "native-faults.json") -> str:
         [kind, words.count(sum(ways.get(kind, 0) for ways in counts.values()))] for kind in kinds
     ]
     return "\n".join([*lines, markdown.table(["what failed", "faults"], rows, numbers_from=1)])
+
+
+def kernels(path: Path = RESULTS / "kernels.json") -> str:
+    """What ``python -m reliability.kernels`` counted, one line per machine."""
+    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    columns = ("rows", "cases", "calls", "walks", "walk_calls", "values", "planted", "faults")
+    rows = [
+        [
+            run["machine"],
+            ", ".join(f"{isa} {count}" for isa, count in run["isas"].items()),
+            *(words.count(run[column]) for column in columns),
+        ]
+        for run in found["runs"]
+    ]
+    heads = ["machine", "rows of each instruction set", "rows", "cases", "calls of kernels"]
+    heads += ["generated walks", "calls of them", "values compared", "planted and found", "faults"]
+    native, *_ = found["runs"]
+    seeds = ", ".join(str(run["seed"]) for run in found["runs"])
+    lines = [
+        f"On {found['environment']['cpu']['model']} and in QEMU, "
+        f"{sum(run['seconds'] for run in found['runs']) / 60:.0f} minutes in all; seeds {seeds}. "
+        f"The deepest call took {words.count(native['stack_bytes'])} bytes of stack.",
+        "",
+    ]
+    return "\n".join([*lines, markdown.table(heads, rows, numbers_from=2)])

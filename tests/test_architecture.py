@@ -264,7 +264,7 @@ C_HEADERS = sorted((NATIVE / "include").glob("*.h"))
 C_FILES = [
     *C_SOURCES,
     *C_HEADERS,
-    *sorted((NATIVE / "tests").glob("*.c")),
+    *sorted((NATIVE / "tests").rglob("*.[ch]")),
     *sorted(path for path in (PACKAGE / "native").iterdir() if path.suffix in (".cpp", ".h")),
 ]
 C_FUNCTION = re.compile(r"\)[\w\s]*$")

@@ -4,17 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const NAMES[SB_ISA_COUNT] = {"scalar",     "portable", "avx2",     "avx512",
-                                                "avx512vnni", "neon",     "neon_dot", "neon_i8mm"};
-
-const char *sb_isa_name(sb_isa isa) {
-    return (unsigned)isa < SB_ISA_COUNT ? NAMES[isa] : "?";
-}
-
-const char *sb_isa_choices(void) {
-    return "auto, scalar, portable, avx2, avx512, avx512vnni, neon, neon_dot, neon_i8mm";
-}
-
 /* Kernels of x86 take codes of 16 bits: without those there is none of them. */
 #if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__) && !SB_BYTE_CODES
 #include <cpuid.h>
@@ -130,23 +119,6 @@ bool sb_cpu_runs(sb_isa isa) {
     default:
         return false;
     }
-}
-
-sb_status sb_isa_resolve(const char *name, sb_isa *isa) {
-    if (!name || !isa)
-        return SB_INVALID_ARGUMENT;
-    const bool any = !strcmp(name, "auto");
-    for (int i = SB_ISA_COUNT - 1; i >= 0; --i) {
-        if (!any && strcmp(name, NAMES[i]))
-            continue;
-        if (sb_cpu_runs((sb_isa)i)) {
-            *isa = (sb_isa)i;
-            return SB_OK;
-        }
-        if (!any)
-            return SB_UNSUPPORTED_ISA;
-    }
-    return SB_UNKNOWN_ISA;
 }
 
 /* The first line of a file that says something of one of the first core's caches; "" where there is

@@ -33,7 +33,7 @@ check() { # NAME CPU
 
 sh "$root/native/tests/aarch64_python.sh" "$python" "$there" "$root/constraints.txt"
 version=$(cat "$there/.complete")
-build release -DCMAKE_BUILD_TYPE=Release -DSIGNBIN_SYMBOLS=ON -DSIGNBIN_PYTHON=ON -DPython_EXECUTABLE="$python" \
+build release -DCMAKE_BUILD_TYPE=Release -DSIGNBIN_SYMBOLS=ON -DSIGNBIN_CHECK_KERNELS=ON -DSIGNBIN_PYTHON=ON -DPython_EXECUTABLE="$python" \
   -DPython_INCLUDE_DIR="$there/sysroot/usr/include/python$version" \
   -Dnanobind_DIR="$there/site/nanobind/cmake"
 check release max

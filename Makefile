@@ -13,7 +13,7 @@ PYTEST_FLAGS ?= -n 2 --dist worksteal
 COPIES ?= 2
 
 .PHONY: wheel wheel-arm lock sbom sanitize help install demo test test-all check check-all lint types format bench pages docs \
-  compilers arm test-arm check-kernels trust ci-tools clean
+  compilers arm test-arm check-kernels fuzz trust ci-tools clean
 
 help:
 	@echo "make install   make $(VENV) with signbin (editable) and everything it is developed with"
@@ -33,6 +33,7 @@ help:
 	@echo "make arm       signbin built for 64-bit ARM, and its C test in QEMU"
 	@echo "make test-arm  the same, and its kernels and programs"
 	@echo "make check-kernels every kernel alone: guard pages, registers, missing features, 64-bit ARM"
+	@echo "make fuzz      bytes that nobody wrote for every reader, on from where it ended before; needs clang"
 	@echo "make trust     the same by both at -O0 to -O3, and what docs/reliability.md counts; it takes long"
 	@echo "make ci-tools  apt packages a bare Debian lacks (needs root)"
 
@@ -122,6 +123,16 @@ trust: compilers
 	$(BIN)/python -m reliability.soak
 	$(BIN)/python -m reliability.faults
 	$(BIN)/python -m reliability.kernels
+
+# Two million executions and twenty minutes of every target in C, 200,000 and fifteen in Python, less
+# what earlier runs did; may be stopped at any time.
+fuzz: install
+	@command -v clang > /dev/null || { echo "error: no clang: run 'make ci-tools'" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet -c constraints.txt atheris coverage
+	$(BIN)/python -m reliability.fuzz --self-test
+	$(BIN)/python -m reliability.fuzz
+	$(BIN)/python -m reliability.fuzz --keep
+	$(BIN)/python pages.py
 
 ci-tools:
 	apt-get update -qq

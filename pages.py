@@ -46,6 +46,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "onnx_operators": onnx_operators.operators,
     "same_bits": reliability.same_bits,
     "every_kernel": reliability.kernels,
+    "fuzz": reliability.fuzz,
     "arm_instructions": arm.instructions,
     "arm_share": arm.share,
     "arm_cores": arm.cores,

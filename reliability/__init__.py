@@ -1,5 +1,6 @@
 """Proofs that take minutes, one command each, and what they counted.
 
+    python -m reliability.fuzz           # any bytes, for everything that reads any
     python -m reliability.same_bits      # every strategy, instruction set and split: the same bits
     python -m reliability.soak           # programs made, dropped, shared, forked: memory stays
     python -m reliability.kernels        # every kernel alone, between guard pages

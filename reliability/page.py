@@ -10,7 +10,7 @@ from typing import Any
 from reliability import RESULTS
 from signbin.report import markdown, words
 
-__all__ = ["kernels", "native_faults", "same_bits"]
+__all__ = ["fuzz", "kernels", "native_faults", "same_bits"]
 
 
 def same_bits(path: Path = RESULTS / "same-bits.json") -> str:
@@ -30,6 +30,31 @@ def same_bits(path: Path = RESULTS / "same-bits.json") -> str:
     ]
     rows = [[name, words.count(count)] for name, count in found["by_run"].items()]
     return "\n".join([*lines, markdown.table(["run", "networks"], rows, numbers_from=1)])
+
+
+def fuzz(path: Path = RESULTS / "fuzz.json") -> str:
+    """What ``make fuzz`` counted in all its runs, one line per target, and what it found."""
+    document: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    rows = [_fuzzed(name, known) for name, known in document["targets"].items()]
+    head = ["target", "executions", "minutes", "lines reached", "corpus", "planted bug found after"]
+    found = document["found"]
+    lines = [markdown.table(head, rows, numbers_from=1), "", f"Found and mended: {len(found)}."]
+    lines += ["", *(f"- {each['target']}: {each['words']}" for each in found)] if found else []
+    return "\n".join(lines)
+
+
+def _fuzzed(name: str, known: Mapping[str, Any]) -> list[str]:
+    lines, corpus, planted = (known.get(key) for key in ("lines", "corpus", "planted"))
+    return [
+        name,
+        words.count(known["executions"]),
+        f"{known['seconds'] / 60:.1f}",
+        f"{lines['reached'] / lines['there']:.0%} of {words.count(lines['there'])}"
+        if lines
+        else "not counted",
+        f"{corpus['inputs']} inputs, {corpus['bytes'] / 1000:.0f} kB" if corpus else "none",
+        f"{words.count(planted['executions'])} executions" if planted else "not yet",
+    ]
 
 
 def _failed(found: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 /* The C ABI without Python: a small network is built, run from several threads and freed; calls
  * that are wrong return a status. Exits with the number of failed expectations. */
+#include "fuzz/targets.h"
 #include <signbin.h>
 
 #include <pthread.h>
@@ -168,7 +169,10 @@ static void test_wrong_calls(void) {
     sb_program_free(NULL);
 }
 
-int main(void) {
+/* test_abi TARGET FILE...: what a fuzzer of that name found, once more; else the tests. */
+int main(int count, char **arguments) {
+    if (count > 1)
+        return sb_replay(arguments[1], count - 2, arguments + 2);
     for (int isa = 0; isa < SB_ISA_COUNT; ++isa)
         for (int32_t shares = 1; shares <= 3; ++shares) {
             sb_isa usable;

@@ -4,14 +4,15 @@
 """
 
 import os
-import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from signbin import native
+from reliability.fuzz.corpus import CORPUS, kept_inputs
+from reliability.fuzz.native_build import leave_one_tile_of_each_family
+from reliability.fuzz.native_targets import NATIVE_TARGETS
 
 NATIVE = Path(__file__).parents[2] / "native"
 COMPILER = shutil.which(os.environ.get("CC", "cc"))
@@ -33,22 +34,6 @@ def compiles(folder: Path, flags: list[str]) -> bool:
     source.write_text("int main(void) { return 0; }\n", encoding="utf-8")
     command = [str(COMPILER), *flags, str(source), "-o", str(folder / "probe")]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-def leave_one_tile_of_each_family(listing: Path) -> None:
-    """Rows come from the least tile to the largest: the first serves what the others serve."""
-    first: dict[tuple[object, ...], str] = {}
-    for row in native.kernels():
-        if row.usable:
-            family = (row.activations, row.strategy, row.op, row.isa, row.generated)
-            first.setdefault(family, row.name)
-
-    def stays(line: str) -> bool:
-        row = re.match(r"SB_KERNEL\w*\((\w+), (\w+), (\w+), (\w+), (\w+)", line)
-        return row is None or "sb_{}_{}_{}_{}__{}".format(*row.groups()) in first.values()
-
-    lines = listing.read_text(encoding="utf-8").splitlines(keepends=True)
-    listing.write_text("".join(filter(stays, lines)), encoding="utf-8")
 
 
 @pytest.fixture(params=["one_of_each_family", pytest.param("every_row", marks=pytest.mark.wide)])
@@ -73,7 +58,12 @@ def test_the_c_abi_works_without_python_and_under_the_sanitizers(
     flags = [*FLAGS, AS_FUNCTIONS, *dialect]
     if compiles(tmp_path, checks):
         flags += checks
-    files = [*sorted(sources.rglob("*.c")), *sorted((NATIVE / "tests").glob("test_*.c"))]
+    tests = sorted((NATIVE / "tests").glob("test_*.c"))
+    tests += [NATIVE / "tests" / "chance.c", NATIVE / "tests" / "hostile.c"]
+    tests += [
+        path for path in sorted((NATIVE / "tests" / "fuzz").glob("*.c")) if path.stem != "entry"
+    ]
+    files = [*sorted(sources.rglob("*.c")), *tests]
     program = tmp_path / "test_abi"
     include = ["-I", str(NATIVE / "include"), "-I", str(sources)]
     built = subprocess.run(
@@ -85,3 +75,17 @@ def test_the_c_abi_works_without_python_and_under_the_sanitizers(
     assert built.returncode == 0, built.stderr
     ran = subprocess.run([str(program)], capture_output=True, text=True, check=False, timeout=120)
     assert ran.returncode == 0, ran.stderr
+    for target in NATIVE_TARGETS:
+        replay_corpus(program, target, tmp_path / target)
+
+
+def replay_corpus(program: Path, target: str, folder: Path) -> None:
+    """What fuzzers found interesting, and what once broke something, breaks nothing."""
+    folder.mkdir()
+    for name, content in kept_inputs(target).items():
+        (folder / name).write_bytes(content)
+    files = sorted(map(str, folder.iterdir()))
+    assert files, f"no inputs in {CORPUS}"
+    command = [str(program), target, *files]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert ran.returncode == 0, ran.stderr[-3000:]

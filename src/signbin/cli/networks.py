@@ -177,7 +177,7 @@ def compile_model(
             return
         with _naming_fallback():
             program = compiling.compile_source(
-                found, isa=isa, strategy=forced, free_sizes=free_sizes, watch=watch
+                found, isa=isa, strategy=forced, free_sizes=free_sizes, split=not asked, watch=watch
             )
         if asked is not None:
             program, cost = compiling.quantize_source(

@@ -154,11 +154,17 @@ def compile_source(
     isa: str = "auto",
     strategy: Strategy | None = None,
     free_sizes: FreeSizes = False,
+    split: bool = True,
     watch: Watcher = silent,
 ) -> Program:
-    """:func:`compile` for what :func:`signbin.verbs.source.load_source` read."""
+    """:func:`compile` for what :func:`signbin.verbs.source.load_source` read.
+
+    split: False where :func:`quantize_source` follows (see :func:`compile_graph`).
+    """
     graph = _traced(source, free_sizes, watch)
-    return compile_graph(graph, card=source.card, isa=isa, strategy=strategy, watch=watch)
+    return compile_graph(
+        graph, card=source.card, isa=isa, strategy=strategy, split=split, watch=watch
+    )
 
 
 def _traced(source: Source, free_sizes: FreeSizes, watch: Watcher) -> Graph:

@@ -11,7 +11,7 @@ from signbin.artifact import Artifact
 from signbin.calibrate import CalibrationMethod, QuantizedActivations, calibrate
 from signbin.errors import SpecError
 from signbin.ir import Graph
-from signbin.passes import lower, quantize_activations
+from signbin.passes import lower, quantize_activations, split_groups
 from signbin.plan import GroupSearch, Strategy, Target, make_plan
 from signbin.runtime import Program
 from signbin.runtime.build import values_bytes
@@ -56,8 +56,10 @@ def compile_with(
     options: CompileOptions, graph: Graph, card: ModelCard | None = None, watch: Watcher = silent
 ) -> Program:
     """A graph compiled, its activations made codes, and tuned, as the options say."""
-    strategy = options.strategy
-    program = compile_graph(graph, card=card, isa=options.isa, strategy=strategy, watch=watch)
+    strategy, floats = options.strategy, options.activations is None
+    program = compile_graph(
+        graph, card=card, isa=options.isa, strategy=strategy, split=floats, watch=watch
+    )
     if options.activations is not None:
         program = quantize_program(program, options.activations, strategy=strategy, watch=watch)
     if options.autotune is None:
@@ -71,15 +73,18 @@ def compile_graph(
     card: ModelCard | None = None,
     isa: str = "auto",
     strategy: Strategy | None = None,
+    split: bool = True,
     watch: Watcher = silent,
 ) -> Program:
     """Compile a captured graph: lower it, plan every layer, pack for this CPU.
 
     Filters of bucket walks are regrouped where their zeros coincide; outputs are the same sums.
+    split: linear layers that are low-bit by groups of inputs become sums of low-bit ones, which
+    :func:`quantize_program` would round one by one.
     """
     card = card or ModelCard()
     isa = native.resolve_isa(isa)
-    lowered = lower(graph)
+    lowered = split_groups(lower(graph)) if split else lower(graph)
     target = Target.from_cpu(native.cpu(), isa)
     watch("planning every layer")
     plan = make_plan(lowered, native.kernels(), target, strategy, grouping=_GROUPING)

@@ -1,6 +1,7 @@
 """signbin serve: Triton's own client, the status of what is wrong, reload, a graceful end."""
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import signal
@@ -187,6 +188,44 @@ def test_clients_that_are_slow_without_end_get_408_and_hold_nobody_up(server, be
         with client_of(server) as client:
             client.infer("one", given(images))
         assert b" 408 " in connection.recv(4096)
+
+
+def test_clients_that_do_not_take_their_answers_are_let_go(start_server, tmp_path):
+    """An answer larger than any buffer on the way, of which nobody reads."""
+    import torch
+
+    import signbin
+
+    layer = torch.nn.Conv2d(1, 64, 1)
+    layer.weight.data = torch.ones(64, 1, 1, 1)
+    signbin.compile(layer, (torch.zeros(1, 1, 512, 512),)).save(tmp_path / "wide.sbn")
+    server = start_server(tmp_path / "wide.sbn", "--timeout-s", 5)
+    name = json.loads(ask(server, "/v2/models/wide")[1])["inputs"][0]["name"]
+    given = np.ones((1, 1, 512, 512), np.float32)
+    described = tensor(given.shape, name=name, parameters={"binary_data_size": given.nbytes})
+    del described["data"]
+    document = {"inputs": [described], "parameters": {"binary_data_output": True}}
+    text = json.dumps(document).encode()
+    head = "POST /v2/models/wide/infer HTTP/1.1\r\nHost: x\r\nContent-Length: "
+    head += f"{len(text) + given.nbytes}\r\nInference-Header-Content-Length: {len(text)}\r\n\r\n"
+    with socket.create_connection(server.place, timeout=60) as connection:
+        connection.sendall(head.encode() + text + given.tobytes())
+        answered = 'signbin_requests_total{model="wide",status="200"} 1.0'
+        wait_until(lambda: answered in ask(server, "/metrics")[1].decode())
+        time.sleep(8)
+        taken = 0
+        with contextlib.suppress(ConnectionResetError):
+            while part := connection.recv(2**20):
+                taken += len(part)
+    assert taken < 64 * given.nbytes
+    assert ask(server, "/v2/health/live")[0] == 200
+
+
+def test_connections_beyond_the_limit_are_503(start_server, saved):
+    server = start_server(saved[0], "--connections", 2)
+    with socket.create_connection(server.place), socket.create_connection(server.place):
+        wait_until(lambda: ask(server, "/v2/health/live")[0] == 503)
+    wait_until(lambda: ask(server, "/v2/health/live")[0] == 200)
 
 
 def test_headers_without_end_are_refused(server):

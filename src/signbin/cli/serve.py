@@ -27,6 +27,7 @@ def serve(
     max_mb: Annotated[float, typer.Option(help="Of a request's body, in MiB.")] = 64.0,
     stop_s: Annotated[float, typer.Option(help="For requests at work when it stops.")] = 30.0,
     reload_s: Annotated[float, typer.Option(help="Between looks at the files.")] = 1.0,
+    connections: Annotated[int, typer.Option(help="That are read from at once.")] = 1024,
     threads: Threads = 1,
     isa: Isa = "auto",
 ) -> None:
@@ -34,7 +35,15 @@ def serve(
     from signbin.serve import ServedModel, ServingLimits, make_app, named_files, run_server
 
     limits = ServingLimits(
-        batch, delay_ms, queue, timeout_s, header_s, int(max_mb * 2**20), stop_s, reload_s
+        batch,
+        delay_ms,
+        queue,
+        timeout_s,
+        header_s,
+        int(max_mb * 2**20),
+        stop_s,
+        reload_s,
+        connections,
     )
     opened = {
         name: ServedModel(name, path, isa=isa, threads=threads)

@@ -16,8 +16,10 @@ class ServingLimits:
 
     batch: rows that are run together at most. delay_ms: how long the first request of a batch waits
     for others at most. queue: requests that wait for one model. timeout_s: from a request's first
-    byte to its answer. header_s: for its headers. body_bytes: of a request, unpacked.
-    stop_s: for requests at work when the server is told to stop. reload_s: between looks at files.
+    byte to its answer, and until that is taken. header_s: for its headers. body_bytes: of a
+    request, unpacked. stop_s: for requests at work when the server is told to stop. reload_s:
+    between looks at files. connections: whose requests are read; times body_bytes, it bounds the
+    memory that they take.
     """
 
     batch: int = 8
@@ -28,6 +30,7 @@ class ServingLimits:
     body_bytes: int = 64 * 2**20
     stop_s: float = 30.0
     reload_s: float = 1.0
+    connections: int = 1024
 
     def __post_init__(self) -> None:
         bounds = {
@@ -39,6 +42,7 @@ class ServingLimits:
             "body_bytes": (1, 2**40),
             "stop_s": (0, 86_400),
             "reload_s": (0.01, 86_400),
+            "connections": (1, 1_000_000),
         }
         for name, (low, high) in bounds.items():
             value = getattr(self, name)

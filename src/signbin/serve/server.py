@@ -22,11 +22,13 @@ _MOST_HEADER_BYTES: Final = 16 * 1024
 _IDLE_S: Final = 30
 
 
-def _protocol(header_s: float) -> type[H11Protocol]:
-    """uvicorn's, with a limit of time on the headers of a request, which it has none on."""
+def _protocol(limits: ServingLimits) -> type[H11Protocol]:
+    """uvicorn's, with limits of time that it has none of: on headers, and on taking an answer."""
+    header_s = limits.header_s
 
     class TimedConnection(H11Protocol):
         _late: asyncio.TimerHandle | None = None
+        _untaken: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -39,9 +41,23 @@ def _protocol(header_s: float) -> type[H11Protocol]:
             elif self._late is None:
                 self._late = self.loop.call_later(header_s, self._refuse)
 
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._untaken = self.loop.call_later(limits.timeout_s, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            self._taken()
+            super().resume_writing()
+
         def connection_lost(self, exc: Exception | None) -> None:
             self._forget()
+            self._taken()
             super().connection_lost(exc)
+
+        def _taken(self) -> None:
+            if self._untaken is not None:
+                self._untaken.cancel()
+                self._untaken = None
 
         def _forget(self) -> None:
             if self._late is not None:
@@ -89,7 +105,8 @@ def run_server(
         app,
         host=host,
         port=port,
-        http=_protocol(limits.header_s),
+        http=_protocol(limits),
+        limit_concurrency=limits.connections + 1,  # which counts the one that asks
         ws="none",
         lifespan="on",
         log_config=None,

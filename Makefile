@@ -34,6 +34,7 @@ help:
 	@echo "make test-arm  the same, and its kernels and programs"
 	@echo "make check-kernels every kernel alone: guard pages, registers, missing features, 64-bit ARM"
 	@echo "make fuzz      bytes that nobody wrote for every reader, on from where it ended before; needs clang"
+	@echo "make sanitize  the C tests and a slice of the Python tests under every sanitizer"
 	@echo "make trust     the same by both at -O0 to -O3, and what docs/reliability.md counts; it takes long"
 	@echo "make ci-tools  apt packages a bare Debian lacks (needs root)"
 
@@ -116,7 +117,10 @@ test-arm: arm
 check-kernels: install
 	$(BIN)/python -m reliability.kernels
 
-trust: compilers
+sanitize: install
+	sh native/tests/sanitize.sh "$(CURDIR)/$(BIN)/python" $(BIN)/cmake build/sanitize address thread valgrind
+
+trust: compilers sanitize
 	sh native/tests/compilers.sh $(BIN)/cmake build/compilers \
 	  gcc-O0 gcc-O1 gcc-O3 clang-O1 clang-O2 clang-O3
 	$(BIN)/python -m reliability.same_bits
@@ -138,7 +142,7 @@ ci-tools:
 	apt-get update -qq
 	apt-get install -y -qq --no-install-recommends build-essential clang python3-dev python3-venv \
 	  g++-aarch64-linux-gnu qemu-user cmake gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm \
-	  ccache binutils
+	  ccache binutils valgrind
 
 clean:
 	rm -rf build $(DEMO) docs/_build $(VENV)/.installed-*

@@ -25,6 +25,7 @@ from experiments.energy import page as energy
 from experiments.trade_off import page as trade_off
 from experiments.training import page as training
 from reliability import page as reliability
+from reliability import summary as reliability_summary
 from signbin.errors import FormatError
 from signbin.files import write_whole
 
@@ -47,6 +48,8 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "same_bits": reliability.same_bits,
     "every_kernel": reliability.kernels,
     "fuzz": reliability.fuzz,
+    "soak": reliability.soak,
+    "reliability": reliability_summary.summary,
     "arm_instructions": arm.instructions,
     "arm_share": arm.share,
     "arm_cores": arm.cores,

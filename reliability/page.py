@@ -10,7 +10,7 @@ from typing import Any
 from reliability import RESULTS
 from signbin.report import markdown, words
 
-__all__ = ["fuzz", "kernels", "native_faults", "same_bits"]
+__all__ = ["fuzz", "kernels", "native_faults", "same_bits", "soak"]
 
 
 def same_bits(path: Path = RESULTS / "same-bits.json") -> str:
@@ -107,3 +107,45 @@ def kernels(path: Path = RESULTS / "kernels.json") -> str:
         "",
     ]
     return "\n".join([*lines, markdown.table(heads, rows, numbers_from=2)])
+
+
+def soak(path: Path = RESULTS / "soak.json") -> str:
+    """What ``python -m reliability.soak`` counted and measured, one line per part."""
+    document: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    heads = [
+        "part", "done", "minutes", "answers", "wrong", "refused", "memory", "growth", "files",
+        "threads", "mappings",
+    ]  # fmt: skip
+    rows = [
+        [
+            name,
+            f"{words.count(part['done'])} {part['unit']}",
+            f"{part['seconds'] / 60:.0f}",
+            words.count(part["answers"]),
+            words.count(len(part["wrong"])),
+            words.count(part["refused"]),
+            words.size(part["rss_bytes"]),
+            _growth(part),
+            *(f"{part[each][0]}, {part[each][1]}" for each in ("files", "threads", "mappings")),
+        ]
+        for name, part in document["parts"].items()
+    ]
+    model = document["environment"]["cpu"]["model"]
+    return markdown.table(heads, rows, numbers_from=2) + f"\n\nOn {model}."
+
+
+def _growth(part: Mapping[str, Any]) -> str:
+    """In kB, and the slope per unit of the part, in bytes."""
+    grown = part["rss_growth_bytes"]
+    if grown is None:
+        return words.NOT_GIVEN
+    unit = part["unit"]
+    return f"{grown / 1e3:+.0f} kB, {part['rss_slope_bytes']:+.0f} B a {_SINGULAR[unit]}"
+
+
+_SINGULAR: Mapping[str, str] = {
+    "programs": "program",
+    "seconds": "second",
+    "children": "child",
+    "processes": "process",
+}

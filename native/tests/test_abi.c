@@ -1,4 +1,4 @@
-/* The C ABI without Python: a small network is built, run from several threads and freed; calls
+/* The C ABI without Python: small networks are built in threads, run from several and freed; calls
  * that are wrong return a status. Exits with the number of failed expectations. */
 #include "fuzz/targets.h"
 #include <signbin.h>
@@ -140,6 +140,37 @@ static void test_network(sb_isa isa, int32_t shares) {
     sb_program_free(program);
 }
 
+/* A job that builds its own program, on two threads, while others build theirs. */
+static void *build_and_run(void *argument) {
+    static int8_t codes[THREADS][CHANNELS * TAPS];
+    static float inputs[THREADS][BATCH * VALUES];
+    job *mine = argument;
+    const size_t place = (size_t)mine->output[0];
+    fill(inputs[place], codes[place]);
+    for (int i = 0; i < 5; ++i) {
+        sb_isa best;
+        EXPECT(sb_isa_resolve("auto", &best) == SB_OK);
+        sb_program *program = build(i % 2 ? SB_ISA_SCALAR : best, 2, codes[place]);
+        mine->program = program;
+        mine->input = inputs[place];
+        run(mine);
+        check_output(inputs[place], codes[place], mine->output);
+        sb_program_free(program);
+    }
+    return NULL;
+}
+
+static void test_building_in_threads(void) {
+    static job jobs[THREADS];
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; ++i) {
+        jobs[i].output[0] = (float)i;
+        EXPECT(pthread_create(&threads[i], NULL, build_and_run, &jobs[i]) == 0);
+    }
+    for (int i = 0; i < THREADS; ++i)
+        pthread_join(threads[i], NULL);
+}
+
 static void test_wrong_calls(void) {
     sb_isa isa = SB_ISA_SCALAR;
     sb_builder *builder = NULL;
@@ -173,6 +204,7 @@ static void test_wrong_calls(void) {
 int main(int count, char **arguments) {
     if (count > 1)
         return sb_replay(arguments[1], count - 2, arguments + 2);
+    test_building_in_threads();
     for (int isa = 0; isa < SB_ISA_COUNT; ++isa)
         for (int32_t shares = 1; shares <= 3; ++shares) {
             sb_isa usable;

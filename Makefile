@@ -127,6 +127,8 @@ trust: compilers sanitize
 	$(BIN)/python -m reliability.soak
 	$(BIN)/python -m reliability.faults
 	$(BIN)/python -m reliability.kernels
+	$(BIN)/python -m reliability.kills
+	$(BIN)/python -m reliability.write_order
 
 # Two million executions and twenty minutes of every target in C, 200,000 and fifteen in Python, less
 # what earlier runs did; may be stopped at any time.

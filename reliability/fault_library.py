@@ -114,7 +114,8 @@ class Faults:
     ) -> None:
         """The ``at``-th call from now on fails, and all after it where lasting; 0: none does.
 
-        error: its errno. shortened: a read or write does half of what it should, instead.
+        error: its errno; a signal, negative, ends the process there. shortened: a read or write
+        does half of what it should, instead.
         """
         reason = kind.error if error is None else error
         self._library.fault_arm(

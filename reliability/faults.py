@@ -13,18 +13,19 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import errno
+import functools
 import gc
 import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from reliability import RESULTS
 from reliability.fault_library import Faults, Kind, preloaded, restart_preloaded
-from reliability.injection import Fault, Found, Operation, in_child, inject, undisturbed
+from reliability.injection import Fault, Operation, inject, undisturbed
 from reliability.native_operations import NetworkName, native_operations
 from signbin import native
 from signbin.environment import environment
@@ -35,7 +36,7 @@ __all__ = ["Outcome", "Sweep", "inject_all"]
 
 _WHOLE: Final = tuple(
     NetworkName(kind, seed)
-    for kind, seeds in (("float32", (0, 4)), ("codes", (2, 4, 13)))
+    for kind, seeds in (("codes", (4, 2)), ("float32", (0, 4)))
     for seed in seeds
 )
 _QUICK: Final = (NetworkName("codes", 4),)
@@ -65,6 +66,7 @@ class Outcome:
     failures: what was wrong, at most a hundred, in words.
     """
 
+    seconds: float = 0.0
     faults: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
     outcomes: dict[str, int] = dataclasses.field(default_factory=dict)
     failed: int = 0
@@ -97,21 +99,28 @@ def sweeps_of(kinds: Iterable[Kind]) -> Iterator[Sweep]:
 def inject_all(
     operations: Iterable[Operation],
     faults: Faults,
-    progress: Callable[[str], None] = lambda _words: None,
+    outcome: Outcome,
+    done: Callable[[Outcome], None] = lambda _outcome: None,
     every: int = 1,
-) -> Outcome:
-    """Fail every call of every operation in turn, or, where less will do, each ``every``-th."""
-    outcome = Outcome()
+) -> None:
+    """Fail every call of every operation in turn, or, where less will do, each ``every``-th.
+
+    Operations that ``outcome`` has already are left out. done: told after each of the others.
+    """
     for operation in operations:
+        if operation.name in outcome.faults:
+            continue
+        start = time.monotonic()
         expected = undisturbed(operation, faults)
         gc.collect()
         gc.freeze()  # what is there already stays, unlooked at, in every child
-        counts = outcome.faults.setdefault(operation.name, {})
-        for sweep in sweeps_of(operation.kinds):
-            counts[sweep.name] = _sweep(operation, sweep, faults, expected, outcome, every)
-        told = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
-        progress(f"{operation.name}: {told or 'nothing'}")
-    return outcome
+        counts = {
+            sweep.name: _sweep(operation, sweep, faults, expected, outcome, every)
+            for sweep in sweeps_of(operation.kinds)
+        }
+        outcome.faults[operation.name] = counts
+        outcome.seconds = round(outcome.seconds + time.monotonic() - start, 1)
+        done(outcome)
 
 
 def _sweep(
@@ -136,13 +145,20 @@ def _sweep(
     return count
 
 
-def document_of(outcome: Outcome, seconds: float) -> Mapping[str, object]:
-    """What is kept."""
-    return {
-        "seconds": round(seconds, 1),
+def _keep(path: Path, outcome: Outcome) -> None:
+    document = {
         **dataclasses.asdict(outcome),
         "environment": environment({"signbin": native.version()}),
     }
+    write_text(path, json.dumps(document, indent=1) + "\n")
+    name, counts = next(reversed(outcome.faults.items()))
+    told = ", ".join(f"{kind} {count}" for kind, count in counts.items() if count)
+    _tell(f"{name}: {told or 'nothing'}; {outcome.failed} failures so far")
+
+
+def _kept(path: Path) -> Outcome:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    return Outcome(**{field.name: document[field.name] for field in dataclasses.fields(Outcome)})
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -150,6 +166,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a part of each")
     parser.add_argument("--of", choices=("native", "files"), nargs="+", default=("native", "files"))
+    parser.add_argument("--go-on", action="store_true", help="after what is kept already")
     parser.add_argument("-o", "--output", type=Path, default=RESULTS, metavar="FOLDER")
     options = parser.parse_args(arguments)
     if not preloaded():
@@ -160,12 +177,10 @@ def main(arguments: Sequence[str]) -> int:
     options.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         for what in options.of:
-            start, every = time.monotonic(), 3 if options.quick else 1
+            path, every = options.output / f"{what}-faults.json", 3 if options.quick else 1
             operations = _operations(what, Path(folder), faults, quick=options.quick)
-            outcome = inject_all(operations, faults, _tell, every)
-            path = options.output / f"{what}-faults.json"
-            document = document_of(outcome, time.monotonic() - start)
-            write_text(path, json.dumps(document, indent=1) + "\n")
+            outcome = _kept(path) if options.go_on and path.exists() else Outcome()
+            inject_all(operations, faults, outcome, functools.partial(_keep, path), every)
             sys.stderr.writelines(f"{failure}\n" for failure in outcome.failures)
             _tell(f"{outcome.injected} faults, {outcome.failed} failures: {path}")
             failed += outcome.failed
@@ -182,15 +197,7 @@ def _operations(what: str, folder: Path, faults: Faults, *, quick: bool) -> list
     )
 
     shop = Workshop(folder)
-    furnish = shop.furnish_untrained if quick else shop.furnish
-
-    def furnished() -> Found:
-        furnish()
-        return Found(0, "done", ())
-
-    found = in_child(furnished, "furnishing")
-    if found.injected:
-        raise RuntimeError(f"files to begin with: {found}")
+    shop.furnish_in_child(trained=not quick)
     Program.load(shop.made / "new.sbn")  # what the binding makes once is made here
     faults.watch_folder(shop.place)
     return list(library_operations(shop) if quick else file_operations(shop))

@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from reliability.fault_library import Kind
-from reliability.injection import Operation
+from reliability.injection import Found, Operation, in_child
 from reliability.same_bits import random_networks
 from signbin.artifact import Artifact
 from signbin.cli import main
@@ -84,6 +84,20 @@ class Workshop:
         self.root = root.resolve()
         self.made = self.root / "made"
         self.place = self.root / "place"
+
+    def furnish_in_child(self, *, trained: bool = True) -> None:
+        """:meth:`furnish` or :meth:`furnish_untrained`, leaving this process as it was."""
+
+        def furnished() -> Found:
+            if trained:
+                self.furnish()
+            else:
+                self.furnish_untrained()
+            return Found(0, "done", ())
+
+        found = in_child(furnished, "furnishing", seconds=600)
+        if found.injected:
+            raise RuntimeError(f"files to begin with: {found}")
 
     def furnish(self) -> None:
         """Train, compile and pack two networks; what the first makes is old, the second new."""

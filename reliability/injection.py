@@ -17,9 +17,9 @@ from typing import Any, Final
 from reliability.fault_library import Faults, Kind
 from signbin.errors import SignbinError
 
-__all__ = ["Fault", "Found", "Operation", "in_child", "inject", "undisturbed"]
+__all__ = ["Fault", "Found", "Operation", "compare", "in_child", "inject", "undisturbed"]
 
-_SECONDS: Final = 60
+_SECONDS: Final = 300
 """For one child; it ends by a signal then, and the fault is a failure."""
 
 
@@ -88,6 +88,15 @@ def _undisturbed(operation: Operation, faults: Faults) -> Found:
     return Found(0, digest, tuple(sorted(set(sys.modules) - before)))
 
 
+def compare(operation: Operation, expected: str) -> Found:
+    """The operation as it is; wrong is a result of another digest, or none."""
+    wrong: list[str] = []
+    outcome = _act(operation, None, expected, wrong)
+    if outcome != "done":
+        wrong.append(f"once more, undisturbed: {outcome}")
+    return Found(0, outcome, tuple(wrong))
+
+
 def _digest(result: bytes) -> str:
     return hashlib.sha256(result).hexdigest()
 
@@ -143,7 +152,7 @@ def _act(operation: Operation, prepared: Any, expected: str, wrong: list[str]) -
     return "done"
 
 
-def in_child(work: Callable[[], Found], label: str) -> Found:
+def in_child(work: Callable[[], Found], label: str, seconds: int = _SECONDS) -> Found:
     """What ``work`` found in a process forked from this one; a crash is found, too."""
     reader, writer = os.pipe()
     sys.stdout.flush()
@@ -151,7 +160,7 @@ def in_child(work: Callable[[], Found], label: str) -> Found:
     child = os.fork()
     if not child:
         os.close(reader)
-        signal.alarm(_SECONDS)
+        signal.alarm(seconds)
         try:
             answer = dataclasses.asdict(work())
         except BaseException as error:  # the parent tells

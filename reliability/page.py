@@ -10,7 +10,16 @@ from typing import Any
 from reliability import RESULTS
 from signbin.report import markdown, words
 
-__all__ = ["fuzz", "kernels", "native_faults", "same_bits", "soak"]
+__all__ = [
+    "file_faults",
+    "fuzz",
+    "kernels",
+    "kills",
+    "native_faults",
+    "same_bits",
+    "soak",
+    "write_order",
+]
 
 
 def same_bits(path: Path = RESULTS / "same-bits.json") -> str:
@@ -63,24 +72,32 @@ def _failed(found: Mapping[str, Any]) -> str:
 
 
 def native_faults(path: Path = RESULTS / "native-faults.json") -> str:
-    """What ``python -m reliability.faults`` counted, one line per operation."""
+    """What ``python -m reliability.faults`` counted of memory and threads."""
+    return _faults(path)
+
+
+def file_faults(path: Path = RESULTS / "files-faults.json") -> str:
+    """What it counted of files."""
+    return _faults(path)
+
+
+def _faults(path: Path) -> str:
+    """A row for each way of failing."""
     found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     counts: Mapping[str, Mapping[str, int]] = found["faults"]
     kinds = list(dict.fromkeys(kind for ways in counts.values() for kind in ways))
-    total = sum(sum(ways.values()) for ways in counts.values())
-    outcomes = ", ".join(
-        f"{'passed all the same' if name == 'done' else name} {words.count(count)}"
+    by_kind = {kind: sum(ways.get(kind, 0) for ways in counts.values()) for kind in kinds}
+    ends = ", ".join(
+        f"{words.count(count)} {'done all the same' if name == 'done' else name}"
         for name, count in sorted(found["outcomes"].items(), key=lambda item: -item[1])
     )
     lines = [
-        f"{words.count(total)} faults in {len(counts)} operations, {found['failed']} of them "
-        f"stood badly; {outcomes}. {found['seconds'] / 60:.0f} minutes on "
-        f"{found['environment']['cpu']['model']}.",
+        f"{words.count(sum(by_kind.values()))} faults in {len(counts)} operations "
+        f"({found['seconds'] / 60:.0f} minutes on {found['environment']['cpu']['model']}): {ends}; "
+        f"{found['failed'] or 'nothing'} otherwise than it has to be.",
         "",
     ]
-    rows = [
-        [kind, words.count(sum(ways.get(kind, 0) for ways in counts.values()))] for kind in kinds
-    ]
+    rows = [[kind, words.count(count)] for kind, count in by_kind.items() if count]
     return "\n".join([*lines, markdown.table(["what failed", "faults"], rows, numbers_from=1)])
 
 
@@ -149,3 +166,40 @@ _SINGULAR: Mapping[str, str] = {
     "children": "child",
     "processes": "process",
 }
+
+
+def kills(path: Path = RESULTS / "kills.json") -> str:
+    """What ``python -m reliability.kills`` saw, a row for each verb."""
+    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    every: list[Mapping[str, Any]] = found["kills"]
+    killed = sum(each["killed"] for each in every)
+    wrong = sum(bool(each["wrong"]) for each in every)
+    lines = [
+        f"{words.count(len(every))} kills drawn (seed {found['seed']}), {words.count(killed)} of "
+        f"them before the verb had ended, in {found['seconds'] / 60:.0f} minutes on "
+        f"{found['environment']['cpu']['model']}: {wrong or 'nothing'} otherwise than it "
+        "has to be.",
+        "",
+    ]
+    rows = []
+    for verb in dict.fromkeys(each["kill"]["verb"] for each in every):
+        mine = [each for each in every if each["kill"]["verb"] == verb]
+        in_call = sum(bool(each["kill"]["kind"]) for each in mine)
+        in_time = sum(each["killed"] for each in mine)
+        with_parts = sum(bool(each["left"]) for each in mine)
+        numbers = (len(mine) - in_call, in_call, in_time, with_parts)
+        rows.append([verb, *map(words.count, numbers)])
+    columns = ["verb", "at a moment", "in a call", "before its end", "temporary files left"]
+    return "\n".join([*lines, markdown.table(columns, rows, numbers_from=1)])
+
+
+def write_order(path: Path = RESULTS / "write-order.json") -> str:
+    """What ``python -m reliability.write_order`` traced."""
+    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    writers = {name: order for name, order in found.items() if order["renames"]}
+    total = sum(order["renames"] for order in writers.values())
+    wrong = sum(len(order["wrong"]) for order in writers.values())
+    return (
+        f"{total} files that {', '.join(writers)} write: {wrong or 'none'} named before its "
+        "content was on the disk, or left without its name there."
+    )

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from signbin.files import write_bytes, write_text, write_whole
+from signbin import files
+from signbin.files import make_folder, write_bytes, write_text, write_whole
 
 
 def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path):
@@ -109,3 +110,16 @@ def test_many_writers_of_one_file_do_not_disturb_one_another(tmp_path: Path):
         list(pool.map(write, contents))
     assert path.read_bytes() in contents
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_is_made_with_those_above_it_and_each_is_flushed(tmp_path: Path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(files, "_sync_folder", flushed.append)
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    assert sorted(flushed) == [tmp_path, tmp_path / "a"]
+    make_folder(tmp_path / "a" / "b")
+    assert len(flushed) == 2
+    (tmp_path / "c").write_text("a file")
+    with pytest.raises(OSError, match="c"):
+        make_folder(tmp_path / "c" / "d")

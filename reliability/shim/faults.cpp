@@ -4,6 +4,8 @@
 #include <cstring>
 
 #include <link.h>
+#include <signal.h>
+#include <unistd.h>
 
 namespace faults {
 
@@ -18,6 +20,8 @@ bool due(Kind kind) {
                        (count == state.at || (state.lasting && count > state.at));
     if (fails) {
         ++state.injected;
+        if (state.error < 0)
+            kill(getpid(), -state.error);
         errno = state.error;
     }
     return fails;

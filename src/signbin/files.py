@@ -16,6 +16,7 @@ __all__ = [
     "MOST_SETTINGS_BYTES",
     "MOST_TEXT_BYTES",
     "expect_regular",
+    "make_folder",
     "read_bytes",
     "read_text",
     "write_bytes",
@@ -102,6 +103,17 @@ def write_whole(contents: Mapping[Path, bytes]) -> None:
                     temporary.unlink()
     for folder in {path.parent for path in contents}:
         _sync_folder(folder)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, to last as what is written into it does.
+
+    Nothing is done where it is there; OSError as Path.mkdir raises.
+    """
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in made:
+        _sync_folder(each.parent)
 
 
 def _temporary_file(path: Path) -> BinaryIO:

@@ -26,7 +26,7 @@ int careful(void) {
 INJECTING = """
 import ctypes, json, sys
 from reliability.fault_library import Faults, Kind
-from reliability.faults import inject_all
+from reliability.faults import Outcome, inject_all
 from reliability.injection import Operation
 
 library = ctypes.CDLL(sys.argv[1])
@@ -62,7 +62,8 @@ ways = {name: (lambda _, name=name: act(name)) for name in ("careful", "unchecke
 ways |= {"wrong_exception": wrong_exception, "other_result": other_result, "opening": opening}
 kinds = (Kind.ALLOCATION,)
 operations = [Operation(name, kinds, lambda: None, way) for name, way in ways.items()]
-outcome = inject_all(operations, faults)
+outcome = Outcome()
+inject_all(operations, faults, outcome)
 print(json.dumps({"faults": outcome.faults, "failures": outcome.failures}))
 """
 

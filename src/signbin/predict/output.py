@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbin.errors import FormatError, SpecError
-from signbin.files import read_text, write_bytes, write_text
+from signbin.files import make_folder, read_text, write_bytes, write_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,7 +81,7 @@ class OutputFolder:
 
         force: such predictions are removed.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         path = self.folder / _MANIFEST
         wanted = {"format": _FORMAT, **dataclasses.asdict(request)}
         if path.exists():

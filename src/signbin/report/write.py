@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from signbin.documents import to_document
 from signbin.errors import SpecError
-from signbin.files import write_whole
+from signbin.files import make_folder, write_whole
 from signbin.report import html
 from signbin.report.energy_chart import energy_picture
 from signbin.report.schema import Report
@@ -77,7 +77,7 @@ def write_energy(
             raise SpecError("picture", value=str(picture), allowed="a name ending in .svg")
         contents[picture] = energy_picture(document).encode()
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         contents |= {folder / name: text.encode() for name, text in texts.items()}
     write_files(contents, overwrite=overwrite)
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from signbin.documents import from_document, to_document
 from signbin.errors import FormatError, SpecError
-from signbin.files import MOST_SETTINGS_BYTES, read_text, write_text
+from signbin.files import MOST_SETTINGS_BYTES, make_folder, read_text, write_text
 from signbin.run_folders import HEADER, expect_no_run, holds_a_run
 from signbin.strict_yaml import read_yaml, write_yaml
 from signbin.train.config import TrainConfig
@@ -96,7 +96,7 @@ class RunFolder:
             self.check(force=force)
             if self.config.exists():
                 self._clear()
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path)
             write_text(self.config, HEADER + write_yaml(to_document(config)))
         except OSError as error:
             raise SpecError(

@@ -15,7 +15,7 @@ from torch import nn
 
 from signbin.documents import to_document
 from signbin.errors import FormatError, SpecError
-from signbin.files import read_text, write_bytes, write_text
+from signbin.files import make_folder, read_text, write_bytes, write_text
 from signbin.layer_costs import NetworkCosts, read_costs, write_costs
 from signbin.train.budget import Pricing, RunBudget, check_budget
 from signbin.train.config import TrainConfig
@@ -194,7 +194,7 @@ def _train_seed(
     if processes.from_first(folder.summary.is_file() and folder.model.is_file()):
         return read_json(folder.summary)
     if processes.is_first:
-        folder.path.mkdir(exist_ok=True)
+        make_folder(folder.path)
     processes.wait()
     training = SeedTraining(setting, seed, folder)
     training.restore()

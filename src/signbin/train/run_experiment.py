@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from signbin.documents import to_document
 from signbin.errors import SpecError
-from signbin.files import write_text
+from signbin.files import make_folder, write_text
 from signbin.quant import quantized_layers
 from signbin.quant.latent import describe_latent
 from signbin.train.budget import Pricing
@@ -55,7 +55,7 @@ def run_experiment(
         _with_cache(training, output / "cache")
         for training in experiment.trainings(scale, overrides)
     ]
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     results = results_of(experiment, scale, folder, trainings)
     for training in trainings:
         if not _is_finished(training, folder):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from signbin.documents import to_document
 from signbin.errors import SpecError
-from signbin.files import write_bytes, write_text
+from signbin.files import make_folder, write_bytes, write_text
 from signbin.quant import Binary, Offset, QuantConfig, SignedBinary, Ternary, quantized_layers
 from signbin.quant.layers import QuantizedLayer
 from signbin.spec import ScaleKind, ValueSet
@@ -135,7 +135,7 @@ def new_network(
     summary = _summary(wanted, config, model, dataset, spreads)
     folder.start(config, force=force)
     files = folder.seed(wanted.seed)
-    files.path.mkdir(exist_ok=True)
+    make_folder(files.path)
     write_bytes(files.model, to_safetensors(model.state_dict()))
     write_text(folder.summary, json.dumps(summary, indent=2) + "\n")
     return summary

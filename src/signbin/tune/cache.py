@@ -52,7 +52,7 @@ class TimesCache:
         kept = dict(list(self._layers.items())[-_MOST_LAYERS:])
         text = json.dumps({"version": _VERSION, "layers": kept}, indent=1, allow_nan=False)
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            files.make_folder(self._path.parent)
             files.write_text(self._path, text + "\n")
         except (OSError, ValueError) as error:
             self._warn(f"the measured times are not kept: {error}")

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from signbin.errors import SpecError
-from signbin.files import write_bytes
+from signbin.files import make_folder, write_bytes
 from signbin.train.data.dataset import Images
 
 __all__ = ["cached"]
@@ -61,7 +61,7 @@ def _write(path: Path, parts: Mapping[str, Images]) -> None:
     stream = io.BytesIO()
     np.savez(stream, **arrays)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_bytes(path, stream.getvalue())
     except OSError as error:
         raise SpecError(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signbin.errors import SpecError
-from signbin.files import write_bytes
+from signbin.files import make_folder, write_bytes
 from signbin.train.data.dataset import Dataset, Images
 
 __all__ = ["write_test_images"]
@@ -28,7 +28,7 @@ def write_test_images(folder: Path, count: int, dataset: Dataset) -> tuple[Path,
         raise SpecError("test images of a data set", value=dataset.name, allowed="sets in memory")
     if not 1 <= count <= len(part):
         raise SpecError("number of images", value=count, allowed=f"1..{len(part)}")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     paths = []
     for index in _classes_in_turn(part.labels)[:count]:
         name = dataset.class_names[part.labels[index]]

@@ -146,22 +146,22 @@ def small() -> Iterator[str]:
 
 
 def file_operations(shop: Workshop) -> Iterator[Operation]:
-    """Every verb that writes files, and what programs do with them by themselves."""
+    """What programs do with files by themselves; every verb that writes some, the quick first."""
+    yield from library_operations(shop)
     place = shop.place
     compiled = {"net.sbn": "old.sbn"}
     packed = {"net.safetensors": "old.safetensors", "net.md": "old.md"}
     for name, written, arguments in (
-        ("compile", compiled, ("new", "-o", "net.sbn")),
+        ("run", {"y.npy": "x.npy"}, ("new.sbn", "x.npy", "-o", "y.npy")),
         ("pack", packed, ("new", "-o", "net.safetensors")),
         ("export", {"net.onnx": "old.sbn"}, ("new.sbn", "-o", "net.onnx")),
-        ("run", {"y.npy": "x.npy"}, ("new.sbn", "x.npy", "-o", "y.npy")),
+        ("compile", compiled, ("new", "-o", "net.sbn")),
     ):
         paths = [word if word.startswith("-") else place / word for word in arguments]
         yield _writing(shop, name, functools.partial(run_command, name, *paths, "--force"), written)
-    yield from library_operations(shop)
+    yield _resuming(shop, "predict", lambda: _predict(place))
     yield _resuming(shop, "train", lambda: _train(place))
     yield _resuming(shop, "experiment", lambda: _experiment(place))
-    yield _resuming(shop, "predict", lambda: _predict(place))
 
 
 def library_operations(shop: Workshop) -> Iterator[Operation]:

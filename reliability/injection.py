@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from signbin.errors import SignbinError
 
 __all__ = ["Fault", "Found", "Operation", "compare", "in_child", "inject", "undisturbed"]
 
+_ENDING: Final = 10.0
 _SECONDS: Final = 300
 """For one child; it ends by a signal then, and the fault is a failure."""
 
@@ -131,7 +133,7 @@ def _inject(operation: Operation, fault: Fault, faults: Faults, expected: str) -
     for what, left in (
         ("pieces of memory", faults.alive),
         ("mappings", faults.mapped),
-        ("threads", 0 if operation.foreign_threads else _threads() - threads_before),
+        ("threads", 0 if operation.foreign_threads else _more_threads(threads_before)),
         ("open files", len(_open_files() - open_before)),
     ):
         if left > 0:
@@ -178,6 +180,14 @@ def in_child(work: Callable[[], Found], label: str, seconds: int = _SECONDS) -> 
         return Found(1, "crash", (f"{label}: the process ended by {ended}",))
     found = json.loads(text)
     return Found(found["injected"], found["outcome"], tuple(found["wrong"]))
+
+
+def _more_threads(before: int) -> int:
+    """Threads beyond those, once such as have ended are gone: Python does not wait for that."""
+    latest = time.monotonic() + _ENDING
+    while (more := _threads() - before) > 0 and time.monotonic() < latest:
+        time.sleep(0.01)
+    return more
 
 
 def _threads() -> int:

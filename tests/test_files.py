@@ -1,5 +1,6 @@
 """Files appear whole or not at all."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from signbin import files
-from signbin.files import make_folder, write_bytes, write_text, write_whole
+from signbin.files import make_folder, write_bytes, write_folder, write_text, write_whole
 
 
 def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path):
@@ -123,3 +124,45 @@ def test_a_folder_is_made_with_those_above_it_and_each_is_flushed(tmp_path: Path
     (tmp_path / "c").write_text("a file")
     with pytest.raises(OSError, match="c"):
         make_folder(tmp_path / "c" / "d")
+
+
+def test_a_folder_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path):
+    folder = tmp_path / "folder"
+    write_folder(folder, {"a": b"1", "in/b": b"2"})
+    write_folder(folder, {"a": b"3"})
+    assert (folder / "a").read_bytes() == b"3"
+    assert list(folder.iterdir()) == [folder / "a"]
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("exchanges", [True, False])
+def test_a_folder_that_cannot_take_its_name_leaves_the_old_one(tmp_path, monkeypatch, exchanges):
+    folder = tmp_path / "folder"
+    write_folder(folder, {"a": b"old"})
+    replace = os.replace
+
+    def fail(source, target):
+        if Path(target) == folder and str(source).endswith(".part"):
+            raise OSError("no such luck")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fail)
+    if not exchanges:
+        monkeypatch.setattr(ctypes, "CDLL", lambda *_args, **_options: None)
+        with pytest.raises(OSError, match="no such luck"):
+            write_folder(folder, {"a": b"new"})
+        assert (folder / "a").read_bytes() == b"old"
+    else:
+        write_folder(folder, {"a": b"new"})
+        assert (folder / "a").read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_what_a_killed_writer_of_a_folder_left_is_removed_by_the_next(tmp_path: Path):
+    left = tmp_path / ".folder.0123456789abcdef.part"
+    left.mkdir()
+    (left / "half").write_bytes(b"")
+    other = tmp_path / ".other.0123456789abcdef.part"
+    other.mkdir()
+    write_folder(tmp_path / "folder", {"a": b""})
+    assert set(tmp_path.iterdir()) == {other, tmp_path / "folder"}

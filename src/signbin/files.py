@@ -20,6 +20,7 @@ __all__ = [
     "read_bytes",
     "read_text",
     "write_bytes",
+    "write_folder",
     "write_text",
     "write_whole",
 ]
@@ -28,6 +29,8 @@ MOST_TEXT_BYTES: Final = 64 * 1024 * 1024
 """Of a text, where nothing smaller is said."""
 MOST_SETTINGS_BYTES: Final = 1024 * 1024
 """Of a text that a person writes: YAML, TOML."""
+_HERE: Final = -100  # AT_FDCWD
+_RENAME_EXCHANGE: Final = 2
 
 
 def read_bytes(path: Path, most: int) -> bytes:
@@ -103,6 +106,71 @@ def write_whole(contents: Mapping[Path, bytes]) -> None:
                     temporary.unlink()
     for folder in {path.parent for path in contents}:
         _sync_folder(folder)
+
+
+def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Put a folder of these files in the place of what is there, whole or not at all.
+
+    contents: by path inside it. They are written into a folder beside it, flushed to the disk, and
+    the two change names, in one step where the system can. What killed writers left is removed.
+    OSError where that fails; what was there is then there still.
+    """
+    import shutil  # noqa: PLC0415 - folders are seldom written
+
+    folder = folder.resolve()
+    _remove_left_folders(folder)
+    made = folder.with_name(f".{folder.name}.{os.urandom(8).hex()}.part")
+    made.mkdir()
+    descriptor = os.open(made, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):  # some file systems have no locks: nobody removes then
+            _lock(descriptor)
+        for path in contents:
+            make_folder((made / path).parent)
+        write_whole({made / path: content for path, content in contents.items()})
+        _exchange(made, folder)
+        _sync_folder(folder.parent)
+    finally:
+        os.close(descriptor)
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _exchange(made: Path, folder: Path) -> None:
+    """``made`` takes the name ``folder``; what had it is then called as ``made`` was."""
+    if not folder.exists():
+        os.replace(made, folder)
+        return
+    import ctypes  # noqa: PLC0415 - likewise
+    import shutil  # noqa: PLC0415
+
+    library = ctypes.CDLL(None, use_errno=True)
+    names = (_HERE, os.fsencode(made), _HERE, os.fsencode(folder))
+    if hasattr(library, "renameat2") and not library.renameat2(*names, _RENAME_EXCHANGE):
+        return
+    old = made.with_name(f"{made.name}.old")
+    os.replace(folder, old)
+    try:
+        os.replace(made, folder)
+    except OSError:
+        os.replace(old, folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _remove_left_folders(folder: Path) -> None:
+    """Remove temporary folders of ``folder`` that nobody holds a lock on."""
+    import shutil  # noqa: PLC0415 - likewise
+
+    pattern = re.compile(rf"\.{re.escape(folder.name)}\.[0-9a-f]{{16}}\.part")
+    with contextlib.suppress(OSError):
+        for left in folder.parent.iterdir():
+            if pattern.fullmatch(left.name) and left.is_dir() and not left.is_symlink():
+                descriptor = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
+                try:
+                    if _lock(descriptor):
+                        shutil.rmtree(left, ignore_errors=True)
+                finally:
+                    os.close(descriptor)
 
 
 def make_folder(folder: Path) -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -27,6 +24,7 @@ from signbin.c_source import (
     write_project,
 )
 from signbin.errors import ExecutionError, SpecError
+from signbin.files import write_folder
 from signbin.runtime import Program
 from signbin.verbs.compile_graph import Watcher, silent
 from signbin.verbs.recognition import SourceKind, kind_of, refusal
@@ -114,7 +112,7 @@ def export_c(model: Artifact, folder: Path, request: CRequest, watch: Watcher = 
     if request.verify:
         watch("compiling it here, and comparing")
         checked = _verify(model, network, files, program)
-    _write_folder(folder, files)
+    write_folder(folder, {path: text.encode("utf-8") for path, text in files.items()})
     sizes = network.sizes
     return CExport(
         folder=str(folder),
@@ -179,28 +177,3 @@ def _verify(model: Artifact, network: Network, files: Mapping[str, str], program
             remedy="nothing was written; report it",
         )
     return len(images)
-
-
-def _write_folder(folder: Path, files: Mapping[str, str]) -> None:
-    """All files in a new folder beside it, which then takes the name."""
-    parent = folder.resolve().parent
-    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=parent))
-    old = made.with_name(f"{made.name}.old")
-    try:
-        for path, text in files.items():
-            target = made / path
-            target.parent.mkdir(exist_ok=True)
-            target.write_text(text, encoding="utf-8")
-        made.chmod(0o777 & ~_umask())
-        if folder.exists():
-            os.replace(folder, old)
-        os.replace(made, folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _umask() -> int:
-    held = os.umask(0)
-    os.umask(held)
-    return held

@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -167,6 +167,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--calls", type=int, default=100, help="in random calls")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--verbs", nargs="+", choices=_VERBS, default=_VERBS)
+    parser.add_argument("--go-on", action="store_true", help="beside other verbs that are kept")
     parser.add_argument("-o", "--output", type=Path, default=RESULTS / "kills.json")
     options = parser.parse_args(arguments)
     if not preloaded():
@@ -182,16 +183,24 @@ def main(arguments: Sequence[str]) -> int:
         operations = [known[name] for name in options.verbs]
         kills, calls = -(-options.kills // verbs), -(-options.calls // verbs)
         draw = functools.partial(_draw, np.random.default_rng(options.seed), kills, calls)
-        keep = functools.partial(_keep, options.output, options.seed, start)
+        kept = _of_others(options.output, options.verbs) if options.go_on else []
+        keep = functools.partial(_keep, options.output, options.seed, start, kept)
         found = kill_all(operations, shop, faults, draw, keep)
     return 1 if any(each.wrong for each in found) else 0
 
 
-def _keep(path: Path, seed: int, start: float, found: Sequence[Killing]) -> None:
+def _of_others(path: Path, verbs: Sequence[str]) -> list[dict[str, Any]]:
+    every = json.loads(path.read_text(encoding="utf-8"))["kills"] if path.exists() else []
+    return [each for each in every if each["kill"]["verb"] not in verbs]
+
+
+def _keep(
+    path: Path, seed: int, start: float, kept: list[dict[str, Any]], found: Sequence[Killing]
+) -> None:
     document = {
         "seconds": round(time.monotonic() - start, 1),
         "seed": seed,
-        "kills": [dataclasses.asdict(each) for each in found],
+        "kills": kept + [dataclasses.asdict(each) for each in found],
         "environment": environment({"signbin": native.version()}),
     }
     path.parent.mkdir(parents=True, exist_ok=True)

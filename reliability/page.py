@@ -176,9 +176,8 @@ def kills(path: Path = RESULTS / "kills.json") -> str:
     wrong = sum(bool(each["wrong"]) for each in every)
     lines = [
         f"{words.count(len(every))} kills drawn (seed {found['seed']}), {words.count(killed)} of "
-        f"them before the verb had ended, in {found['seconds'] / 60:.0f} minutes on "
-        f"{found['environment']['cpu']['model']}: {wrong or 'nothing'} otherwise than it "
-        "has to be.",
+        f"them before the verb had ended, on {found['environment']['cpu']['model']}: "
+        f"{wrong or 'nothing'} otherwise than it has to be.",
         "",
     ]
     rows = []

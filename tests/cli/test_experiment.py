@@ -31,7 +31,10 @@ def test_an_experiment_leaves_its_results_and_is_not_trained_twice(signbin, tmp_
     assert result.code == 0, result.err
     written = json.loads((tmp_path / "runs" / "smoke" / "results.json").read_text())
     assert result.document == written
+    (tmp_path / "runs" / "smoke" / "results.json").unlink()  # killed just before it was written
     again = signbin(*given)
+    kept = json.loads((tmp_path / "runs" / "smoke" / "results.json").read_text())
+    assert kept == written
     assert again.code == 0
     for run in written["runs"]:
         assert f"{100 * run['accuracy']:.1f} %" in again.out

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from signbin.documents import to_document
 from signbin.errors import SpecError
-from signbin.files import make_folder, write_text
+from signbin.files import make_folder, read_text, write_text
 from signbin.quant import quantized_layers
 from signbin.quant.latent import describe_latent
 from signbin.train.budget import Pricing
@@ -61,8 +61,15 @@ def run_experiment(
         if not _is_finished(training, folder):
             _train(training, folder, pricing, progress=progress)
             results = results_of(experiment, scale, folder, trainings)
-            write_text(folder / _RESULTS, json.dumps(results, indent=1) + "\n")
+            _keep(folder / _RESULTS, results)
+    _keep(folder / _RESULTS, results)  # of a run that was killed after its last training
     return results
+
+
+def _keep(path: Path, results: Mapping[str, Any]) -> None:
+    text = json.dumps(results, indent=1) + "\n"
+    if not path.is_file() or read_text(path) != text:
+        write_text(path, text)
 
 
 def results_of(

@@ -183,15 +183,20 @@ def main(arguments: Sequence[str]) -> int:
         operations = [known[name] for name in options.verbs]
         kills, calls = -(-options.kills // verbs), -(-options.calls // verbs)
         draw = functools.partial(_draw, np.random.default_rng(options.seed), kills, calls)
-        kept = _of_others(options.output, options.verbs) if options.go_on else []
+        seconds, kept = _of_others(options.output, options.verbs) if options.go_on else (0.0, [])
+        start -= seconds
         keep = functools.partial(_keep, options.output, options.seed, start, kept)
         found = kill_all(operations, shop, faults, draw, keep)
     return 1 if any(each.wrong for each in found) else 0
 
 
-def _of_others(path: Path, verbs: Sequence[str]) -> list[dict[str, Any]]:
-    every = json.loads(path.read_text(encoding="utf-8"))["kills"] if path.exists() else []
-    return [each for each in every if each["kill"]["verb"] not in verbs]
+def _of_others(path: Path, verbs: Sequence[str]) -> tuple[float, list[dict[str, Any]]]:
+    """Seconds so far, and the kills of other verbs."""
+    if not path.exists():
+        return 0.0, []
+    document = json.loads(path.read_text(encoding="utf-8"))
+    kept = [each for each in document["kills"] if each["kill"]["verb"] not in verbs]
+    return document["seconds"], kept
 
 
 def _keep(

@@ -95,6 +95,32 @@ static sb_value_spec spec_of(const check_shape *shape, sb_place place) {
                            .top = shape->top};
 }
 
+/* A step from a value to another, and the factor that it takes. */
+static void add_conversion(check_network *network, const char *op, uint32_t input, uint32_t output,
+                           const float *factor) {
+    check_step *step = check_add_step(network, CHECK_DIRECT);
+    step->direct = (sb_direct_spec){.op = op, .input = input, .output = output};
+    if (factor)
+        step->direct.real = (sb_floats){factor, 1};
+}
+
+/* The same numbers in lanes, where they are images, now and then; blocks: those of a value. */
+static uint32_t lay_out(check_network *network, uint32_t input, const check_layout *blocks) {
+    check_random *random = &network->random;
+    const sb_value_spec given = network->values[input].spec;
+    check_shape shape = {given.channels, given.height, given.width, SB_TYPE_F32, 0, 0};
+    check_layout layout = *blocks;
+    layout.fill = 0.0f;
+    layout.in_lanes = true;
+    if (!check_chance(random, 40))
+        return input;
+    const sb_value_spec held = spec_of(&shape, SB_PLACE_ARENA);
+    const uint32_t value = check_add_value(network, &held, &layout);
+    add_conversion(network, check_chance(random, 50) ? "elementwise" : "flatten", input, value,
+                   NULL);
+    return value;
+}
+
 uint32_t check_draw_operand(check_network *network, const check_shape *shape,
                             const check_layout *layout, bool whole_batch, bool odd) {
     check_random *random = &network->random;
@@ -102,22 +128,21 @@ uint32_t check_draw_operand(check_network *network, const check_shape *shape,
     plain.type = SB_TYPE_F32;
     plain.zero = plain.top = 0;
     const sb_value_spec given = spec_of(&plain, SB_PLACE_INPUT);
-    const uint32_t input = check_add_value(network, &given, NULL);
+    uint32_t input = check_add_value(network, &given, NULL);
     network->inputs[input] = draw_input(network, shape, odd);
     if (shape->type == SB_TYPE_F32 && (whole_batch || !layout->in_lanes))
         return input;
+    if (shape->type == SB_TYPE_U8 && !whole_batch)
+        input = lay_out(network, input, layout);
     const sb_value_spec held = spec_of(shape, whole_batch ? SB_PLACE_BATCH : SB_PLACE_ARENA);
     const uint32_t value = check_add_value(network, &held, whole_batch ? NULL : layout);
-    check_step *step = check_add_step(network, CHECK_DIRECT);
-    step->direct = (sb_direct_spec){.input = input, .output = value};
-    if (shape->type == SB_TYPE_U8) {
-        float *factor = check_take(1, sizeof *factor);
-        *factor = 1.0f;
-        step->direct.op = "quantize";
-        step->direct.real = (sb_floats){factor, 1};
-    } else {
-        step->direct.op = check_chance(random, 50) ? "elementwise" : "flatten";
-    }
+    float *factor = check_take(1, sizeof *factor);
+    *factor = 1.0f;
+    if (shape->type == SB_TYPE_U8)
+        add_conversion(network, "quantize", input, value, factor);
+    else
+        add_conversion(network, check_chance(random, 50) ? "elementwise" : "flatten", input, value,
+                       NULL);
     return value;
 }
 
@@ -131,17 +156,28 @@ uint32_t check_draw_target(check_network *network, const check_shape *shape,
 
 void check_return(check_network *network, uint32_t value) {
     const sb_value_spec spec = network->values[value].spec;
+    const check_layout layout = network->values[value].layout;
     if (spec.place == SB_PLACE_OUTPUT)
         return;
     const check_shape shape = {spec.channels, spec.height, spec.width, SB_TYPE_F32, 0, 0};
     const sb_value_spec returned = spec_of(&shape, SB_PLACE_OUTPUT);
-    const uint32_t output = check_add_value(network, &returned, NULL);
-    check_step *step = check_add_step(network, CHECK_DIRECT);
-    step->direct = (sb_direct_spec){.op = "flatten", .input = value, .output = output};
-    if (spec.type == SB_TYPE_U8) {
-        step->direct.op = "dequantize";
-        step->direct.real = (sb_floats){check_draw_floats(&network->random, 1, 0.1f, 2.0f), 1};
+    const bool codes = spec.type == SB_TYPE_U8;
+    if (codes && spec.place == SB_PLACE_ARENA && check_chance(&network->random, 30)) {
+        const sb_value_spec numbers = spec_of(&shape, SB_PLACE_ARENA);
+        check_layout lanes = layout;
+        lanes.fill = 0.0f;
+        lanes.in_lanes = true;
+        lanes.under = -1;
+        const uint32_t between = check_add_value(network, &numbers, &lanes);
+        add_conversion(network, "dequantize", value, between,
+                       check_draw_floats(&network->random, 1, 0.1f, 2.0f));
+        add_conversion(network, "flatten", between, check_add_value(network, &returned, NULL),
+                       NULL);
+        return;
     }
+    add_conversion(network, codes ? "dequantize" : "flatten", value,
+                   check_add_value(network, &returned, NULL),
+                   codes ? check_draw_floats(&network->random, 1, 0.1f, 2.0f) : NULL);
 }
 
 /* ---- what follows a sum ---------------------------------------------------------------------- */

@@ -67,7 +67,7 @@ static check_layout layout_for_windows(check_network *network, const check_shape
                                        const sb_window_spec *window) {
     check_layout layout = check_draw_layout(network, given);
     if (check_chance(&network->random, 60)) {
-        layout.under = (int)network->step_count + 1;
+        layout.under = 0; /* which step, is said when it is there */
         layout.top += window->padding_top > 0;
         layout.in_lanes = true;
     }
@@ -99,8 +99,9 @@ void check_draw_conv2d(const sb_kernel_info *row, check_network *network) {
     const uint32_t output = check_draw_target(network, &made, &target, false);
     const int32_t shape[4] = {made.channels, given.channels / groups, window.kernel_height,
                               window.kernel_width};
-    network->values[input].layout.under =
-        network->values[input].layout.under < 0 ? -1 : (int)network->step_count;
+    for (uint32_t i = 0; i < network->value_count; ++i)
+        if (network->values[i].layout.under >= 0)
+            network->values[i].layout.under = (int)network->step_count;
     network->checked = network->step_count;
     check_step *step = check_add_step(network, CHECK_CONV);
     step->conv = (sb_conv2d_spec){

@@ -88,6 +88,12 @@ bool check_untouched(const check_guarded *guarded, int byte) {
     return true;
 }
 
+void check_rename(const void *address, const char *name) {
+    for (check_guarded *guarded = all; guarded; guarded = guarded->next)
+        if ((const char *)address == guarded->data)
+            guarded->name = name;
+}
+
 const check_guarded *check_guarded_at(const void *address) {
     const uintptr_t place = (uintptr_t)address;
     for (const check_guarded *guarded = all; guarded; guarded = guarded->next)

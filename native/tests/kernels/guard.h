@@ -33,7 +33,10 @@ void check_fill(check_guarded *guarded, int byte);
 /* Whether the room that is not in use still holds the byte. */
 bool check_untouched(const check_guarded *guarded, int byte);
 
-/* What guards an address, or NULL; the nearest. */
+/* Another name for what lies at an address, if it is guarded. */
+void check_rename(const void *address, const char *name);
+
+/* What guards an address, or NULL. */
 const check_guarded *check_guarded_at(const void *address);
 
 #endif

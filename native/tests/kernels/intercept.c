@@ -247,5 +247,6 @@ static void intercept(size_t row, const sb_layer *layer, const sb_operands *oper
         return;
     }
     check_find_extents(contents, &stand_ins[row], layer, operands, &extents);
+    check_name_arrays(layer);
     check_call_of(row, layer, operands, &extents);
 }

@@ -7,7 +7,7 @@
 
 #include "random.h"
 
-enum { CHECK_VALUES = 12, CHECK_STEPS = 8, CHECK_WORDS = 400 };
+enum { CHECK_VALUES = 24, CHECK_STEPS = 20, CHECK_WORDS = 400 };
 
 /* How a value of the arena lies: plain, or in the lanes of the instruction set, with a halo and
  * vectors to spare; under: in the blocks that this step reads, where it has windows, or -1. */

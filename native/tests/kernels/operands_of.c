@@ -1,5 +1,6 @@
 #include "operands_of.h"
 
+#include "guard.h"
 #include "kernels/dense/product_format.h"
 #include "kernels/view.h"
 #include "operands/view_plan.h"
@@ -143,4 +144,41 @@ void check_find_extents(const sb_contents *contents, const sb_kernel_row *kernel
     extents->bytes[CHECK_INPUT] = view_bytes(
         &layer->input, &extent, kernel->info.type == SB_TYPE_U8 ? sizeof(sb_code) : sizeof(float));
     extents->bytes[CHECK_OUTPUT] = view_bytes(&plain, &extent, sizeof(float));
+}
+
+void check_name_arrays(const sb_layer *layer) {
+    const struct {
+        const void *array;
+        const char *name;
+    } arrays[] = {{layer->weights, "the weights"},
+                  {layer->integers, "the integer weights"},
+                  {layer->products.blocks, "the blocks of products"},
+                  {layer->products.weights, "the weights of products"},
+                  {layer->products.offsets, "the offsets of products"},
+                  {layer->tables.masks, "the bits of tables"},
+                  {layer->tables.digit_sums, "the sums of digits"},
+                  {layer->buckets.groups, "the groups of walks"},
+                  {layer->buckets.counts, "the counts of walks"},
+                  {layer->buckets.offsets, "the offsets of walks"},
+                  {layer->sum_list.segments, "the segments of sums"},
+                  {layer->sum_list.words, "the words of sums"},
+                  {layer->bits.plus, "the bitmaps"},
+                  {layer->bits.minus, "the bitmaps of minus"},
+                  {layer->sums.flip, "the flips of sums"},
+                  {layer->sums.twice, "what counts twice"},
+                  {layer->sums.shift, "the shifts of sums"},
+                  {layer->epilogue.scale, "the scale"},
+                  {layer->epilogue.offset, "the offset"},
+                  {layer->epilogue.bias, "the bias"},
+                  {layer->epilogue.slope, "the slope"},
+                  {layer->epilogue.post_bias, "the bias behind the activation"},
+                  {layer->table, "the table"},
+                  {layer->walk, "the walk"},
+                  {layer->rows, "the rows"},
+                  {layer->columns, "the columns"},
+                  {layer->row_shares, "the shares of rows"},
+                  {layer->column_shares, "the shares of columns"}};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; ++i)
+        if (arrays[i].array)
+            check_rename(arrays[i].array, arrays[i].name);
 }

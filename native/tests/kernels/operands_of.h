@@ -22,4 +22,7 @@ typedef struct check_extents {
 void check_find_extents(const sb_contents *contents, const sb_kernel_row *kernel,
                         const sb_layer *layer, const sb_operands *operands, check_extents *extents);
 
+/* Gives the arrays of a layer their names, for whoever misses them. */
+void check_name_arrays(const sb_layer *layer);
+
 #endif

@@ -111,10 +111,27 @@ static const struct {
              {"walk-is-no-instruction", CHECK_ILLEGAL, sizeof CHECK_ILLEGAL}};
 enum { WALK_COUNT = sizeof WALKS / sizeof *WALKS };
 
+/* The row of generated walks that this CPU runs; NULL where it runs none. */
+static const char *row_of_walks(void) {
+    static const char *const rows[] = {WALK_ROW, ARM_WALK_ROW};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; ++i) {
+        sb_kernel_info row;
+        if (sb_kernel_get(check_row_of(rows[i]), &row) == SB_OK && row.usable && sb_cpu_generates())
+            return rows[i];
+    }
+    return NULL;
+}
+
+/* Upper halves of vectors are nobody's where there are none. */
+static bool can_be_planted(const char *name) {
+    return strcmp(name, "upper-half") || check_has_wide_registers();
+}
+
 int check_list_plants(void) {
     for (int i = 0; i < KERNEL_COUNT; ++i)
-        printf("%s\n", KERNELS[i].name);
-    for (int i = 0; i < WALK_COUNT; ++i)
+        if (can_be_planted(KERNELS[i].name))
+            printf("%s\n", KERNELS[i].name);
+    for (int i = 0; row_of_walks() && i < WALK_COUNT; ++i)
         printf("%s\n", WALKS[i].name);
     return 0;
 }
@@ -128,12 +145,9 @@ bool check_plant_fault(const char *name, check_options *options) {
         }
     for (int i = 0; i < WALK_COUNT; ++i)
         if (!strcmp(name, WALKS[i].name)) {
-            sb_kernel_info row;
             check_plant_in_walks(WALKS[i].bytes, WALKS[i].count);
-            options->kernel = WALK_ROW;
-            if (sb_kernel_get(check_row_of(WALK_ROW), &row) != SB_OK || !row.usable)
-                options->kernel = ARM_WALK_ROW;
-            return true;
+            options->kernel = row_of_walks();
+            return options->kernel;
         }
     return false;
 }

@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 # An editable install knows its Python files by name: a new one asks for a new install.
 STAMP  := $(VENV)/.installed-$(shell find src -name '*.py' | sort | cksum | cut -d ' ' -f 1)
 C_FILES := $(shell find native src/signbin benchmarks/cortex_m -name '*.c' -o -name '*.h' -o -name '*.cpp')
-ROW_FILES := $(shell find native -name '*.def' -o -name '*.in' -o -name '*.cmake')
+ROW_FILES := $(shell find native -name '*.def' -o -name '*.in' -o -name '*.cmake' -o -name '*.S')
 BUILD_FILES := pyproject.toml constraints.txt requirements.lock CMakeLists.txt $(C_FILES) $(ROW_FILES)
 DEMO   ?= demo
 PYTEST_FLAGS ?= -n 2 --dist worksteal

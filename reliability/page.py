@@ -107,7 +107,7 @@ def kernels(path: Path = RESULTS / "kernels.json") -> str:
     columns = ("rows", "cases", "calls", "walks", "walk_calls", "values", "planted", "faults")
     rows = [
         [
-            run["machine"],
+            found["environment"]["cpu"]["model"] if run["machine"] == "native" else run["machine"],
             ", ".join(f"{isa} {count}" for isa, count in run["isas"].items()),
             *(words.count(run[column]) for column in columns),
         ]

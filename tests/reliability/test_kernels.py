@@ -23,7 +23,7 @@ def test_every_row_that_this_cpu_runs_keeps_its_promises(program):
 
 def test_every_generated_walk_keeps_its_promises(program):
     counted, printed = kernels.run(
-        NATIVE, program, "--cases", "5", "--seed", "21", "--kernel", "_g8"
+        NATIVE, program, "--cases", "1", "--seed", "21", "--kernel", "_g8"
     )
     assert counted["failures"] == [], printed
     assert counted["walks"] > 20 or not counted["rows"]

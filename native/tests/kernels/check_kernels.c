@@ -17,7 +17,7 @@ static const char USAGE[] =
     "check_kernels [--seed N] [--cases N] [--kernel NAME] [--isa ISA] [--json FILE] [--verbose]\n"
     "check_kernels --list | --bench | --plants | --plant NAME\n"
     "  --seed N       repeats the run of that seed; else one of the time\n"
-    "  --cases N      of every row, 8 at first\n"
+    "  --cases N      of every row, 8 at first; of one with generated walks 20 times as many\n"
     "  --kernel NAME  rows whose names have this part\n"
     "  --isa ISA      rows of this instruction set\n"
     "  --bench        the least time of a call, beside the scalar kernel's\n"

@@ -24,8 +24,7 @@ run() { # LOG COMMAND...
 }
 
 # The package beside the extension that was built, before any that is installed (-S: such a one may
-# come first). Who allocated stands in two frames: what the interpreter and packages beside us keep
-# until the end is no leak of ours, and is left out by their names.
+# come first). Leaks are the C tests' matter: the interpreter keeps memory until it ends.
 check_python() { # BUILD
   rm -rf "$1/package"
   mkdir "$1/package"
@@ -35,8 +34,7 @@ check_python() { # BUILD
   # shellcheck disable=SC2086 # a list of folders
   run "$folder/python.log" env PYTHONPATH="$1/package:$root:$packages" OMP_NUM_THREADS=1 \
     LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so)" \
-    UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 ASAN_OPTIONS=malloc_context_size=2 \
-    LSAN_OPTIONS="suppressions=$root/native/tests/leaks_of_others.txt:print_suppressions=0" \
+    UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 ASAN_OPTIONS=detect_leaks=0 \
     PYTHONMALLOC=malloc "$python" -S -m pytest -q -p no:cacheprovider $slice
   echo "address: $(tail -n 1 "$folder/python.log" | tr -s ' ' | cut -c 1-60): a slice of the Python tests passes"
 }

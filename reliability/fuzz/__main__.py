@@ -19,7 +19,7 @@ from reliability.fuzz.corpus import (
     kept_inputs,
 )
 from reliability.fuzz.counted import COUNTED, Counted
-from reliability.fuzz.lines import lines_reached
+from reliability.fuzz.lines import least_inputs, lines_reached
 from reliability.fuzz.native_build import link
 from reliability.fuzz.native_targets import NATIVE_TARGETS
 from reliability.fuzz.slices import Slice, run_slice
@@ -110,18 +110,17 @@ class Campaign:
         """Minimise what was found, put as much as is small into the archive, count lines."""
         corpus = self.corpus(target)
         least = emptied(self.folder / "least" / target.name)
-        run_slice(
-            [*self.command(target), "-merge=1", str(least)],
-            corpus,
-            self.folder / "found" / target.name,
-            seconds=600,
-            largest=target.largest,
-        )
+        if isinstance(target, NativeTarget):
+            command = [*self.command(target), "-merge=1", str(least)]
+            found = self.folder / "found" / target.name
+            run_slice(command, corpus, found, seconds=600, largest=target.largest)
+        reached, there = lines_reached(target, self.folder, corpus)
+        if isinstance(target, PythonTarget):
+            least_inputs(self.folder, target, corpus, least)
         before = kept_inputs(target.name)
         stay = {name: each for name, each in before.items() if name.startswith((FOUND, PLANTED))}
         inputs = chosen(least, _KEPT_BYTES) | stay
         size = keep_inputs(target.name, inputs)
-        reached, there = lines_reached(target, self.folder, least)
         self.counted.set(
             target.name,
             corpus={"inputs": len(inputs), "bytes": size},

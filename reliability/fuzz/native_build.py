@@ -20,7 +20,7 @@ from reliability.fuzz.target import NativePlant, NativeTarget
 from signbin import native
 from signbin.errors import ExecutionError
 
-__all__ = ["build_library", "leave_one_tile_of_each_family", "link", "tool"]
+__all__ = ["build_library", "leave_one_tile_of_each_family", "link", "source_of", "tool"]
 
 _NATIVE: Final = ROOT / "native"
 _SANITIZED: Final = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1")
@@ -59,6 +59,11 @@ def leave_one_tile_of_each_family(listing: Path) -> None:
     listing.write_text("".join(filter(stays, lines)), encoding="utf-8")
 
 
+def source_of(folder: Path) -> Path:
+    """The copy of native/src that the library of a folder is built from."""
+    return folder / "tree" / "native" / "src"
+
+
 def build_library(folder: Path) -> Path:
     """libsignbin.a with the sanitizers and what guides a fuzzer; built again where it is stale."""
     library, stamp = folder / "library" / "libsignbin.a", folder / "built"
@@ -66,11 +71,12 @@ def build_library(folder: Path) -> Path:
     if library.is_file() and stamp.is_file() and stamp.read_text(encoding="utf-8") == state:
         return library
     tree = folder / "tree"
-    shutil.rmtree(tree, ignore_errors=True)
+    for stale in (tree, folder / "counting"):
+        shutil.rmtree(stale, ignore_errors=True)
     for each in ("include", "src"):
         shutil.copytree(_NATIVE / each, tree / "native" / each)
     shutil.copy(ROOT / "CMakeLists.txt", tree)
-    leave_one_tile_of_each_family(tree / "native" / "src" / "kernels.def")
+    leave_one_tile_of_each_family(source_of(folder) / "kernels.def")
     flags = "-O1 -fsanitize=fuzzer-no-link -Dalways_inline="
     cmake = shutil.which("cmake") or str(ROOT / ".venv" / "bin" / "cmake")
     asked = {
@@ -107,8 +113,10 @@ def link(
         flags = ("-fsanitize=fuzzer-no-link", beside)
         objects = [_compile(_planted(plant, folder), folder, include, flags)]
     if counting:
-        rooms = [path for room in _ROOMS for path in sorted((_NATIVE / "src" / room).glob("*.c"))]
-        objects = [_compile(path, folder / "counting", include, _COUNTED) for path in rooms]
+        rooms_of = source_of(folder)
+        rooms = [path for room in _ROOMS for path in sorted((rooms_of / room).glob("*.c"))]
+        counted = [f"-I{_NATIVE / 'include'}", f"-I{rooms_of}"]
+        objects = [_compile(path, folder / "counting", counted, _COUNTED) for path in rooms]
     linked = [*_LANGUAGE, *_SANITIZED, "-fsanitize=fuzzer", *(_COUNTED[:1] if counting else ())]
     given = [f"-DSB_TARGET=sb_fuzz_{target.name}", *include, *map(str, (*sources, *objects))]
     _run([tool("clang"), *linked, *given, str(library), "-lm", "-o", str(program)])
@@ -130,6 +138,8 @@ def _planted(plant: NativePlant, folder: Path) -> Path:
 def _compile(source: Path, folder: Path, include: Sequence[str], flags: Sequence[str]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     made = folder / f"{source.parent.name}-{source.stem}.o"
+    if made.is_file() and _COUNTED[0] in flags:
+        return made
     command = [tool("clang"), *_LANGUAGE, *_SANITIZED, *flags, *include]
     _run([*command, "-c", str(source), "-o", str(made)])
     return made

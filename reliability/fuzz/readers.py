@@ -268,7 +268,7 @@ PYTHON_TARGETS: Final[Mapping[str, PythonTarget]] = {
             _read_arrays,
             ("arrays.py", "predict/sources.py"),
             "what zip files are damaged by is not caught",
-            "signbin.arrays:_DAMAGE",
+            "signbin.arrays:DAMAGE",
             lambda errors: _careless(errors, ValueError),
             largest=8192,
         ),

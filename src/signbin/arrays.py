@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import lzma
 import math
 import struct
 import tokenize
@@ -17,11 +18,10 @@ from numpy.typing import NDArray
 from signbin.errors import FormatError
 from signbin.files import expect_regular
 
-__all__ = ["open_array", "read_archive"]
+__all__ = ["DAMAGE", "open_array", "read_archive"]
 
 _MOST_ARCHIVE_BYTES: Final = 4 * 1024**3
-# What numpy raises on headers, and the zip reader on members, that nobody wrote.
-_DAMAGE: Final = (
+DAMAGE: Final = (
     *(ValueError, EOFError, SyntaxError, TypeError, KeyError, OverflowError, MemoryError),
     *(
         RuntimeError,
@@ -29,9 +29,11 @@ _DAMAGE: Final = (
         tokenize.TokenError,
         zipfile.BadZipFile,
         zlib.error,
+        lzma.LZMAError,
         struct.error,
     ),
 )
+"""What numpy raises on headers, and zipfile on members, that nobody wrote."""
 _HEADERS: Final = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -47,7 +49,7 @@ def open_array(path: Path) -> NDArray[Any]:
     expect_regular(path)
     try:
         array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise FormatError(f"{path} is not a .npy file", reason=str(error)) from error
     return array
 
@@ -68,7 +70,7 @@ def read_archive(path: Path) -> dict[str, NDArray[Any]]:
                 member.filename.removesuffix(".npy"): _array(archive.read(member))
                 for member in archive.infolist()
             }
-    except (OSError, *_DAMAGE) as error:  # it seeks to where the bytes say
+    except (OSError, *DAMAGE) as error:  # it seeks to where the bytes say
         raise FormatError(f"{path} is not a .npz file", reason=str(error)) from error
 
 

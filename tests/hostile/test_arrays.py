@@ -11,6 +11,7 @@ import sys
 import tarfile
 import tracemalloc
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ import torch
 from signbin.arrays import open_array, read_archive
 from signbin.errors import FormatError, PlanError, SpecError
 from signbin.plan import Plan
+from signbin.predict.sources import open_images
+from signbin.spec import Preprocessing
 from signbin.train import checkpoint
 from signbin.train.data.cifar_archive import CIFAR10, find_archive
 from signbin.train.teacher import read_weights
@@ -196,3 +199,31 @@ def test_the_command_shows_their_traceback_and_our_sentence(tmp_path):
     assert f'File "{path}", line 2, in make' in found.stderr
     assert found.stderr.splitlines()[-1].startswith("error: model source, whose own code failed")
     assert "site-packages" not in found.stderr
+
+
+METHODS = {
+    "deflated": zipfile.ZIP_DEFLATED,
+    "as bzip2": zipfile.ZIP_BZIP2,
+    "as lzma": zipfile.ZIP_LZMA,
+}
+
+
+def packed_wrongly(path, method, name):
+    """An archive of one member, some of its packed bytes others than they were."""
+    with zipfile.ZipFile(path, "w", METHODS[method]) as archive:
+        archive.writestr(name, bytes(range(256)) * 8)
+        start = archive.getinfo(name).header_offset + 30 + len(name)
+    content = bytearray(path.read_bytes())
+    content[start + 9 : start + 40] = b"\xff" * 31
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_member_that_does_not_unpack_is_our_error(tmp_path, method):
+    with pytest.raises(FormatError):
+        read_archive(packed_wrongly(tmp_path / "x.npz", method, "x.npy"))
+    network = SimpleNamespace(preprocessing=Preprocessing(1, 4, 4, (0.5,), (0.5,)))
+    rows = open_images(packed_wrongly(tmp_path / "x.zip", method, "x.png"), network)
+    with pytest.raises(FormatError, match=r"member of an archive.*x\.png"):
+        rows.read(0)

@@ -43,6 +43,18 @@ def trained_on(path):
     return files.read_centre(0, PREPROCESSING)
 
 
+@pytest.fixture
+def fractional(tmp_path):
+    """A TIFF file whose pixels begin at a fraction of a byte."""
+    path = tmp_path / "image.tif"
+    Image.new("RGB", (4, 4)).save(path)
+    content = bytearray(path.read_bytes())
+    place = content.index(struct.pack("<HH", 273, 4))  # where strips begin, a whole number
+    struct.pack_into("<H", content, place + 2, 11)
+    path.write_bytes(content)
+    return path
+
+
 READERS = {"runtime": lambda path: load_image(path, PREPROCESSING), "training": trained_on}
 TOO_MANY = {
     "thin": (1, 100_000),
@@ -100,3 +112,9 @@ def test_refusing_takes_no_memory(tmp_path):
         timeout=60,
     )
     assert found.stdout == "FormatError\n"
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_whatever_pillow_raises_is_our_error(fractional, reader):
+    with pytest.raises(FormatError, match="image"):
+        READERS[reader](fractional)

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from signbin.arrays import open_array, read_archive
+from signbin.arrays import DAMAGE, open_array, read_archive
 from signbin.errors import ExecutionError, FormatError, SpecError
 from signbin.predict.columns import open_arrow, open_parquet
 from signbin.predict.facing import ScoredNetwork
@@ -119,7 +119,7 @@ class ArchiveRows:
             with tarfile.open(path, "r:") as tarred:
                 members = {each.name: each for each in tarred if each.isreg()}
             return {name: each.size for name, each in members.items()}, _of_tar(path, members)
-        except (zipfile.BadZipFile, tarfile.TarError, ValueError, NotImplementedError) as error:
+        except (tarfile.TarError, OSError, *DAMAGE) as error:
             raise FormatError("archive of images", value=str(path), reason=str(error)) from error
 
     def __len__(self) -> int:
@@ -136,7 +136,7 @@ class ArchiveRows:
             raise FormatError("member of an archive", value=name, allowed="at most 256 MiB")
         try:
             content = self._member(name)
-        except (zipfile.BadZipFile, tarfile.TarError, OSError, ValueError, RuntimeError) as error:
+        except (tarfile.TarError, OSError, *DAMAGE) as error:
             raise FormatError("member of an archive", value=name, reason=str(error)) from error
         return decoded(content, name, self._network)
 

@@ -13,7 +13,7 @@ PYTEST_FLAGS ?= -n 2 --dist worksteal
 COPIES ?= 2
 
 .PHONY: wheel wheel-arm lock sbom sanitize help install demo test test-all check check-all lint types format bench pages docs \
-  compilers arm test-arm check-kernels fuzz trust ci-tools clean
+  compilers arm test-arm check-kernels fuzz fuzz-tools trust ci-tools clean
 
 help:
 	@echo "make install   make $(VENV) with signbin (editable) and everything it is developed with"
@@ -36,7 +36,7 @@ help:
 	@echo "make fuzz      bytes that nobody wrote for every reader, on from where it ended before; needs clang"
 	@echo "make sanitize  the C tests and a slice of the Python tests under every sanitizer"
 	@echo "make trust     the same by both at -O0 to -O3, and what docs/reliability.md counts; it takes long"
-	@echo "make ci-tools  apt packages a bare Debian lacks (needs root)"
+	@echo "make ci-tools  apt packages a bare Debian lacks (needs root); make fuzz-tools those of make fuzz, too"
 
 install: $(STAMP)
 
@@ -133,7 +133,8 @@ trust: compilers sanitize
 # Two million executions and twenty minutes of every target in C, 200,000 and fifteen in Python, less
 # what earlier runs did; may be stopped at any time.
 fuzz: install
-	@command -v clang > /dev/null || { echo "error: no clang: run 'make ci-tools'" >&2; exit 1; }
+	@ls "$$(clang -print-runtime-dir)"/libclang_rt.fuzzer-*.a > /dev/null && command -v llvm-cov > /dev/null || \
+	  { echo "error: no clang with libFuzzer and llvm-cov: run 'make fuzz-tools' as root" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet -c constraints.txt atheris coverage
 	$(BIN)/python -m reliability.fuzz --self-test
 	$(BIN)/python -m reliability.fuzz

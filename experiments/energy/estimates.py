@@ -53,6 +53,9 @@ SIZES = (
     "sigma-1024-512",
 )
 
+_ELSEWHERE = ("stonne", "horowitz-45nm-codes")
+"""Tables that stand first, or price a CPU on codes alone, as none of these machines computes."""
+
 
 def estimate_kinds(
     shapes: tuple[LayerWorkload, ...], array: ProcessingArray
@@ -67,7 +70,7 @@ def estimate_kinds(
         for kind, (value_set, density) in KINDS.items()
     }
     rows = []
-    for name in ("stonne", *(other for other in table_names() if other != "stonne")):
+    for name in ("stonne", *(other for other in table_names() if other not in _ELSEWHERE)):
         table = load_table(name)
         try:
             priced = {kind: one.repriced(table) for kind, one in counted.items()}

@@ -99,6 +99,12 @@ def expected(model, data, tmp_path_factory):
     return pa.concat_tables(map(pq.read_table, parts_of(out)))
 
 
+def workers_of(head):
+    """Processes of a cluster that map parts."""
+    lines = children_of(head.pid).items()
+    return [number for number, line in lines if "ray::" in line and "Map" in line]
+
+
 def expect_the_same(out, expected):
     found = pa.concat_tables(map(pq.read_table, parts_of(out)))
     assert len(found) == ROWS
@@ -112,8 +118,10 @@ def test_two_workers_give_one_process_s_predictions_though_one_is_killed(
     out = tmp_path / "out"
     process = start(model, data, out, "--ray", address, "--workers", 2)
     wait_for_parts(out, 5, process)
-    workers = [n for n, line in children_of(head.pid).items() if "ray::" in line and "Map" in line]
-    assert len(workers) == 2
+    workers = workers_of(head)
+    while len(workers) < 2:  # the second may begin later
+        assert process.poll() is None, process.stderr.read()
+        workers = workers_of(head)
     os.kill(workers[0], signal.SIGKILL)
     at_the_time = len(parts_of(out))
     finish(process)

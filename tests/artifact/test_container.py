@@ -6,6 +6,7 @@ import pytest
 from hypothesis import strategies as st
 
 from signbin.artifact import Artifact, decode, encode, stored_bytes
+from signbin.artifact.frame import MAGIC, frame, unframe
 from signbin.errors import FormatError, SpecError
 from signbin.ir import ConstRef, Graph, Node, TensorType, Value, print_graph
 from signbin.plan import Plan, Target
@@ -166,6 +167,16 @@ def test_the_bytes_of_a_tiny_file_are_those_of_the_specification():
     )
     assert data == fixed + hashlib.sha256(fixed + body).digest() + body
     assert decode(data).graph.constants["w"].codes.tolist() == codes.tolist()
+
+
+def test_padding_that_is_cut_short_is_refused_though_length_and_checksum_are_right():
+    whole = frame(MAGIC, b"{}", [])
+    assert unframe(MAGIC, whole) == (b"{}", b"")
+    cut = whole[:-6]
+    start = cut[:16] + len(cut).to_bytes(8, "little") + cut[24:32]
+    sealed = start + hashlib.sha256(start + cut[64:]).digest() + cut[64:]
+    with pytest.raises(FormatError, match="padding after the header"):
+        unframe(MAGIC, sealed)
 
 
 def test_an_artifact_whose_parts_do_not_fit_is_refused(conv_graph, linear_graph, make_weight):

@@ -57,8 +57,9 @@ def unframe(magic: bytes, data: bytes | bytearray | memoryview) -> tuple[bytes, 
     view = memoryview(data).cast("B").toreadonly()
     header_end = _read_fixed(magic, view)
     data_start = header_end + -header_end % _DATA_ALIGNMENT
-    if any(view[header_end:data_start]):
-        raise FormatError("padding after the header", allowed="zero bytes")
+    if data_start > len(view) or any(view[header_end:data_start]):
+        allowed = f"zero bytes up to a multiple of {_DATA_ALIGNMENT}"
+        raise FormatError("padding after the header", allowed=allowed)
     return bytes(view[_FIXED.size : header_end]), view[data_start:]
 
 

@@ -127,11 +127,17 @@ def in_threads(
             mine.ask(specimen, specimen.load() if read else shared.programs[specimen.name], case)
         return mine
 
+    done = _of_all(work, chance, threads)
+    done.done = time.monotonic() - start
+    return done
+
+
+def _of_all(work: Callable[[int], Round], chance: random.Random, threads: int) -> Round:
+    """What threads did together, each with a seed of its own."""
     done = Round()
     with ThreadPoolExecutor(threads) as pool:
         for mine in pool.map(work, [chance.getrandbits(64) for _ in range(threads)]):
             done.add(mine)
-    done.done = time.monotonic() - start
     return done
 
 
@@ -149,10 +155,7 @@ def soak(shared: Shared, chance: random.Random, threads: int = 4, seconds: float
                 mine.ask(specimen, program, own.choice(specimen.cases))
         return mine
 
-    done = Round()
-    with ThreadPoolExecutor(threads) as pool:
-        for mine in pool.map(work, [chance.getrandbits(64) for _ in range(threads)]):
-            done.add(mine)
+    done = _of_all(work, chance, threads)
     done.done = time.monotonic() - start
     return done
 

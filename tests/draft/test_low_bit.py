@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +10,7 @@ from hypothesis import strategies as st
 from signbin.draft import recognize
 from signbin.errors import SpecError
 from signbin.spec import ValueSet
+from tests.patience import soon
 
 
 def _filters(*rows) -> np.ndarray:
@@ -167,10 +166,8 @@ def test_centred_filters_come_back_to_rounding(seed, sign):
 def test_resnet18s_weights_take_well_under_a_second():
     generator = np.random.default_rng(0)
     codes = (generator.random((512, 512, 3, 3)) < 0.35).astype(np.float32)
-    start = time.perf_counter()
-    for _ in range(5):  # 5 * 2.36 million weights: more than ResNet-18 has
-        assert recognize(codes) is not None
-    assert time.perf_counter() - start < 1.0
+    # 5 * 2.36 million weights: more than ResNet-18 has
+    assert all(soon(lambda: [recognize(codes) for _ in range(5)], 1))
 
 
 def test_a_centred_filter_of_density_one_half_does_not_make_its_layer_ternary():

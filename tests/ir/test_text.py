@@ -1,7 +1,6 @@
 """Printing a graph and reading it back."""
 
 import dataclasses
-import time
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from signbin.errors import VerifyError
 from signbin.ir import ConstRef, Graph, Node, TensorType, Value, parse_graph, print_graph
 from signbin.spec import LowBitWeight
+from tests.patience import soon
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -207,10 +207,11 @@ def test_mutated_text_parses_or_raises_verify_error(random_network, data, seed):
     ids=range(10),
 )
 def test_hostile_text_is_refused_quickly(text):
-    start = time.process_time()
-    with pytest.raises(VerifyError):
-        parse_graph(text, {})
-    assert time.process_time() - start < 2
+    def refused():
+        with pytest.raises(VerifyError):
+            parse_graph(text, {})
+
+    soon(refused, 2)
 
 
 def test_a_node_the_table_does_not_know_still_prints():

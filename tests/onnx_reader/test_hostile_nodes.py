@@ -56,10 +56,10 @@ def test_nothing_but_errors_of_ours_and_no_time_is_lost(operator: str, seed: int
     for case in of_operator:
         model = with_constants(case, case.floats[:1] if rng.random() < 0.7 else case.floats)
         spoil(model, rng)
-        begun = time.monotonic()
+        begun = time.process_time()
         for read in (read_onnx, findings):
             try:
                 read(model, batched=rng.random() < 0.5)
             except SignbinError:
                 continue
-        assert time.monotonic() - begun < LONGEST, case.name
+        assert time.process_time() - begun < LONGEST, case.name

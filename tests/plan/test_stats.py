@@ -1,6 +1,5 @@
 import itertools
 import math
-import time
 
 import numpy as np
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from signbin.errors import PlanError
 from signbin.plan.stats import distinct_patterns, entropy_bits, pattern_stats, patterns, walk_radix
 from signbin.spec import LowBitWeight, ValueSet
+from tests.patience import soon
 
 
 def slow_pattern(codes, kind):
@@ -97,6 +97,4 @@ def test_chunks_and_convolution_groups_out_of_range_are_refused(make_weight):
 
 def test_a_512_channel_layer_is_counted_in_under_a_second(make_weight):
     weight = make_weight("signed_binary", (512, 512, 3, 3))
-    begin = time.perf_counter()
-    pattern_stats(weight, 8)
-    assert time.perf_counter() - begin < 1
+    soon(lambda: pattern_stats(weight, 8), 1)

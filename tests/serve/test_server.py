@@ -258,7 +258,7 @@ def test_metrics_are_what_prometheus_reads(server, images):
 
 
 def test_requests_that_come_together_are_run_together(start_server, saved, images):
-    server = start_server(saved[0], "--batch", 4, "--delay-ms", 2000)
+    server = start_server(saved[0], "--batch", 4, "--delay-ms", 9000)
     with (
         concurrent.futures.ThreadPoolExecutor(4) as pool,
         client_of(server, concurrency=4) as client,
@@ -267,7 +267,7 @@ def test_requests_that_come_together_are_run_together(start_server, saved, image
         answers = list(
             pool.map(lambda n: client.infer("small", given(images[n : n + 1])), range(4))
         )
-    assert time.monotonic() - started < 1.9  # the batch was full before its time
+    assert time.monotonic() - started < 8.5  # the batch was full before its time
     name = next(iter(answers[0].get_response()["outputs"]))["name"]
     made = np.concatenate([answer.as_numpy(name) for answer in answers])
     (same,) = (v for v in saved[1](images[:4]).values() if v.shape == made.shape)
@@ -280,7 +280,7 @@ def test_requests_that_come_together_are_run_together(start_server, saved, image
 
 
 def test_a_full_queue_is_503_and_says_when_to_come_again(start_server, saved, images):
-    server = start_server(saved[0], "--queue", 1, "--batch", 64, "--delay-ms", 1500)
+    server = start_server(saved[0], "--queue", 1, "--batch", 64, "--delay-ms", 3000)
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         body = {"inputs": [tensor()]}
         found = list(pool.map(lambda _: infer(server, body, "small")[0], range(4)))

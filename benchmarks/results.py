@@ -20,6 +20,10 @@ from signbin.files import write_whole
 from signbin.native import cpu, version
 
 RESULTS: Final = Path(__file__).parent / "results"
+# Of lists within it, one level. In quotes there may be brackets, but no line break.
+_LIST: Final = re.compile(r"\[\n(?:(?:[^\[\]{}\n]|\[[^\[\]{}\n]*\])*\n)*?\s*\]")
+_BREAK: Final = re.compile(r"\n\s*")
+_LINE: Final = 100
 
 
 def record(section: str, content: Mapping[str, Any], folder: Path = RESULTS) -> Path:
@@ -30,8 +34,7 @@ def record(section: str, content: Mapping[str, Any], folder: Path = RESULTS) -> 
     sections = {**document["sections"], section: {"environment": measured_on, **content}}
     folder.mkdir(parents=True, exist_ok=True)
     whole = {"environment": measured_on, "sections": dict(sorted(sections.items()))}
-    text = json.dumps(whole, indent=1, allow_nan=False) + "\n"
-    write_whole({path: text.encode()})
+    write_whole({path: _text(whole).encode()})
     return path
 
 
@@ -63,6 +66,19 @@ def newest(section: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
             model = content["environment"]["cpu"]["model"]
             found[slug] = {"date": date, "cpu": model, **content}
     return [found[slug] for slug in sorted(found)]
+
+
+def _text(document: Mapping[str, Any]) -> str:
+    """Indented JSON in which a list without objects stands on one line, if that is short."""
+    text = json.dumps(document, indent=1, allow_nan=False)
+    for _ in range(2):
+        text = _LIST.sub(_on_one_line, text)
+    return text + "\n"
+
+
+def _on_one_line(found: re.Match[str]) -> str:
+    line = _BREAK.sub("", found[0].replace(",\n", ", \n"))
+    return line if len(line) <= _LINE else found[0]
 
 
 def _path(measured_on: Mapping[str, Any], folder: Path) -> Path:

@@ -122,6 +122,14 @@ def test_sections_of_one_file_do_not_disturb_each_other(script, tmp_path: Path) 
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
+def test_a_short_list_stands_on_one_line_and_every_text_is_kept(script, tmp_path: Path) -> None:
+    results = script("results")
+    rows = [["a [b], c\nd", 1.5, [1, 2]], ["x" * 100, None], [], {"k": [True, {"[": "]\n["}]}]
+    path = results.record("kernels", {"rows": rows}, tmp_path)
+    assert results.read(path)["sections"]["kernels"]["rows"] == rows
+    assert '["a [b], c\\nd", 1.5, [1, 2]]' in path.read_text()
+
+
 def test_layers_show_both_floors_and_what_a_call_of_the_peer_costs(script, tmp_path: Path) -> None:
     side = {"median_ms": 0.5, "floor_ms": 0.25, "gmacs_per_s": 12.3}
     row = {

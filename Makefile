@@ -145,7 +145,7 @@ ci-tools:
 	apt-get update -qq
 	apt-get install -y -qq --no-install-recommends build-essential clang python3-dev python3-venv \
 	  g++-aarch64-linux-gnu qemu-user cmake gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm \
-	  ccache binutils valgrind
+	  ccache binutils valgrind chromium fonts-dejavu-core
 
 clean:
 	rm -rf build $(DEMO) docs/_build $(VENV)/.installed-*

@@ -68,6 +68,7 @@ WITH_TABLES: Final = (
     ROOT / "docs" / "microcontrollers.md",
     ROOT / "docs" / "onnx.md",
     ROOT / "docs" / "reliability.md",
+    ROOT / "docs" / "results" / "check.md",
     ROOT / "docs" / "results" / "doors.md",
     ROOT / "docs" / "results" / "foreign.md",
     ROOT / "docs" / "results" / "speed.md",

@@ -15,6 +15,7 @@ import argparse
 import dataclasses
 import json
 import math
+import statistics
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,6 +35,7 @@ from signbin.files import write_text
 from signbin.ir import Graph
 from signbin.passes import lower
 from signbin.plan import GroupSearch, Target, make_plan
+from signbin.report import markdown
 from signbin.runtime import Program
 from signbin.verbs.check.schemes import SCHEMES, as_scheme, expected_of, low_bit_layers, stand_in
 
@@ -41,6 +43,7 @@ SECTION: Final = "latency"
 _FOLDER: Final = Path(__file__).parents[1] / "src/signbin/verbs/check/rates"
 _GROUPING: Final = GroupSearch(seconds=5.0)
 _TURN: Final = 4
+_WANTED: Final = 0.25
 
 
 def measure(name: str, rounds: int) -> list[dict[str, Any]]:
@@ -113,6 +116,37 @@ def predicted(section: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], float
                 alone = any(work.kind not in apart.kinds for work in works)
                 found.append((row, sum(predict(works, rates).values()), alone))
     return found
+
+
+def latency_table(section: Mapping[str, Any]) -> str:
+    """One line per network: how far off what the others predict is, over its schemes."""
+    found: dict[str, list[tuple[float, str, bool]]] = {}
+    for row, ms, alone in predicted(section):
+        found.setdefault(row["network"], []).append((ms / row["ms"] - 1, row["scheme"], alone))
+    head = (
+        "network",
+        "schemes",
+        "within 25 %",
+        "off by, median",
+        "worst",
+        "at",
+        "of its own rates",
+    )
+    lines = [_line(name, errors) for name, errors in found.items()]
+    return markdown.table(head, lines, numbers_from=1)
+
+
+def _line(name: str, errors: Sequence[tuple[float, str, bool]]) -> list[str]:
+    worst, scheme, _ = max(errors, key=lambda one: abs(one[0]))
+    return [
+        name,
+        str(len(errors)),
+        str(sum(abs(error) <= _WANTED for error, _, _ in errors)),
+        f"{100 * statistics.median(error for error, _, _ in errors):+.0f} %",
+        f"{100 * worst:+.0f} %",
+        scheme,
+        str(sum(alone for _, _, alone in errors)),
+    ]
 
 
 def _works(row: Mapping[str, Any]) -> list[StepWork]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.door_tables import server_table, torch_operator_table
+from benchmarks.latency import latency_table
 from benchmarks.results import RESULTS, newest
 from signbin.errors import FormatError
 from signbin.report import markdown, words
@@ -331,6 +332,7 @@ TABLES: Final[Mapping[str, Callable[[Row], str]]] = {
     "families": families_table,
     "torch_operator": torch_operator_table,
     "server": server_table,
+    "latency": latency_table,
 }
 
 _SECTIONS: Final = {"headline": "networks"}  # where a table is not named as what it is made of

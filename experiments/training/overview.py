@@ -26,9 +26,7 @@ def overview(kept: Sequence[Mapping[str, Any]]) -> str:
         "One file and one command each: `signbin experiment NAME --scale "
         "SCALE -o RUNS --set data.folder=CIFAR10` trains what is missing and goes on where it was "
         "interrupted; `python -m experiments.training NAME RUNS` keeps the results. Made by "
-        "`make pages` from `experiments/training/results`. Results titled JPEG copy were trained "
-        "when batch norm was re-estimated from whole images, which costs accuracy: the same "
-        "commands give other figures now.",
+        "`make pages` from `experiments/training/results`.",
         "",
         _questions({results["experiment"] for results in kept}),
         "",

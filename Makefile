@@ -12,7 +12,7 @@ PYTEST_FLAGS ?= -n 2 --dist worksteal
 # How often wheels are built: twice to compare them, once to have one.
 COPIES ?= 2
 
-.PHONY: wheel wheel-arm lock sbom sanitize help install demo test test-all check check-all lint types format bench pages docs \
+.PHONY: wheel wheel-arm lock sbom sanitize help install demo test test-all check check-all lint types format bench pages docs page \
   compilers arm test-arm check-kernels fuzz fuzz-tools trust ci-tools clean
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make lock      requirements.lock: what 'make install' installs, with hashes"
 	@echo "make sbom      the bill of materials of the wheel, CycloneDX: build/sbom"
 	@echo "make docs      build the documentation into docs/_build"
+	@echo "make page      a page that recognises what is drawn on it, with WebAssembly: build/page/index.html"
 	@echo "make bench     time every layer on this machine, into benchmarks/results, and make pages"
 	@echo "make pages     write every generated page from the committed results"
 	@echo "make compilers the C library without warnings, and its test, by gcc -O2 and clang -O0"
@@ -94,6 +95,11 @@ sbom: install
 docs: install
 	$(BIN)/python -m sphinx -q -W -b html docs docs/_build
 
+# Needs clang and wasm-ld, and Fashion-MNIST: make ci-tools.
+page: install
+	@mkdir -p build
+	$(BIN)/python -m live_page build/page
+
 bench: install
 	$(BIN)/python -m benchmarks.kernels
 	$(BIN)/python -m benchmarks.int8_layers
@@ -145,7 +151,7 @@ ci-tools:
 	apt-get update -qq
 	apt-get install -y -qq --no-install-recommends build-essential clang python3-dev python3-venv \
 	  g++-aarch64-linux-gnu qemu-user cmake gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm \
-	  ccache binutils valgrind chromium fonts-dejavu-core
+	  ccache binutils valgrind chromium fonts-dejavu-core lld dataset-fashion-mnist
 
 clean:
 	rm -rf build $(DEMO) docs/_build $(VENV)/.installed-*

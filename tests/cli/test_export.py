@@ -87,6 +87,16 @@ def test_an_8_bit_model_is_exported_as_c_and_gives_the_same(
     assert [path.name for path in tmp_path.iterdir()] == ["Digits-8"]
 
 
+def test_c_that_can_be_watched_is_compared_inside_as_well(
+    signbin, quantized, tmp_path: Path
+) -> None:
+    made = signbin("export", quantized[0], "--format", "c", "--watch", "-o", tmp_path / "m")
+    assert made.code == 0, made.err
+    header = (tmp_path / "m" / "src" / "m.h").read_text(encoding="utf-8")
+    assert "#define M_WATCHED " in header
+    assert "m_run_watched(" in header
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [

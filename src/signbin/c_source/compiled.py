@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ __all__ = ["CompiledNetwork", "c_compiler"]
 
 _WARNINGS: Final = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
 _SHOWN: Final = 2000
+_WATCH: Final = ctypes.CFUNCTYPE(
+    None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_void_p
+)
 
 
 def c_compiler() -> str | None:
@@ -48,6 +51,7 @@ class CompiledNetwork:
         with tempfile.TemporaryDirectory(prefix="signbin-") as folder:
             library = _compiled(Path(folder), files, name, [compiler, *_WARNINGS, *flags])
             self._library = ctypes.CDLL(str(library))
+        self._name = name
         self._run = self._library[f"{name}_run"]
         self._run.restype = None
         self._run.argtypes = (ctypes.c_void_p,) * 3
@@ -69,6 +73,36 @@ class CompiledNetwork:
         for image, output in zip(images, made, strict=True):
             self._run(memory.ctypes.data, image.ctypes.data, output.ctypes.data)
         return made
+
+    def trace(
+        self, image: NDArray[np.float32], shapes: Mapping[str, tuple[int, ...]]
+    ) -> dict[str, NDArray[np.uint8]]:
+        """Codes (C, H, W) of every image that the network makes of one input, in execution order.
+
+        shapes: of those images, by name, in the order of NAME_WATCHED_NAMES. ExecutionError where
+        it was written without watch.
+        """
+        made = {name: np.zeros(shape, np.uint8) for name, shape in shapes.items()}
+        into = [codes.ctypes.data for codes in made.values()]
+
+        def show(_context: int | None, which: int, image: int, words: int) -> None:
+            self._library.sbc_flatten(*map(ctypes.c_void_p, (image, words, into[which])))
+
+        memory = np.zeros(-(-self._memory_bytes // 8), np.uint64)
+        image = np.ascontiguousarray(image, dtype=np.float32)
+        output = np.zeros(self._outputs, np.float32)
+        pointers = (array.ctypes.data for array in (memory, image, output))
+        self._watched()(*map(ctypes.c_void_p, pointers), _WATCH(show), None)
+        return made
+
+    def _watched(self) -> Any:
+        name = f"{self._name}_run_watched"
+        try:
+            return self._library[name]
+        except AttributeError as error:
+            raise ExecutionError(
+                f"looking into {self._name}", reason=f"it has no {name}", remedy="pass --watch"
+            ) from error
 
 
 def _compiled(folder: Path, files: Mapping[str, str], name: str, command: list[str]) -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["array", "identifier", "number", "structure"]
+__all__ = ["array", "identifier", "number", "plain", "structure"]
 
 _LINE = 100
 _TYPES = {"f": "float", "i1": "int8_t", "u1": "uint8_t", "i4": "int32_t", "u4": "uint32_t"}
@@ -33,6 +33,15 @@ def number(value: float) -> str:
     if not -limit <= value <= limit:
         return f"{'-' if value < 0 else ''}3.40282347e38f"
     return f"{float(np.float32(value)).hex()}f"
+
+
+def plain(text: str) -> str:
+    """A text as a string of C holds it, without its quotes: other characters become '?'.
+
+    >>> plain('T-shirt/top'), plain('a "b"')
+    ('T-shirt/top', 'a ?b?')
+    """
+    return re.sub(r"[^ -!#-\[\]-~]", "?", text)
 
 
 def array(name: str, values: NDArray[np.generic]) -> str:

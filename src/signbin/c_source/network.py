@@ -10,6 +10,7 @@ from typing import Final
 
 from signbin.c_source.arena import Arena, plan_arena
 from signbin.c_source.images import Image, lay_images
+from signbin.c_source.literals import plain
 from signbin.c_source.sizes import Sizes, sizes_of
 from signbin.c_source.steps import write_node
 from signbin.c_source.writer import Scratch, Writer
@@ -19,6 +20,10 @@ from signbin.ir import Graph
 __all__ = ["Network", "write_network"]
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
+_UNWATCHED: Final = """void {name}_run({name}_memory *memory, const float *input, float *output) {{
+    {name}_run_watched(memory, input, output, 0, 0);
+}}
+"""
 _KEYWORDS: Final = frozenset(
     re.findall(
         "[a-z]+",
@@ -50,21 +55,25 @@ class Network:
     values: Mapping[str, int]
     inputs: int
     outputs: int
+    watched: tuple[str, ...] = ()
 
 
-def write_network(graph: Graph, name: str, class_names: tuple[str, ...] = ()) -> Network:
+def write_network(
+    graph: Graph, name: str, class_names: tuple[str, ...] = (), *, watch: bool = False
+) -> Network:
     """The graph in C; SpecError, by name, for what cannot be said.
 
     graph: verified and lowered, on codes. name: of the files, and what every symbol begins with.
+    watch: write NAME_run_watched as well, which shows a caller every image as it is made.
     """
     _expect_name(name)
     _expect_graph(graph)
     images = lay_images(graph)
+    watch = watch and bool(images)
     sizes = _sizes(graph, images)
     arena = plan_arena(graph, sizes, _renamed(graph, images))
     writer = Writer(graph, images, arena.offsets)
-    for node in graph.nodes:
-        write_node(writer, node)
+    watched = _write_nodes(writer, watch=watch)
     ram = arena.size_bytes + writer.scratch.size_bytes
     inputs = math.prod(graph.inputs[0].type.shape[1:])
     outputs = math.prod(graph.type_of(graph.outputs[0]).shape[1:])
@@ -73,7 +82,7 @@ def write_network(graph: Graph, name: str, class_names: tuple[str, ...] = ()) ->
     made = Network(
         name=name,
         header="",
-        source=_source(writer, name),
+        source=_source(writer, name, watch=watch),
         kernels=kernels,
         sizes=sizes_of(constants, ram, len(writer.calls), kernels),
         scratch_bytes=writer.scratch.size_bytes,
@@ -83,8 +92,20 @@ def write_network(graph: Graph, name: str, class_names: tuple[str, ...] = ()) ->
         values=sizes,
         inputs=inputs,
         outputs=outputs,
+        watched=watched,
     )
     return dataclasses.replace(made, header=_header(made, writer.scratch, class_names))
+
+
+def _write_nodes(writer: Writer, *, watch: bool) -> tuple[str, ...]:
+    """All nodes; behind every one that makes an image, where that is asked for, a look at it."""
+    watched: list[str] = []
+    for node in writer.graph.nodes:
+        write_node(writer, node)
+        if watch and node.name in writer.images:
+            writer.look(len(watched), node.name)
+            watched.append(node.name)
+    return tuple(watched)
 
 
 def _expect_name(name: str) -> None:
@@ -146,7 +167,7 @@ def _renamed(graph: Graph, images: Mapping[str, Image]) -> dict[str, str]:
     }
 
 
-def _source(writer: Writer, name: str) -> str:
+def _source(writer: Writer, name: str, *, watch: bool) -> str:
     scratch = "\n".join(
         f"    scratch.{each} = memory->{each};"
         for each in ("sums", "totals", "places", "offsets", "ends")
@@ -155,20 +176,44 @@ def _source(writer: Writer, name: str) -> str:
     needs_scratch = any("&scratch" in call for call in writer.calls)
     opening = f"    sbc_scratch scratch;\n{scratch}\n" if needs_scratch else ""
     definitions = "\n".join(writer.definitions)
+    signature = _signature(name, watch=watch)
+    unwatched = f"\n{_UNWATCHED.format(name=name)}" if watch else ""
     return f"""/* {name}: made by signbin; do not edit. The header says how it is used. */
 #include "{name}.h"
 
 #include "sbc.h"
 
 {definitions}
-void {name}_run({name}_memory *memory, const float *input, float *output) {{
+{signature} {{
     uint32_t *const values = memory->values;
 {opening}{calls}
 }}
-
+{unwatched}
 uint32_t {name}_memory_bytes(void) {{
     return (uint32_t)sizeof({name}_memory);
 }}
+"""
+
+
+def _signature(name: str, *, watch: bool) -> str:
+    """Of the function that has the calls."""
+    given = f"{name}_memory *memory, const float *input, float *output"
+    if not watch:
+        return f"void {name}_run({given})"
+    return f"void {name}_run_watched({given},\n    sbc_watch watch, void *context)"
+
+
+def _watched(network: Network) -> str:
+    """What the header says of images that can be looked at; nothing where none can."""
+    if not network.watched:
+        return ""
+    upper, names = network.name.upper(), ", ".join(f'"{plain(each)}"' for each in network.watched)
+    return f"""
+/* The same, and watch(context, which, image, words) for every image once it is made: which counts
+ * in the order of NAMES. The words are the caller's to read until watch returns. */
+#define {upper}_WATCHED {len(network.watched)}
+#define {upper}_WATCHED_NAMES {names}
+{_signature(network.name, watch=True)};
 """
 
 
@@ -176,14 +221,15 @@ def _class_names(name: str, class_names: tuple[str, ...]) -> str:
     """A macro with the names of the outputs, in order; nothing where the model has none."""
     if not class_names:
         return ""
-    texts = ", ".join('"' + re.sub(r"[^ -!#-\[\]-~]", "?", each) + '"' for each in class_names)
+    texts = ", ".join(f'"{plain(each)}"' for each in class_names)
     comment = "/* Names of the outputs, for an array of strings. */"
     return f"\n{comment}\n#define {name.upper()}_CLASSES {texts}\n"
 
 
 def _header(network: Network, scratch: Scratch, class_names: tuple[str, ...]) -> str:
     name, upper, sizes = network.name, network.name.upper(), network.sizes
-    names = _class_names(name, class_names)
+    names, watched = _class_names(name, class_names), _watched(network)
+    include = '#include "sbc.h"\n' if watched else "#include <stdint.h>\n"
     words = max(network.arena.size_bytes // 4, 1)
     members = [f"    uint32_t values[{words}];"]
     kinds = {
@@ -207,8 +253,7 @@ def _header(network: Network, scratch: Scratch, class_names: tuple[str, ...]) ->
 #ifndef {upper}_H
 #define {upper}_H
 
-#include <stdint.h>
-
+{include}
 #ifdef __cplusplus
 extern "C" {{
 #endif
@@ -229,7 +274,7 @@ typedef struct {name}_memory {{
 
 void {name}_run({name}_memory *memory, const float *input, float *output);
 uint32_t {name}_memory_bytes(void);
-{names}
+{watched}{names}
 #ifdef __cplusplus
 }}
 #endif

@@ -152,6 +152,11 @@ class Writer:
         self.kernels.add(kernel)
         self.calls.append(f"{function}({', '.join(map(str, arguments))});")
 
+    def look(self, which: int, value: str) -> None:
+        """A line that shows an image to who watches, if anybody does."""
+        shown = f"watch(context, {which}, {self.image(value)}, {self.words(value)});"
+        self.calls.append(f"if (watch) {shown}")
+
 
 def ending(writer: Writer, node: Node, constants: Requantization, largest: float) -> str:
     """The ending of a node as an initialiser. largest: of |A|, and of |T| where it counts."""

@@ -31,6 +31,9 @@ _MaxRam = Annotated[
 _Verify = Annotated[
     bool, typer.Option(help="c: compile it here, and compare it with signbin's runtime.")
 ]
+_Watch = Annotated[
+    bool, typer.Option("--watch", help="c: a second function, which shows every layer's image.")
+]
 
 
 def export(
@@ -61,6 +64,7 @@ def export(
     max_flash: _MaxFlash = None,
     max_ram: _MaxRam = None,
     verify: _Verify = True,
+    watched: _Watch = False,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -72,7 +76,7 @@ def export(
         budget = DeviceBudget(
             parse_bytes("--max-flash", max_flash), parse_bytes("--max-ram", max_ram)
         )
-        _export_c(model, output, CRequest(name, golden, budget, verify, force), as_json)
+        _export_c(model, output, CRequest(name, golden, budget, verify, force, watched), as_json)
         return
     from signbin import report
     from signbin.documents import to_document

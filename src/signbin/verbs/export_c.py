@@ -42,7 +42,8 @@ class CRequest:
     """What is asked of an export.
 
     name: of the network in C; "" takes the folder's. golden: inputs for the test program, (N, ...);
-    None draws two. verify: compile it here and compare it with signbin's runtime.
+    None draws two. verify: compile it here and compare it with signbin's runtime. watch: write
+    NAME_run_watched too, which shows every image as it is made.
     """
 
     name: str = ""
@@ -50,6 +51,7 @@ class CRequest:
     budget: DeviceBudget = dataclasses.field(default_factory=DeviceBudget)
     verify: bool = True
     overwrite: bool = False
+    watch: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +105,7 @@ def export_c(model: Artifact, folder: Path, request: CRequest, watch: Watcher = 
     expect_folder(folder, overwrite=request.overwrite)
     name = request.name or _name_of(folder)
     watch("writing C")
-    network = write_network(model.graph, name, model.class_names)
+    network = write_network(model.graph, name, model.class_names, watch=request.watch)
     _check_budget(network, request.budget)
     program = Program(model)
     inputs = _golden_inputs(model, request.golden)
@@ -176,4 +178,24 @@ def _verify(model: Artifact, network: Network, files: Mapping[str, str], program
             allowed="the outputs of signbin's runtime",
             remedy="nothing was written; report it",
         )
+    if network.watched:
+        _verify_inside(network, compiled, program, images[:_GOLDEN])
     return len(images)
+
+
+def _verify_inside(
+    network: Network, compiled: CompiledNetwork, program: Program, images: NDArray[np.float32]
+) -> None:
+    """ExecutionError where what it shows of a layer is not what signbin's runtime computes."""
+    ours = program.trace(images)
+    shapes = {name: ours[name].shape[1:] for name in network.watched}
+    for i, image in enumerate(images):
+        theirs = compiled.trace(image, shapes)
+        wrong = [name for name in shapes if not np.array_equal(ours[name][i], theirs[name])]
+        if wrong:
+            raise ExecutionError(
+                f"what {network.name} shows of itself",
+                value=f"{', '.join(wrong)} differ",
+                allowed="the values of signbin's runtime",
+                remedy="nothing was written; report it",
+            )

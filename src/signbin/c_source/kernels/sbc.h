@@ -32,6 +32,10 @@ typedef struct sbc_window {
     uint16_t top, left; /* padding */
 } sbc_window;
 
+/* Who looks at the images of a network while it runs: see NAME_run_watched. */
+typedef void (*sbc_watch)(void *context, uint32_t which, const sbc_image *image,
+                          const uint32_t *words);
+
 enum { SBC_NONE, SBC_RELU, SBC_LEAKY, SBC_CLAMP };
 enum { SBC_WITH_TOTAL = 1, SBC_WITH_RESIDUAL = 2, SBC_PLAIN = 4, SBC_BOUNDED_LEAKY = 8 };
 

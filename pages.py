@@ -23,6 +23,7 @@ from docs import catalogue, onnx_operators, rooms
 from experiments import zoo
 from experiments.energy import page as energy
 from experiments.trade_off import page as trade_off
+from experiments.training import codesign
 from experiments.training import page as training
 from reliability import page as reliability
 from reliability import summary as reliability_summary
@@ -34,6 +35,7 @@ WHOLE: Final[Sequence[Callable[[], Mapping[Path, str]]]] = (
     energy.pages,
     trade_off.pages,
     training.pages,
+    codesign.pages,
     zoo.pages,
 )
 """Each gives pages and pictures by path."""
@@ -42,6 +44,8 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "microcontrollers": microcontrollers.table,
     "validation": energy.validation,
     "accuracy": training.accuracy,
+    "codesign_costs": codesign.costs_table,
+    "codesign_differences": codesign.differences_table,
     "rooms": rooms.rooms,
     "imports": rooms.imports,
     "onnx_operators": onnx_operators.operators,
@@ -63,6 +67,7 @@ WITH_TABLES: Final = (
     ROOT / "README.md",
     ROOT / "docs" / "architecture.md",
     ROOT / "docs" / "catalogue.md",
+    ROOT / "docs" / "codesign.md",
     ROOT / "docs" / "edge.md",
     ROOT / "docs" / "method.md",
     ROOT / "docs" / "microcontrollers.md",

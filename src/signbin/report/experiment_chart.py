@@ -8,11 +8,12 @@ from typing import Any, Final
 from signbin.report import words
 from signbin.report.charts import Dots, Line, dot_chart, line_chart
 
-__all__ = ["experiment_svg"]
+__all__ = ["cost_svg", "experiment_svg"]
 
 # Okabe-Ito colours: told apart with any colour vision, on light and dark paper.
 _COLORS: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7")
 _KINDS: Final = ("signed_binary", "binary", "ternary", "float")
+_LABEL: Final = "held-out accuracy, %"
 _STYLE: Final = (
     "text{font:13px system-ui,sans-serif;fill:#222}.label{font-weight:600}.axis,.note{fill:#777}"
     ".grid{stroke:#8884}.rule{stroke:#8886}.line{fill:none;stroke-width:2}.faint{opacity:.3}"
@@ -47,7 +48,7 @@ def experiment_svg(results: Mapping[str, Any]) -> str:
 
 
 def _accuracy(title: str, runs: Sequence[Mapping[str, Any]]) -> str:
-    return dot_chart(title, "held-out accuracy, %", [_dots(found) for found in _by_run(runs)])
+    return dot_chart(title, _LABEL, [_dots(found) for found in _by_run(runs)])
 
 
 def _dots(runs: Sequence[Mapping[str, Any]]) -> Dots:
@@ -57,6 +58,19 @@ def _dots(runs: Sequence[Mapping[str, Any]]) -> Dots:
     return Dots(runs[0]["run"], _color(runs[0]), values, mean, f"{mean:.2f} %, density {density}")
 
 
+def cost_svg(runs: Sequence[Mapping[str, Any]], cost: str, factor: float, label: str) -> str:
+    """Accuracy over what a network costs: ``factor * run[cost]``, a line per kind of weights.
+
+    runs: as in an experiment's results, with the cost beside the rest; means over seeds.
+    """
+    points: dict[str, list[tuple[float, float]]] = {}
+    for found in _by_run(runs):
+        across = factor * sum(run[cost] for run in found) / len(found)
+        accuracy = 100 * sum(run["accuracy"] for run in found) / len(found)
+        points.setdefault(found[0]["weights"], []).append((across, accuracy))
+    return _standalone(line_chart(f"Accuracy over {label}", _LABEL, _lines(points), label))
+
+
 def _effectual(title: str, runs: Sequence[Mapping[str, Any]]) -> str:
     """Means over seeds; runs of one kind are joined in the order of their effectual weights."""
     points: dict[str, list[tuple[float, float]]] = {}
@@ -64,12 +78,15 @@ def _effectual(title: str, runs: Sequence[Mapping[str, Any]]) -> str:
         effectual = sum(_nonzero(run) for run in found) / len(found)
         accuracy = 100 * sum(run["accuracy"] for run in found) / len(found)
         points.setdefault(found[0]["weights"], []).append((effectual / 1e3, accuracy))
-    lines = [
+    return line_chart(title, _LABEL, _lines(points), "effectual weights, thousands")
+
+
+def _lines(points: Mapping[str, Sequence[tuple[float, float]]]) -> list[Line]:
+    return [
         Line(kind.replace("_", "-"), _KINDS.index(kind), tuple(sorted(points[kind])))
         for kind in _KINDS
         if kind in points
     ]
-    return line_chart(title, "held-out accuracy, %", lines, "effectual weights, thousands")
 
 
 def _nonzero(run: Mapping[str, Any]) -> int:

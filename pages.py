@@ -19,7 +19,7 @@ from typing import Final
 
 from benchmarks import microcontrollers, tables
 from benchmarks.arm import page as arm
-from docs import catalogue, onnx_operators, rooms
+from docs import catalogue, onnx_operators, report_schema, rooms
 from experiments import zoo
 from experiments.energy import page as energy
 from experiments.trade_off import page as trade_off
@@ -37,6 +37,7 @@ WHOLE: Final[Sequence[Callable[[], Mapping[Path, str]]]] = (
     training.pages,
     codesign.pages,
     zoo.pages,
+    report_schema.pages,
 )
 """Each gives pages and pictures by path."""
 TABLES: Final[Mapping[str, Callable[[], str]]] = {

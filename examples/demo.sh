@@ -23,4 +23,5 @@ write_test_images(Path(sys.argv[1]), 5, load_dataset("digits"))
 EOF
 say "$bin/signbin" run "$out/digits.sbn" "$out"/images/*.png
 say "$bin/signbin" report "$out/signed_binary" "$out/binary" "$out/ternary" \
-    --model "$out/digits.sbn" --comparison "$out/compare.json" -o report.html --force
+    --model "$out/digits.sbn" --comparison "$out/compare.json" --measure \
+    -o report.html --force

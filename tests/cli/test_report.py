@@ -15,7 +15,7 @@ def test_a_page_and_its_data_are_written(
     result = signbin("report", trained, *given, "--json")
     assert result.code == 0, result.err
     assert result.document == json.loads((tmp_path / "report.json").read_text("utf-8"))
-    assert result.document["model"]["path"] == str(compiled)
+    assert result.document["models"][0]["path"] == str(compiled)
     assert result.document["comparison"]["samples"] == 20
     assert len(result.document["commands"]) >= 2
     text = page.read_text(encoding="utf-8")
@@ -26,7 +26,7 @@ def test_a_page_and_its_data_are_written(
 def test_a_report_without_a_model_says_not_given(signbin, trained, tmp_path: Path) -> None:
     result = signbin("report", trained, trained, "-o", tmp_path / "report.html")
     assert result.code == 0
-    assert "not given: a compiled model" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "a compiled model (MODEL.sbn)" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert result.out.count("signed_binary") == 2
 
 
@@ -53,3 +53,53 @@ def test_a_page_is_not_overwritten_unasked(signbin, trained, tmp_path: Path) -> 
     assert signbin("report", trained, "-o", page).code == 1
     assert page.read_text(encoding="utf-8") == "mine"
     assert signbin("report", trained, "-o", page, "--force").code == 0
+
+
+def test_a_model_knows_what_each_layer_costs_and_which_latent_weights_count(
+    signbin, trained, compiled, tmp_path: Path
+) -> None:
+    given = (trained, "--model", compiled, "--measure", "-o", tmp_path / "report.html", "--json")
+    document = signbin("report", *given).document
+    (model,) = document["models"]
+    assert model["ms"] > 0
+    assert model["ms_how"].startswith("measured on ")
+    assert model["energy_uj"] == pytest.approx(sum(one["energy_uj"] for one in model["layers"]))
+    for layer in model["layers"]:
+        assert layer["ms"] > 0
+        assert layer["additions"] > 0
+        if layer["value_set"] == "signed_binary":
+            assert sum(layer["patterns"]["counts"]) > 0
+    (run,) = document["trainings"]
+    density = {layer["module"]: layer["density"] for layer in model["layers"]}
+    for layer in run["latent"]:
+        shown = sum(layer["effectual"]) / sum(layer["all"])
+        assert shown == pytest.approx(density[layer["layer"]])
+
+
+def test_another_seeds_model_does_not_say_which_weights_count(
+    signbin, trained, second, tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    document = signbin("report", trained, "--model", second[0], "-o", page, "--json").document
+    assert [layer["effectual"] for layer in document["trainings"][0]["latent"]] == [None] * 4
+
+
+def test_models_stand_side_by_side(signbin, compiled, second, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    result = signbin("report", compiled, second[0], "-o", page)
+    assert result.code == 0, result.err
+    assert "Programs side by side" in page.read_text(encoding="utf-8")
+
+
+def test_a_study_of_the_repository_is_drawn(signbin, tmp_path: Path) -> None:
+    folder = Path(__file__).parents[2] / "experiments/training/results/depth-cpu"
+    page = tmp_path / "report.html"
+    result = signbin("report", "--study", folder, "-o", page)
+    assert result.code == 0, result.err
+    assert "accuracy over non-zero quantised weights" in page.read_text(encoding="utf-8")
+
+
+def test_a_report_of_nothing_is_refused(signbin, tmp_path: Path) -> None:
+    result = signbin("report", "-o", tmp_path / "report.html")
+    assert result.code == 1
+    assert "runs, models or a study" in result.err

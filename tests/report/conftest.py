@@ -4,12 +4,16 @@ import pytest
 
 from signbin.report import (
     Model,
+    PatternCounts,
     ReportedComparison,
     ReportedDifference,
+    ReportedLatent,
     ReportedLayer,
     ReportedRun,
     ReportOrigin,
     Series,
+    Study,
+    StudyPoint,
     make_report,
 )
 
@@ -35,6 +39,7 @@ def _training(weights: str, values: str, accuracies: tuple[float, ...]) -> Repor
         config={"epochs": "3"},
         environment={"python": "3.11"},
         command=f"signbin train digits --weights {weights}",
+        latent=(ReportedLatent("blocks.0.conv1", 0.5, (1, 3, 8, 3, 1), (0, 0, 0, 3, 1)),),
     )
 
 
@@ -54,7 +59,19 @@ def model() -> Model:
     layers = (
         ReportedLayer("stem", "conv2d", "float", 1.0, 9_000, "dense", {}, "chosen: not low-bit"),
         ReportedLayer(
-            "conv1", "conv2d", "signed_binary", 0.35, 90_000, "bucket", {"filters": 8}, reason
+            "conv1",
+            "conv2d",
+            "signed_binary",
+            0.35,
+            90_000,
+            "bucket",
+            {"filters": 8},
+            reason,
+            ms=0.25,
+            energy_uj=1.5,
+            additions=30_000,
+            size_bytes=900,
+            patterns=PatternCounts(2, 2, (5, 0, 2, 9)),
         ),
     )
     provenance = {"recipe": "digits", "command": "signbin compile runs/signed_binary"}
@@ -69,7 +86,22 @@ def model() -> Model:
         layers,
         ("zero", "one"),
         provenance,
+        ms=0.3,
+        ms_how="measured on a CPU",
+        energy_uj=2.5,
+        energy_how="estimated",
+        accuracy=0.97,
     )
+
+
+@pytest.fixture
+def study() -> Study:
+    points = (
+        StudyPoint("narrow", "signed_binary", 0.80, 1, {"effectual_weights": 1_000.0}),
+        StudyPoint("wide", "signed_binary", 0.90, 2, {"effectual_weights": 9_000.0}),
+        StudyPoint("waste", "binary", 0.85, 1, {"effectual_weights": 9_500.0}),
+    )
+    return Study("Width", "What is width worth?", points, ("broken",))
 
 
 @pytest.fixture
@@ -84,5 +116,5 @@ def comparison() -> ReportedComparison:
 @pytest.fixture
 def report(signed_binary, binary, model, comparison):
     return make_report(
-        [signed_binary, binary], model, comparison, ReportOrigin("2026-01-02 03:04 UTC", "1.2.3")
+        [signed_binary, binary], [model], comparison, ReportOrigin("2026-01-02 03:04 UTC", "1.2.3")
     )

@@ -1,18 +1,35 @@
 """Records go through JSON unchanged; wrong documents are refused by name."""
 
+import dataclasses
 import json
 import math
+from pathlib import Path
 
 import pytest
 
 from signbin.documents import to_document
 from signbin.errors import FormatError
 from signbin.report import Report, ReportedComparison, ReportedDifference, from_json
+from signbin.report.schema import SCHEMA_VERSION
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "report.schema.json"
 
 
 def test_a_report_goes_through_json_unchanged(report: Report) -> None:
     text = json.dumps(to_document(report), allow_nan=False)
     assert from_json(Report, json.loads(text), "report.json") == report
+
+
+def test_the_published_schema_holds_for_what_is_written(report: Report, study) -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema: pip install '.[dev]'")
+    published = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    judge = jsonschema.Draft202012Validator(published)
+    judge.check_schema(published)
+    document = json.loads(json.dumps(to_document(dataclasses.replace(report, studies=(study,)))))
+    assert list(judge.iter_errors(document)) == []
+    assert document["schema_version"] == SCHEMA_VERSION
+    for wrong in ({"title": 3}, {"invented": 1}, {"models": [{}]}, {"kinds": None}):
+        assert list(judge.iter_errors({**document, **wrong})) != []
 
 
 def test_unknown_keys_are_ignored_so_that_newer_files_can_be_read(

@@ -7,6 +7,7 @@ from signbin.report import words
 from signbin.report.assemble import ReportOrigin, kind_of, make_report
 from signbin.report.card import network_card
 from signbin.report.energy_table import energy_view
+from signbin.report.latent import Codes
 from signbin.report.model import describe_layers, describe_model
 from signbin.report.progress import counted_progress
 from signbin.report.rank import predictions_json, rank
@@ -14,17 +15,22 @@ from signbin.report.runs import read_comparison, read_training
 from signbin.report.schema import (
     Kind,
     Model,
+    PatternCounts,
     Prediction,
     Ranked,
     Report,
     ReportedComparison,
     ReportedDifference,
     ReportedExactness,
+    ReportedLatent,
     ReportedLayer,
     ReportedRun,
     Series,
+    Study,
+    StudyPoint,
     from_json,
 )
+from signbin.report.study import read_study
 from signbin.report.trade_off_chart import trade_off_svg
 from signbin.report.trade_off_table import trade_off_view
 from signbin.report.write import (
@@ -39,8 +45,10 @@ from signbin.report.write import (
 )
 
 __all__ = [
+    "Codes",
     "Kind",
     "Model",
+    "PatternCounts",
     "Prediction",
     "Ranked",
     "Report",
@@ -48,9 +56,12 @@ __all__ = [
     "ReportedComparison",
     "ReportedDifference",
     "ReportedExactness",
+    "ReportedLatent",
     "ReportedLayer",
     "ReportedRun",
     "Series",
+    "Study",
+    "StudyPoint",
     "counted_progress",
     "describe_layers",
     "describe_model",
@@ -63,6 +74,7 @@ __all__ = [
     "predictions_json",
     "rank",
     "read_comparison",
+    "read_study",
     "read_training",
     "require_free",
     "trade_off_svg",

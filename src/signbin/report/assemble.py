@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from signbin.report import words
-from signbin.report.schema import Kind, Model, Report, ReportedComparison, ReportedRun
+from signbin.report.schema import Kind, Model, Report, ReportedComparison, ReportedRun, Study
 
 __all__ = ["Fact", "ReportOrigin", "headline", "kind_of", "make_report"]
 
@@ -54,26 +54,29 @@ def kind_of(training: ReportedRun) -> Kind:
 
 def make_report(
     trainings: Sequence[ReportedRun],
-    model: Model | None,
+    models: Sequence[Model],
     comparison: ReportedComparison | None,
     making: ReportOrigin,
+    studies: Sequence[Study] = (),
 ) -> Report:
-    """One report of the given runs, in their order; the first names it.
+    """One report of the given runs, models and studies, in their order; the first names it.
+
+    comparison: of the first model.
 
     Commands are those recorded in the runs and the model, then the report's own, each once.
     """
     recorded = [training.command for training in trainings]
-    if model is not None:
-        recorded.append(model.provenance.get("command"))
+    recorded += [model.provenance.get("command") for model in models]
     commands = [text for text in (*recorded, making.command) if text]
     return Report(
-        title=_title(trainings, model),
+        title=_title(trainings, models, studies),
         version=making.version,
         created=making.created,
         kinds=tuple(kind_of(training) for training in trainings),
         trainings=tuple(trainings),
-        model=model,
+        models=tuple(models),
         comparison=comparison,
+        studies=tuple(studies),
         commands=tuple(dict.fromkeys(commands)),
     )
 
@@ -83,14 +86,25 @@ def headline(report: Report) -> tuple[Fact, ...]:
     return (
         *(fact for kind in report.kinds[:1] for fact in _of_training(kind)),
         *(() if report.comparison is None else _agreement(report.comparison)),
-        *(() if report.model is None else _file(report.model)),
+        *(fact for model in report.models[:1] for fact in _of_model(model)),
     )
 
 
-def _title(trainings: Sequence[ReportedRun], model: Model | None) -> str:
+def _title(
+    trainings: Sequence[ReportedRun], models: Sequence[Model], studies: Sequence[Study]
+) -> str:
+    if len(trainings) + len(models) > 1 and not _belong_together(trainings, models):
+        named = [f"{one.recipe}, {one.weights}" for one in trainings] or [
+            one.path for one in models
+        ]
+        return " · ".join(dict.fromkeys(named))
     if trainings:
         return f"{trainings[0].recipe}, {trainings[0].weights} weights"
-    return model.path if model else words.NOT_GIVEN
+    return models[0].path if models else studies[0].title if studies else words.NOT_GIVEN
+
+
+def _belong_together(trainings: Sequence[ReportedRun], models: Sequence[Model]) -> bool:
+    return len(trainings) == 1 and len(models) <= 1
 
 
 def _of_training(kind: Kind) -> Iterator[Fact]:
@@ -99,7 +113,8 @@ def _of_training(kind: Kind) -> Iterator[Fact]:
         note = f"{kind.weights}, {seeds if kind.spread is not None else 'one seed'}"
         label = f"{kind.held_out} accuracy"
         yield Fact(label, words.accuracy(kind.mean, kind.spread), note)
-    yield Fact("density", words.ratio(kind.density), "non-zero / all, quantised layers")
+    if kind.density is not None:
+        yield Fact("density", words.ratio(kind.density), "non-zero / all, quantised layers")
 
 
 def _agreement(found: ReportedComparison) -> tuple[Fact, Fact]:
@@ -119,15 +134,16 @@ def _agreement(found: ReportedComparison) -> tuple[Fact, Fact]:
     )
 
 
-def _file(model: Model) -> tuple[Fact, Fact]:
-    whole = f"{words.ratio(model.file_bits_per_weight)} bits per weight with graph and plan"
-    return (
-        Fact(
-            "bits per weight", words.ratio(model.bits_per_weight), "quantised layers, with scales"
-        ),
-        Fact(
-            "file size",
-            words.size(model.size_bytes),
-            f"{words.count(model.weights)} weights, {whole}",
-        ),
-    )
+def _of_model(model: Model) -> Iterator[Fact]:
+    """What the file says; a number that it does not hold has no tile."""
+    if model.ms is not None:
+        yield Fact("time per image", f"{words.milliseconds(model.ms)} ms", model.ms_how)
+    if model.energy_uj is not None:
+        yield Fact("energy per image", words.energy(model.energy_uj), model.energy_how)
+    if model.bits_per_weight is not None:
+        note = "quantised layers, with scales"
+        yield Fact("bits per weight", words.ratio(model.bits_per_weight), note)
+    if model.size_bytes is not None:
+        whole = f"{words.ratio(model.file_bits_per_weight)} bits per weight with graph and plan"
+        note = f"{words.count(model.weights)} weights, {whole}"
+        yield Fact("file size", words.size(model.size_bytes), note)

@@ -12,10 +12,21 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Final
 
-__all__ = ["Dots", "Line", "dot_chart", "line_chart", "ticks"]
+__all__ = [
+    "Dots",
+    "Frame",
+    "Line",
+    "dot_chart",
+    "draw_grid",
+    "draw_titles",
+    "line_chart",
+    "standalone",
+    "ticks",
+]
 
 _WIDTH: Final = 460.0
 _TEXT_HEIGHT: Final = 15.0
+_MOST_POINTS: Final = 160
 _CHARACTER: Final = 8.4  # width of one bold character of the chart's 13-unit type
 
 
@@ -41,7 +52,7 @@ class Dots:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Frame:
+class Frame:
     """The plotting area and the map from data to SVG units."""
 
     left: float
@@ -52,10 +63,12 @@ class _Frame:
     y: tuple[float, float]
 
     def across(self, value: float) -> float:
+        """Where a value of the x axis lies."""
         low, high = self.x
         return self.left + (value - low) / (high - low) * (self.right - self.left)
 
     def up(self, value: float) -> float:
+        """Where a value of the y axis lies."""
         low, high = self.y
         return self.bottom - (value - low) / (high - low) * (self.bottom - self.top)
 
@@ -84,14 +97,23 @@ def line_chart(title: str, y_label: str, lines: Sequence[Line], x_label: str = "
     across = [x for x, _ in points]
     y_ticks = ticks(min(y for _, y in points), max(y for _, y in points))
     x_ticks = _whole_ticks(min(across), max(across))
-    longest = max(len(line.label) for line in lines)
+    longest = max((len(line.label) for line in lines if not line.faint), default=0)
     right = _WIDTH - longest * _CHARACTER - 14
     x_range = (min(across), max(across) if max(across) > min(across) else min(across) + 1)
-    frame = _Frame(48, right, 30, 222, x_range, (y_ticks[0], y_ticks[-1]))
-    body = [_grid(frame, x_ticks, y_ticks), _titles(frame, x_label, y_label)]
+    frame = Frame(48, right, 30, 222, x_range, (y_ticks[0], y_ticks[-1]))
+    body = [draw_grid(frame, x_ticks, y_ticks), draw_titles(frame, x_label, y_label)]
     body += [_polyline(frame, line) for line in sorted(lines, key=lambda line: not line.faint)]
     body.append(_end_labels(frame, [line for line in lines if not line.faint and line.points]))
-    return _svg(title, frame.bottom + 40, body)
+    return standalone(title, frame.bottom + 40, body, _axes(frame, x_label))
+
+
+def _axes(frame: Frame, x_label: str) -> str:
+    """From drawing to numbers: the ends of both axes, in data and in units of the drawing."""
+    x, y = frame.x, frame.y
+    across = f"{x[0]:g},{x[1]:g},{frame.left:g},{frame.right:g}"
+    up = f"{y[0]:g},{y[1]:g},{frame.bottom:g},{frame.top:g}"
+    name = escape(x_label)
+    return f' class="lines" tabindex="0" data-x="{across}" data-y="{up}" data-x-name="{name}"'
 
 
 def dot_chart(title: str, x_label: str, rows: Sequence[Dots]) -> str:
@@ -102,18 +124,18 @@ def dot_chart(title: str, x_label: str, rows: Sequence[Dots]) -> str:
     x_ticks = ticks(min(values), max(values), 4)
     height = 46.0
     bottom = 12 + height * len(rows)
-    frame = _Frame(16, _WIDTH - 16, 12, bottom, (x_ticks[0], x_ticks[-1]), (0.0, 1.0))
-    body = [_grid(frame, x_ticks, ())]
+    frame = Frame(16, _WIDTH - 16, 12, bottom, (x_ticks[0], x_ticks[-1]), (0.0, 1.0))
+    body = [draw_grid(frame, x_ticks, ())]
     for index, row in enumerate(rows):
         body.append(_dot_row(frame, row, frame.top + height * index))
     body.append(
         f'<text class="axis" x="{frame.right}" y="{bottom + 34:.1f}" text-anchor="end">'
         f"{escape(x_label)}</text>"
     )
-    return _svg(title, bottom + 42, body)
+    return standalone(title, bottom + 42, body)
 
 
-def _dot_row(frame: _Frame, row: Dots, top: float) -> str:
+def _dot_row(frame: Frame, row: Dots, top: float) -> str:
     middle = top + 32
     parts = [
         f'<text x="{frame.left}" y="{top + 16:.1f}"><tspan class="label c{row.color}">'
@@ -128,8 +150,10 @@ def _dot_row(frame: _Frame, row: Dots, top: float) -> str:
         )
     for value in row.values:
         if math.isfinite(value):
+            tip = escape(f"{row.label}: {value:.2f}")
             parts.append(
-                f'<circle class="f{row.color}" cx="{frame.across(value):.1f}" cy="{middle}" r="5"/>'
+                f'<circle class="f{row.color}" data-tip="{tip}" cx="{frame.across(value):.1f}" '
+                f'cy="{middle}" r="5"><title>{tip}</title></circle>'
             )
     return "".join(parts)
 
@@ -139,7 +163,8 @@ def _whole_ticks(low: float, high: float) -> tuple[float, ...]:
     return tuple(inside) or (low,)
 
 
-def _grid(frame: _Frame, x_ticks: Sequence[float], y_ticks: Sequence[float]) -> str:
+def draw_grid(frame: Frame, x_ticks: Sequence[float], y_ticks: Sequence[float]) -> str:
+    """A line and a number per tick."""
     parts = []
     for tick, text in zip(y_ticks, _numbers(y_ticks), strict=True):
         y = frame.up(tick)
@@ -178,7 +203,8 @@ _FORMATS: Final[tuple[Callable[[float], str], ...]] = (
 )
 
 
-def _titles(frame: _Frame, x_label: str, y_label: str) -> str:
+def draw_titles(frame: Frame, x_label: str, y_label: str) -> str:
+    """What is drawn: the y axis above the frame, the x axis below it."""
     return (
         f'<text class="axis" x="{frame.left - 40}" y="14">{escape(y_label)}</text>'
         f'<text class="axis" x="{frame.right:.1f}" y="{frame.bottom + 34}" text-anchor="end">'
@@ -186,19 +212,29 @@ def _titles(frame: _Frame, x_label: str, y_label: str) -> str:
     )
 
 
-def _polyline(frame: _Frame, line: Line) -> str:
-    drawn = [point for point in line.points if all(map(math.isfinite, point))]
-    path = " ".join(f"{frame.across(x):.1f},{frame.up(y):.1f}" for x, y in drawn)
+def _polyline(frame: Frame, line: Line) -> str:
+    finite = [point for point in line.points if all(map(math.isfinite, point))]
+    drawn = _thinned(finite, _MOST_POINTS // 2 if line.faint else _MOST_POINTS)
+    digits = 4 if line.faint else 5  # the page's script reads numbers back from the others
+    path = " ".join(f"{frame.across(x):.{digits}g},{frame.up(y):.{digits}g}" for x, y in drawn)
     faint = " faint" if line.faint else ""
+    name = "" if line.faint else f' data-name="{escape(line.label)}"'
     dot = ""
     if drawn and not line.faint:
         x, y = drawn[-1]
         where = f'cx="{frame.across(x):.1f}" cy="{frame.up(y):.1f}"'
         dot = f'<circle class="f{line.color}" {where} r="3.5"/>'
-    return f'<polyline class="line s{line.color}{faint}" points="{path}"/>{dot}'
+    look = f"line s{line.color}{faint}"
+    return f'<polyline class="{look}"{name} points="{path}"/>{dot}'
 
 
-def _end_labels(frame: _Frame, lines: Sequence[Line]) -> str:
+def _thinned(points: Sequence[tuple[float, float]], most: int) -> Sequence[tuple[float, float]]:
+    """About so many of the points at even distances, the last one among them."""
+    step = -(-len(points) // most) or 1
+    return points if step == 1 else [*points[:-1:step], points[-1]]
+
+
+def _end_labels(frame: Frame, lines: Sequence[Line]) -> str:
     """Names at the right ends, pushed apart where curves end close together."""
     ends = [(frame.up(line.points[-1][1]), line) for line in lines]
     ends = [end for end in ends if math.isfinite(end[0])]
@@ -215,8 +251,10 @@ def _end_labels(frame: _Frame, lines: Sequence[Line]) -> str:
     return "".join(parts)
 
 
-def _svg(title: str, height: float, body: Sequence[str]) -> str:
+def standalone(title: str, height: float, body: Sequence[str], data: str = "") -> str:
+    """The parts of a drawing with its title; data: attributes for the page's script."""
     return (
-        f'<svg viewBox="0 0 {_WIDTH:.0f} {height:.0f}" role="img" aria-label="{escape(title)}">'
+        f'<svg viewBox="0 0 {_WIDTH:.0f} {height:.0f}" role="img" aria-label="{escape(title)}"'
+        f"{data}>"
         f"<title>{escape(title)}</title>{''.join(body)}</svg>"
     )

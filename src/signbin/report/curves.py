@@ -35,7 +35,7 @@ COLORS: Final = 5  # classes c0..c4 of the style sheet
 QUANTITIES: Final = {
     "test_accuracy": _Quantity("Test accuracy", "test accuracy, %", 100.0),
     "validation_accuracy": _Quantity("Validation accuracy", "validation accuracy, %", 100.0),
-    "train_loss": _Quantity("ReportedRun loss", "cross-entropy, nats per image"),
+    "train_loss": _Quantity("Training loss", "cross-entropy, nats per image"),
     "test_loss": _Quantity("Test loss", "cross-entropy, nats per image"),
     "validation_loss": _Quantity("Validation loss", "cross-entropy, nats per image"),
     "predicted_milliseconds": _Quantity("Predicted time", "predicted ms per image"),

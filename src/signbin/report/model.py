@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from signbin.report.schema import Model, ReportedLayer
 from signbin.spec import LowBitWeight
 
 __all__ = ["OpenedModel", "describe_layers", "describe_model"]
+
+_ACCURACIES: Final = ("test_accuracy", "validation_accuracy")
 
 
 class OpenedModel(Protocol):
@@ -60,7 +62,20 @@ def describe_model(
         class_names=tuple(opened.class_names),
         provenance=dict(opened.provenance),
         arena_bytes=arena_bytes,
+        accuracy=_accuracy(opened.provenance),
     )
+
+
+def _accuracy(provenance: Mapping[str, str]) -> float | None:
+    """Of held-out images, as training wrote it; None where it says none, or no share."""
+    for key in _ACCURACIES:
+        try:
+            share = float(provenance[key])
+        except (KeyError, ValueError):
+            continue
+        if 0 <= share <= 1:
+            return share
+    return None
 
 
 def _bits(size_bytes: int | None, weights: int) -> float | None:

@@ -6,23 +6,32 @@ import dataclasses
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from signbin.errors import FormatError, SignbinError, SpecError
 from signbin.files import read_text
 from signbin.report import words
-from signbin.report.schema import ReportedComparison, ReportedRun, Series, from_json
+from signbin.report.latent import Codes, latent_weights
+from signbin.report.schema import (
+    ReportedComparison,
+    ReportedLatent,
+    ReportedRun,
+    Series,
+    from_json,
+)
 
-__all__ = ["read_comparison", "read_training"]
+__all__ = ["read_comparison", "read_json", "read_training"]
 
 _REMEDY: Final = "train this run, or finish it with --resume"
 
 
-def read_training(folder: Path) -> ReportedRun:
-    """The record of a run folder: ``summary.json``, ``config.yaml``, ``seed-S/metrics.jsonl``.
+def read_training(folder: Path, codes: Sequence[Codes] = ()) -> ReportedRun:
+    """The record of a run folder: ``summary.json``, ``config.yaml``, ``seed-S/metrics.jsonl``, and
+    the latent weights in ``model.safetensors`` of the first seed.
 
+    codes: of compiled models; the one that fits most layers says which are effectual.
     What the files leave out stays None or empty. FormatError where the folder holds no finished
     run, or a file of it is damaged.
     """
@@ -30,7 +39,7 @@ def read_training(folder: Path) -> ReportedRun:
     if not path.is_file():
         allowed = "a folder with summary.json, as signbin train leaves it"
         raise FormatError("no finished run", value=str(folder), allowed=allowed, remedy=_REMEDY)
-    summary = _object(_read_json(path, _REMEDY), str(path))
+    summary = _object(read_json(path, _REMEDY), str(path))
     held_out = "test" if "test_accuracy" in summary else "validation"
     accuracy = _object(summary.get(f"{held_out}_accuracy", {}), f"{path}: {held_out}_accuracy")
     parameters = _object(summary.get("parameters", {}), f"{path}: parameters")
@@ -54,12 +63,24 @@ def read_training(folder: Path) -> ReportedRun:
         one for seed in training.seeds for one in _series(_metrics(folder, seed), seed, weights)
     ]
     config = _config(_within(folder, folder / "config.yaml"))
-    return dataclasses.replace(training, series=tuple(series), config=config)
+    latent = _latent(folder, training.seeds, tuple(weights), codes)
+    return dataclasses.replace(training, series=tuple(series), config=config, latent=latent)
+
+
+def _latent(
+    folder: Path, seeds: Sequence[int], layers: Sequence[str], codes: Sequence[Codes]
+) -> tuple[ReportedLatent, ...]:
+    """Of the first seed, with the codes of the first model that fit most layers of it."""
+    if not seeds:
+        return ()
+    path = _within(folder, folder / f"seed-{seeds[0]}" / "model.safetensors")
+    found = [tuple(latent_weights(path, layers, held)) for held in codes or ({},)]
+    return max(found, key=lambda one: sum(layer.effectual is not None for layer in one))
 
 
 def read_comparison(path: Path) -> ReportedComparison:
     """The record of what ``signbin compare --json`` printed; FormatError for anything else."""
-    document = _read_json(path, "write it with: signbin compare SOURCE MODEL --json > compare.json")
+    document = read_json(path, "write it with: signbin compare SOURCE MODEL --json > compare.json")
     return from_json(ReportedComparison, document, path.name)
 
 
@@ -179,7 +200,8 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _read_json(path: Path, remedy: str) -> Any:
+def read_json(path: Path, remedy: str) -> Any:
+    """The decoded document; FormatError with the remedy where the file holds none."""
     return _decode(_read_text(path, remedy), str(path), remedy)
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "Kind",
     "Model",
+    "PatternCounts",
     "Prediction",
     "Ranked",
     "Report",
@@ -23,13 +24,16 @@ __all__ = [
     "ReportedDifference",
     "ReportedDivergence",
     "ReportedExactness",
+    "ReportedLatent",
     "ReportedLayer",
     "ReportedRun",
     "Series",
+    "Study",
+    "StudyPoint",
     "from_json",
 ]
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 _RecordT = TypeVar("_RecordT")
 
 
@@ -44,6 +48,20 @@ class Series:
 
 
 @dataclasses.dataclass(frozen=True)
+class ReportedLatent:
+    """How the latent weights of one layer are spread, and which of them count.
+
+    all: counts in equal bins from -largest to +largest, largest = max |w|. effectual: of those
+    whose code in the compiled model is not zero; None where no model holds the same layer.
+    """
+
+    layer: str
+    largest: float
+    all: tuple[int, ...]
+    effectual: tuple[int, ...] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class ReportedRun:
     """One run folder: a recipe trained with one kind of weights, once per seed.
 
@@ -52,7 +70,8 @@ class ReportedRun:
     ``seeds``; held_out: ``test`` or ``validation``. density: non-zero codes / codes of the
     quantised layers, mean over seeds. parameters: all trainable numbers; quantized_share:
     weights of quantised layers / weights of all convolution and linear layers. cost: of one image,
-    as predicted, beside its budget, where the run had one.
+    as predicted, beside its budget, where the run had one. latent: of the first seed's quantised
+    layers.
     """
 
     path: str
@@ -71,6 +90,7 @@ class ReportedRun:
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     command: str | None = None
     cost: str | None = None
+    latent: tuple[ReportedLatent, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,12 +115,28 @@ class Kind:
 
 
 @dataclasses.dataclass(frozen=True)
+class PatternCounts:
+    """How often each pattern of F neighbouring filters occurs among the inputs of a layer.
+
+    radix 2: 2^F counts, bit f says whether filter f has a one there (binary: +1). radix 3: 3^F,
+    digit f is the code of filter f plus one.
+    """
+
+    filters: int
+    radix: int
+    counts: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class ReportedLayer:
     """One layer with weights of a compiled model, and why it runs the way it does.
 
     macs: dense multiply-accumulates per image. rejected: for every other strategy that was
     weighed, its name and the reason against it. module: the layer in the trained network, ""
     where it is unknown; ``name`` is that of the node, which may have fused later layers.
+    size_bytes: of its weights in the file. additions, multiplications: per image, as planned.
+    energy_uj: microjoules per image, estimated. ms: per image, see ``Model.ms_how``. patterns: of
+    low-bit weights.
     """
 
     name: str
@@ -113,6 +149,12 @@ class ReportedLayer:
     why: str
     rejected: tuple[str, ...] = ()
     module: str = ""
+    size_bytes: int | None = None
+    additions: int | None = None
+    multiplications: int | None = None
+    energy_uj: float | None = None
+    ms: float | None = None
+    patterns: PatternCounts | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +165,9 @@ class Model:
     or three values per filter. bits_per_weight = 8 * stored bytes of the low-bit weights, scales
     and offsets included / low_bit_weights. file_bits_per_weight = 8 * size_bytes / weights: the
     whole file, with graph, plan, biases and provenance. arena_bytes: working memory of a call
-    with one image.
+    with one image. ms: of one image on one thread, all steps; ms_how: measured or predicted, and
+    for which machine. energy_uj: microjoules of the layers with weights, for one image; energy_how:
+    of what it is estimated. accuracy: share of held-out images, as the file's provenance has it.
     """
 
     path: str
@@ -137,6 +181,11 @@ class Model:
     class_names: tuple[str, ...] = ()
     provenance: Mapping[str, str] = dataclasses.field(default_factory=dict)
     arena_bytes: int | None = None
+    ms: float | None = None
+    ms_how: str = ""
+    energy_uj: float | None = None
+    energy_how: str = ""
+    accuracy: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,16 +271,41 @@ class Prediction:
 
 
 @dataclasses.dataclass(frozen=True)
+class StudyPoint:
+    """One network of a study: what it reached, and what it costs, by the name of the cost.
+
+    accuracy: share in [0, 1] of held-out images, mean of the seeds that did not fail.
+    """
+
+    name: str
+    weights: str
+    accuracy: float
+    seeds: int
+    costs: Mapping[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """Networks that were trained to be compared. failed: names of those that did not finish."""
+
+    title: str
+    question: str
+    points: tuple[StudyPoint, ...]
+    failed: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class Report:
-    """Everything one report shows."""
+    """Everything one report shows. comparison: of the first model with its reference."""
 
     title: str
     version: str
     created: str
     kinds: tuple[Kind, ...]
     trainings: tuple[ReportedRun, ...]
-    model: Model | None = None
+    models: tuple[Model, ...] = ()
     comparison: ReportedComparison | None = None
+    studies: tuple[Study, ...] = ()
     commands: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
 

@@ -11,6 +11,7 @@ from html import escape
 from typing import Any, Final
 
 from signbin.report.charts import ticks
+from signbin.report.pattern_map import SHADES, gray_order, shades
 
 __all__ = ["trade_off_svg"]
 
@@ -20,7 +21,6 @@ _MAP: Final = 96
 _PITCH: Final = 122
 _CHART_HEIGHT: Final = 260
 _LEFT: Final = 64
-_SHADES: Final = 10
 _RIGHT: Final = 560
 # Okabe-Ito colours: told apart with any colour vision, on light and dark paper.
 _COLORS: Final = {"signed_binary": "#0072b2", "ternary": "#d55e00", "binary": "#009e73"}
@@ -64,22 +64,21 @@ def _heat_map(layer: Mapping[str, Any], x: float, y: float) -> str:
     """The patterns of a layer; half of the filters across, the others down."""
     pattern_map = layer["pattern_map"]
     radix, filters = pattern_map["radix"], pattern_map["filters"]
-    across = _gray_order(radix, filters // 2)
-    down = _gray_order(radix, filters - filters // 2)
+    across = gray_order(radix, filters // 2)
+    down = gray_order(radix, filters - filters // 2)
     width, height = _MAP / len(across), _MAP / len(down)
-    largest = math.log1p(max([*pattern_map["counts"], 1]))
+    shaded = shades(pattern_map["counts"])
     squares: dict[int, list[str]] = {}
     for row, high in enumerate(down):
         for column, low in enumerate(across):
-            count = pattern_map["counts"][high * len(across) + low]
-            shade = math.ceil(_SHADES * math.log1p(count) / largest)
+            shade = shaded[high * len(across) + low]
             left, top = x + column * width, y + row * height
             squares.setdefault(shade, []).append(
                 f"M{left:g} {top:g}h{width:g}v{height:g}h{-width:g}z"
             )
     parts = [f'<text class="small" x="{x}" y="{y - 4}">{escape(_shortened(_name(layer)))}</text>']
     parts += [
-        f'<path fill="#0072b2" fill-opacity="{shade / _SHADES:g}" d="{"".join(drawn)}"/>'
+        f'<path fill="#0072b2" fill-opacity="{shade / SHADES:g}" d="{"".join(drawn)}"/>'
         for shade, drawn in sorted(squares.items())
         if shade
     ]
@@ -102,23 +101,6 @@ def _zero_share(layer: Mapping[str, Any]) -> str:
 
 def _shortened(name: str) -> str:
     return name if len(name) <= 18 else f"…{name[-17:]}"
-
-
-def _gray_order(radix: int, digits: int) -> list[int]:
-    """All numbers of so many digits, neighbours differing in one digit by one.
-
-    >>> _gray_order(2, 2)
-    [0, 1, 3, 2]
-    """
-    order = [0]
-    for digit in range(digits):
-        power = radix**digit
-        order = [
-            value * power + other
-            for value in range(radix)
-            for other in (order if value % 2 == 0 else order[::-1])
-        ]
-    return order
 
 
 def _chart(document: Mapping[str, Any], top: float) -> str:

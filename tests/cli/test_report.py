@@ -91,10 +91,14 @@ def test_models_stand_side_by_side(signbin, compiled, second, tmp_path: Path) ->
     assert "Programs side by side" in page.read_text(encoding="utf-8")
 
 
-def test_a_study_of_the_repository_is_drawn(signbin, tmp_path: Path) -> None:
-    folder = Path(__file__).parents[2] / "experiments/training/results/depth-cpu"
+def test_an_experiment_is_drawn_as_a_study(signbin, tmp_path: Path) -> None:
+    runs = [
+        {"run": name, "weights": "binary", "accuracy": share, "parameters": {"effectual": size}}
+        for name, share, size in (("narrow", 0.8, 1000), ("wide", 0.9, 9000))
+    ]
+    (tmp_path / "results.json").write_text(json.dumps({"title": "Width", "runs": runs}), "utf-8")
     page = tmp_path / "report.html"
-    result = signbin("report", "--study", folder, "-o", page)
+    result = signbin("report", "--study", tmp_path, "-o", page)
     assert result.code == 0, result.err
     assert "accuracy over non-zero quantised weights" in page.read_text(encoding="utf-8")
 

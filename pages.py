@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks import microcontrollers, tables
+from benchmarks import grid_page, microcontrollers, tables
 from benchmarks.arm import page as arm
 from docs import catalogue, onnx_operators, report_schema, rooms
 from experiments import zoo
@@ -62,6 +62,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "arm_instructions": arm.instructions,
     "arm_share": arm.share,
     "arm_cores": arm.cores,
+    **grid_page.TABLES,
     **catalogue.TABLES,
 }
 WITH_TABLES: Final = (
@@ -77,6 +78,7 @@ WITH_TABLES: Final = (
     ROOT / "docs" / "results" / "check.md",
     ROOT / "docs" / "results" / "doors.md",
     ROOT / "docs" / "results" / "foreign.md",
+    ROOT / "docs" / "results" / "grid.md",
     ROOT / "docs" / "results" / "speed.md",
     ROOT / "docs" / "simulator.md",
     ROOT / "docs" / "weight-kinds.md",

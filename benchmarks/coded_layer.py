@@ -13,7 +13,7 @@ from benchmarks.layers import LAYER, Shape, bias_of, images_for, one_layer, rand
 from signbin.ir import Graph, interpret
 from signbin.measure import Agreement, agreement
 from signbin.passes import quantize_activations
-from signbin.spec import ActivationSpec
+from signbin.spec import ActivationSpec, IntegerWeight
 
 Codes = NDArray[np.uint8]
 
@@ -85,6 +85,17 @@ def coded_layer(shape: Shape, weights: str, density: float) -> CodedLayer:
         expected=expected,
         output_scale=_scale(expected),
     )
+
+
+def rounded(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Codes of 7 bits and a scale per filter: weight = scale * codes about.
+
+    8 bits, without instructions for four products at once, would saturate sums of two.
+    """
+    largest = np.abs(weight.reshape(len(weight), -1)).max(axis=1)
+    scale = (np.where(largest > 0, largest, 1) / IntegerWeight.LARGEST_CODE).astype(np.float32)
+    each = scale.reshape(-1, *[1] * (weight.ndim - 1))
+    return np.rint(weight / each).astype(np.int8), scale
 
 
 def _scale(numbers: NDArray[np.float32]) -> float:

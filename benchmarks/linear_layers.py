@@ -28,7 +28,7 @@ from benchmarks.results import record
 from signbin import native
 from signbin.artifact import Artifact
 from signbin.errors import SpecError
-from signbin.ir import BATCH, ConstRef, Graph, Node, TensorType, Value
+from signbin.ir import BATCH, Constant, ConstRef, Graph, Node, TensorType, Value
 from signbin.measure import (
     CalmCores,
     Floor,
@@ -73,16 +73,23 @@ def random_weight(kind: str, filters: int, inputs: int) -> LowBitWeight:
     return LowBitWeight(codes, rng.uniform(0.01, 0.02, filters).astype(np.float32))
 
 
-def program_of(weight: LowBitWeight, isa: str) -> Program:
-    """A program of the layer on codes that are the numbers themselves."""
+def linear_graph(weight: Constant, activations: str) -> Graph:
+    """One linear layer ``y`` of rows ``x``; on ``u8`` codes that are the numbers themselves."""
     filters, inputs = weight.shape
-    codes = TensorType("u8", (BATCH, inputs), ActivationSpec(1.0, 0, 8))
-    nodes = (
-        Node("q", "quantize", ("x",), {}, codes),
-        Node("y", "linear", ("q",), {"weight": ConstRef("w")}, TensorType("f32", (BATCH, filters))),
-    )
     given = Value("x", TensorType("f32", (BATCH, inputs)))
-    return Program(Artifact(Graph("linear", (given,), nodes, ("y",), {"w": weight})), isa=isa)
+    made = TensorType("f32", (BATCH, filters))
+    layer = Node("y", "linear", ("x",), {"weight": ConstRef("w")}, made)
+    nodes: tuple[Node, ...] = (layer,)
+    if activations == "u8":
+        codes = TensorType("u8", (BATCH, inputs), ActivationSpec(1.0, 0, 8))
+        quantize = Node("q", "quantize", ("x",), {}, codes)
+        nodes = (quantize, dataclasses.replace(layer, inputs=("q",)))
+    return Graph("linear", (given,), nodes, ("y",), {"w": weight})
+
+
+def program_of(weight: LowBitWeight, isa: str) -> Program:
+    """A program of the layer on codes."""
+    return Program(Artifact(linear_graph(weight, "u8")), isa=isa)
 
 
 def ways_of(weight: LowBitWeight, rows: NDArray[np.uint8], isa: str) -> list[Way]:

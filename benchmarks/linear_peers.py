@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.sessions import open_request, open_session
 from signbin.spec import LowBitWeight
 
 __all__ = ["PEERS", "LinearPeer", "dense_of", "open_peers"]
@@ -76,9 +77,7 @@ def _model(
 def _session(model: bytes) -> tuple[Callable[[Rows], Rows], dict[str, Any]]:
     import onnxruntime  # noqa: PLC0415
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = open_session(model)
     return (
         lambda x: session.run(None, {"x": x})[0],
         {"version": onnxruntime.__version__},
@@ -136,22 +135,15 @@ def _openvino(name: str, coded: bool) -> Callable[[LowBitWeight], LinearPeer]:
     def make(weight: LowBitWeight) -> LinearPeer:
         import openvino  # noqa: PLC0415
 
-        core = openvino.Core()
-        model = core.read_model(_float_model(weight).SerializeToString())
-        if coded:
+        def compressed(model: Any) -> Any:
             import nncf  # noqa: PLC0415
 
             logging.getLogger("nncf").setLevel(logging.ERROR)
             mode = nncf.CompressWeightsMode.INT4_SYM
-            model = nncf.compress_weights(model, mode=mode, group_size=_BLOCK, all_layers=True)
-        how = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"}
-        how |= {"INFERENCE_PRECISION_HINT": "f32"}
-        request = core.compile_model(model, "CPU", how).create_infer_request()
+            return nncf.compress_weights(model, mode=mode, group_size=_BLOCK, all_layers=True)
 
-        def call(x: Rows) -> Rows:
-            found: Rows = request.infer({0: x}, share_inputs=True, share_outputs=True)[0]
-            return found
-
+        content = _float_model(weight).SerializeToString()
+        call = open_request(content, compressed if coded else None)
         return LinearPeer(name, call, coded, {"version": openvino.__version__})
 
     return make
@@ -170,12 +162,33 @@ def _torch_fp32(weight: LowBitWeight) -> LinearPeer:
     return LinearPeer("pytorch-fp32", call, False, {"version": torch.__version__})
 
 
+def _openvino_int8(weight: LowBitWeight) -> LinearPeer:
+    """Static: rows to codes of scale 1, weights of a byte per filter."""
+    import openvino  # noqa: PLC0415
+
+    from benchmarks.onnx_layers import coded_linear  # noqa: PLC0415
+
+    call = open_request(coded_linear(dense_of(weight)))
+    return LinearPeer("openvino-int8", call, True, {"version": openvino.__version__})
+
+
+def _onednn_int8(weight: LowBitWeight) -> LinearPeer:
+    """Static: rows to codes of scale 1, weights of 7 bits per filter, through PyTorch."""
+    import torch  # noqa: PLC0415
+
+    from benchmarks.onednn_int8 import linear  # noqa: PLC0415
+
+    return LinearPeer("onednn-int8", linear(dense_of(weight)), True, {"version": torch.__version__})
+
+
 PEERS: Final[Mapping[str, Callable[[LowBitWeight], LinearPeer]]] = MappingProxyType(
     {
         "onnxruntime-int8": _onnxruntime_int8,
         "onnxruntime-2bit": _matmul_nbits(2),
         "onnxruntime-4bit": _matmul_nbits(4),
         "onnxruntime-fp32": _onnxruntime_fp32,
+        "onednn-int8": _onednn_int8,
+        "openvino-int8": _openvino_int8,
         "openvino-4bit": _openvino("openvino-4bit", True),
         "openvino-fp32": _openvino("openvino-fp32", False),
         "pytorch-fp32": _torch_fp32,

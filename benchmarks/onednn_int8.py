@@ -1,4 +1,4 @@
-"""oneDNN's u8s8 convolution through PyTorch, as a compiled quantised model calls it.
+"""oneDNN's u8s8 layers through PyTorch, as a compiled quantised model calls them.
 
 Weights are packed once for the image at hand; ReLU and requantisation are fused, codes go in and
 out channels last. PyTorch looks the primitive up on every call: :func:`call_ms` says what that
@@ -7,16 +7,16 @@ takes, and no time is corrected by it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.coded_layer import CodedCall, CodedLayer
+from benchmarks.coded_layer import CodedCall, CodedLayer, rounded
 from benchmarks.onednn import least_seconds
 
-_LARGEST_CODE: Final = 63  # as ours: 8 bits of weight would saturate sums of two without VNNI
 _TRIALS: Final = 20
 
 
@@ -25,6 +25,28 @@ def convolution(layer: CodedLayer) -> CodedCall:
     call = _call(layer)
     codes = call().contiguous().numpy()
     return CodedCall("onednn", call, codes, {"version": torch.__version__, "call_ms": call_ms()})
+
+
+def linear(weight: NDArray[np.float32]) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """y = x weight', rows of whole numbers from 0 to 255; weights (K, C) of 7 bits."""
+    codes, scale = rounded(weight)
+    library, zero = torch.ops.onednn, torch.zeros(len(scale), dtype=torch.int32)
+    packed: dict[int, Any] = {}
+
+    def call(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            given = torch.from_numpy(rows).to(torch.uint8)
+            if len(rows) not in packed:
+                weights = torch.from_numpy(codes)
+                packed[len(rows)] = library.qlinear_prepack(weights, list(given.shape))
+            layer = (packed[len(rows)], torch.from_numpy(scale), zero, None)
+            output: tuple[Any, ...] = (1.0, 0, torch.float32, "none", [], "")
+            made: NDArray[np.float32] = library.qlinear_pointwise(
+                given, 1.0, 0, *layer, *output
+            ).numpy()
+        return made
+
+    return call
 
 
 def call_ms() -> float:
@@ -37,10 +59,7 @@ def call_ms() -> float:
 
 
 def _call(layer: CodedLayer) -> Any:
-    filters, shape = layer.shape.filters, layer.shape
-    largest = np.abs(layer.weight.reshape(filters, -1)).max(axis=1)
-    scale = (np.where(largest > 0, largest, 1) / _LARGEST_CODE).astype(np.float32)
-    codes = np.rint(layer.weight / scale[:, None, None, None]).astype(np.int8)
+    shape, (codes, scale) = layer.shape, rounded(layer.weight)
     packed = _Packed(codes, scale, (shape.stride, shape.padding, shape.groups))
     images = torch.from_numpy(layer.images).contiguous(memory_format=torch.channels_last)
     bias = torch.from_numpy(layer.bias.copy())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +36,58 @@ def record(section: str, content: Mapping[str, Any], folder: Path = RESULTS) -> 
     whole = {"environment": measured_on, "sections": dict(sorted(sections.items()))}
     write_whole({path: _text(whole).encode()})
     return path
+
+
+def append(name: str, row: Mapping[str, Any], keys: Sequence[str], folder: Path = RESULTS) -> Path:
+    """Add a row to this CPU's newest NAME/<date>-<cpu>-<isa>.jsonl, or begin today's; the path.
+
+    For sections that take long and grow row by row: a line is a row, the first the environment. A
+    row with the same values of ``keys`` is replaced.
+    """
+    measured_on = environment({"signbin": version()})
+    begun = _newest_rows(name, folder)
+    path = begun or _path(measured_on, folder / name).with_suffix(".jsonl")
+    known: dict[str, Any] = {"environment": measured_on, "rows": []}
+    if begun:
+        known = read_rows(begun)
+    others = [one for one in known["rows"] if any(one[key] != row[key] for key in keys)]
+    lines: list[Mapping[str, Any]] = [{"environment": known["environment"]}, *others, row]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole({path: "".join(map(_line, lines)).encode()})
+    return path
+
+
+def rows_here(name: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
+    """The rows that :func:`append` would go on from."""
+    path = _newest_rows(name, folder)
+    return read_rows(path)["rows"] if path else []
+
+
+def read_rows(path: Path) -> dict[str, Any]:
+    """``{"environment": ..., "rows": [...]}`` of a file of :func:`append`; else FormatError."""
+    try:
+        first, *rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+        return {"environment": first["environment"], "rows": rows}
+    except (ValueError, KeyError, TypeError) as error:
+        raise FormatError(
+            str(path), allowed=f"JSON lines, first an environment ({error})"
+        ) from error
+
+
+def newest_rows(name: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
+    """What :func:`newest` is for sections, for the files of :func:`append`."""
+    files = {path.stem[11:]: path for path in sorted((folder / name).glob("*.jsonl"))}
+    return [{"date": path.stem[:10], **read_rows(path)} for _, path in sorted(files.items())]
+
+
+def _newest_rows(name: str, folder: Path) -> Path | None:
+    machine = cpu()
+    own = f"*-{_slug(machine['name'])}-{machine['isa']}.jsonl"
+    return max((folder / name).glob(own), default=None)
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, separators=(",", ":"), allow_nan=False) + "\n"
 
 
 def todays(section: str, folder: Path = RESULTS) -> dict[str, Any] | None:

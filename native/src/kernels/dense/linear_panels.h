@@ -1,0 +1,200 @@
+/* y = W x with filters in the lanes: up to SB_FILTERS images times SB_VECTORS vectors of filters
+ * stay in registers; a weight is a load, an input a broadcast. Every sum adds its inputs in their
+ * order, whatever the batch. weights: panels, see dense_weights.h. The weights of a chunk of inputs
+ * stay in a near cache while all images of a strip pass; sums wait in scratch meanwhile,
+ * [panel][image][filter], with 16 floats to the next image behind them where rows of inputs are
+ * copied: those whose distance is a multiple of a page would all lie in the same cache lines. */
+#ifndef SB_KERNELS_DENSE_LINEAR_PANELS_H
+#define SB_KERNELS_DENSE_LINEAR_PANELS_H
+
+#include "../epilogue.h"
+#include "../lane/plain.h"
+#include "dense_weights.h"
+
+enum { SB_PANEL = SB_VECTORS * SB_LANES };
+
+/* Panels of an image that is alone, and of two: additions to few sums would wait for each other. */
+enum { SB_PANELS_OF_ONE = SB_LINEAR_PANELS, SB_PANELS_OF_TWO = 2 };
+
+/* Some inputs of a strip of images, and their weights in the first of some panels. */
+typedef struct sb_panel_run {
+    const float *weights, *input;
+    float *sums;
+    size_t panel_step, row_step, length; /* floats to the next panel and image; inputs */
+    bool opens;
+} sb_panel_run;
+
+/* Images [first, first + images) of a strip and a few panels, known to the compiler. */
+SB_INLINE void sb_multiply_panels(int images, int panels, const sb_panel_run *run, size_t first) {
+    sb_vector y[SB_FILTERS > SB_PANELS_OF_ONE ? SB_FILTERS : SB_PANELS_OF_ONE][SB_VECTORS];
+    const float *weights[SB_PANELS_OF_ONE], *input[SB_FILTERS];
+    float *sums[SB_PANELS_OF_ONE];
+    SB_UNROLL
+    for (int i = 0; i < images; ++i)
+        input[i] = run->input + (first + i) * run->row_step;
+    SB_UNROLL
+    for (int p = 0; p < panels; ++p) {
+        weights[p] = run->weights + p * run->panel_step;
+        sums[p] = run->sums + (p * SB_LINEAR_STRIP + first) * SB_PANEL;
+        SB_UNROLL
+        for (int i = 0; i < images * SB_VECTORS; ++i)
+            y[p * images + i / SB_VECTORS][i % SB_VECTORS] =
+                run->opens ? SB_BROADCAST(0.0f) : SB_LOAD(sums[p] + (size_t)i * SB_LANES);
+    }
+    for (size_t c = 0; c < run->length; ++c) {
+        SB_UNROLL
+        for (int p = 0; p < panels; ++p) {
+            sb_vector weight[SB_VECTORS];
+            SB_UNROLL
+            for (int v = 0; v < SB_VECTORS; ++v)
+                weight[v] = SB_LOAD(weights[p] + c * SB_PANEL + (size_t)v * SB_LANES);
+            SB_UNROLL
+            for (int i = 0; i < images; ++i) {
+                const sb_vector x = SB_BROADCAST(input[i][c]);
+                SB_UNROLL
+                for (int v = 0; v < SB_VECTORS; ++v)
+                    y[p * images + i][v] = SB_ADD(y[p * images + i][v], SB_MULTIPLY(weight[v], x));
+            }
+        }
+    }
+    SB_UNROLL
+    for (int p = 0; p < panels; ++p) {
+        SB_UNROLL
+        for (int i = 0; i < images * SB_VECTORS; ++i)
+            SB_STORE(sums[p] + (size_t)i * SB_LANES,
+                     y[p * images + i / SB_VECTORS][i % SB_VECTORS]);
+    }
+}
+
+/* A function of its own for every number of images, so that the pointers to them stay in registers
+ * too. */
+#define SB_PANEL_TILE(images, panels)                                                              \
+    SB_NOINLINE void sb_panel_tile_##images##_##panels(const sb_panel_run *run, size_t first) {    \
+        sb_multiply_panels(images, panels, run, first);                                            \
+    }
+SB_PANEL_TILE(1, 4)
+SB_PANEL_TILE(2, 2)
+SB_PANEL_TILE(1, 1)
+SB_PANEL_TILE(2, 1)
+SB_PANEL_TILE(3, 1)
+SB_PANEL_TILE(4, 1)
+SB_PANEL_TILE(5, 1)
+SB_PANEL_TILE(6, 1)
+#if SB_FILTERS > 6
+SB_PANEL_TILE(7, 1)
+SB_PANEL_TILE(8, 1)
+SB_PANEL_TILE(9, 1)
+SB_PANEL_TILE(10, 1)
+SB_PANEL_TILE(11, 1)
+SB_PANEL_TILE(12, 1)
+#endif
+_Static_assert(SB_FILTERS == 6 || SB_FILTERS == 12, "there is a function for every tile");
+
+/* All images of a strip, in tiles of nearly equal size. */
+static inline void sb_panel_tiles(const sb_panel_run *run, size_t images, size_t panels) {
+    static void (*const functions[])(const sb_panel_run *, size_t) = {
+        sb_panel_tile_1_1,  sb_panel_tile_2_1,  sb_panel_tile_3_1,
+        sb_panel_tile_4_1,  sb_panel_tile_5_1,  sb_panel_tile_6_1,
+#if SB_FILTERS > 6
+        sb_panel_tile_7_1,  sb_panel_tile_8_1,  sb_panel_tile_9_1,
+        sb_panel_tile_10_1, sb_panel_tile_11_1, sb_panel_tile_12_1,
+#endif
+    };
+    const size_t tiles = sb_divide_up(images, SB_FILTERS);
+    if (panels == SB_PANELS_OF_ONE)
+        sb_panel_tile_1_4(run, 0);
+    else if (panels == SB_PANELS_OF_TWO)
+        sb_panel_tile_2_2(run, 0);
+    else
+        for (size_t t = 0; t < tiles; ++t) {
+            const size_t first = images * t / tiles;
+            functions[images * (t + 1) / tiles - first - 1](run, first);
+        }
+}
+
+/* sb_finish for neighbouring filters of one image, [channel, channel + count). */
+static inline void sb_finish_filters_of(const sb_epilogue *epilogue, size_t channel, size_t count,
+                                        const float *residual, float *values) {
+    if (epilogue->scale)
+        for (size_t i = 0; i < count; ++i)
+            values[i] *= epilogue->scale[channel + i];
+    if (epilogue->bias)
+        for (size_t i = 0; i < count; ++i)
+            values[i] += epilogue->bias[channel + i];
+    if (residual)
+        for (size_t i = 0; i < count; ++i)
+            values[i] += residual[i];
+    if (epilogue->activation == SB_ACT_LEAKY_RELU)
+        for (size_t i = 0; i < count; ++i)
+            sb_activate(epilogue, channel + i, values + i, 1);
+    else
+        sb_activate(epilogue, channel, values, count);
+    if (epilogue->post_bias)
+        for (size_t i = 0; i < count; ++i)
+            values[i] += epilogue->post_bias[channel + i];
+}
+
+/* The sums of some panels from scratch through the epilogue; first: the first image of the strip,
+ * panel: the first panel. */
+static inline void sb_finish_panels(const sb_layer *layer, const sb_operands *operands,
+                                    const float *sums, size_t first, size_t images, size_t panel,
+                                    size_t panels) {
+    const size_t filters = (size_t)layer->geometry.out_channels;
+    const float *residual = operands->residual;
+    float *output = operands->output;
+    for (size_t p = 0; p < panels; ++p, sums += SB_LINEAR_STRIP * SB_PANEL) {
+        const size_t channel = (panel + p) * SB_PANEL, left = filters - channel;
+        const size_t count = left < SB_PANEL ? left : SB_PANEL;
+        for (size_t i = 0; i < images; ++i) {
+            const size_t index = (first + i) * filters + channel;
+            memcpy(output + index, sums + i * SB_PANEL, count * sizeof *output);
+            sb_finish_filters_of(&layer->epilogue, channel, count,
+                                 residual ? residual + index : NULL, output + index);
+        }
+    }
+}
+
+/* The inputs of a strip, where they are or copied to scratch. */
+static inline void sb_aim_panels(const sb_layer *layer, const float *input, size_t images,
+                                 float *copies, sb_panel_run *run) {
+    const size_t channels = (size_t)layer->geometry.in_channels;
+    run->row_step = channels;
+    run->input = input;
+    if (!sb_rows_collide(channels) || images <= SB_LINEAR_WAYS)
+        return;
+    run->row_step = channels + SB_LINEAR_APART;
+    for (size_t i = 0; i < images; ++i)
+        memcpy(copies + i * run->row_step, input + i * channels, channels * sizeof *copies);
+    run->input = copies;
+}
+
+static inline void sb_dense_linear(const sb_layer *layer, const sb_operands *operands) {
+    const size_t channels = (size_t)layer->geometry.in_channels;
+    const size_t filters = (size_t)layer->geometry.out_channels;
+    const size_t chunk = sb_linear_chunk(SB_PANEL);
+    float *scratch = operands->scratch;
+    size_t begin, end;
+    sb_take_share(operands, sb_divide_up(filters, SB_PANEL), &begin, &end);
+    for (size_t n = 0; n < operands->batch; n += SB_LINEAR_STRIP) {
+        const size_t left = operands->batch - n;
+        const size_t images = left < SB_LINEAR_STRIP ? left : SB_LINEAR_STRIP;
+        const size_t most = images == 1 ? SB_PANELS_OF_ONE : images == 2 ? SB_PANELS_OF_TWO : 1;
+        sb_panel_run strip = {.sums = scratch, .panel_step = channels * SB_PANEL};
+        sb_aim_panels(layer, (const float *)operands->input + n * channels, images,
+                      scratch + SB_PANELS_OF_ONE * SB_LINEAR_STRIP * SB_PANEL, &strip);
+        for (size_t p = begin, panels; p < end; p += panels) {
+            panels = end - p < most ? 1 : most;
+            for (size_t c = 0; c < channels; c += chunk) {
+                sb_panel_run run = strip;
+                run.weights = layer->weights + (p * channels + c) * SB_PANEL;
+                run.input = strip.input + c;
+                run.length = channels - c < chunk ? channels - c : chunk;
+                run.opens = c == 0;
+                sb_panel_tiles(&run, images, panels);
+            }
+            sb_finish_panels(layer, operands, scratch, n, images, p, panels);
+        }
+    }
+}
+
+#endif

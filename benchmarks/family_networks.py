@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from signbin.quant import QLinear, QuantConfig, SignedBinary, quantize_
+from signbin.quant import QLinear, QuantConfig, Quantizer, SignedBinary, quantize_
 
-__all__ = ["PACKAGES", "Family", "families", "low_bit"]
+__all__ = ["PACKAGES", "Family", "families", "low_bit", "torchvision_models"]
 
 PACKAGES: Final = ("torchvision==0.29.1",)
 _OF_TORCHVISION: Final = {
@@ -41,7 +41,7 @@ _OF_TORCHVISION: Final = {
 }
 _SUPPRESSION: Final = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 _ONLY_IN_TRAINING: Final = ("googlenet", "inception_v3")  # have outputs that only training uses
-_DENSITY: Final = 0.35
+_SIGNED_BINARY: Final = SignedBinary(density=0.35)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +68,8 @@ def families(site: Path) -> Iterator[Family]:
         yield Family(name, partial(low_bit, kind, shape), shape)
 
 
-def _of_torchvision(site: Path, function: str) -> nn.Module:
+def torchvision_models(site: Path) -> Any:
+    """torchvision.models, of the package in ``site``."""
     if str(site) not in sys.path:
         sys.path.append(str(site))
     if "torchvision" not in sys.modules:
@@ -77,17 +78,25 @@ def _of_torchvision(site: Path, function: str) -> nn.Module:
                 f"torchvision::{name}",
                 "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
             )
-    models = importlib.import_module("torchvision.models")
+    return importlib.import_module("torchvision.models")
+
+
+def _of_torchvision(site: Path, function: str) -> nn.Module:
     given: dict[str, Any] = {"weights": None}
     if function in _ONLY_IN_TRAINING:
         given |= {"init_weights": True, "aux_logits": False}
-    made: nn.Module = getattr(models, function)(**given)
+    made: nn.Module = getattr(torchvision_models(site), function)(**given)
     return made
 
 
-def low_bit(make: Callable[[], nn.Module], shape: tuple[int, ...]) -> nn.Module:
+def low_bit(
+    make: Callable[[], nn.Module],
+    shape: tuple[int, ...],
+    kind: Quantizer | None = _SIGNED_BINARY,
+) -> nn.Module:
     """The network with weights of two values per filter in all layers but the first, the last, the
-    depthwise ones and transposed convolutions, in evaluation mode; always the same.
+    depthwise ones and transposed convolutions, in evaluation mode; always the same. kind: of the
+    weights; None leaves them all float.
     """
     torch.manual_seed(0)
     model = make()
@@ -96,21 +105,21 @@ def low_bit(make: Callable[[], nn.Module], shape: tuple[int, ...]) -> nn.Module:
     with torch.no_grad():
         for layer in layers[1:-1]:
             name = "in_proj_weight" if isinstance(layer, nn.MultiheadAttention) else "weight"
-            if getattr(layer, "groups", 1) == 1:
+            if kind is not None and getattr(layer, "groups", 1) == 1:
                 weight = getattr(layer, name)
-                weight.copy_(_signed_binary(weight))
+                weight.copy_(_quantized(weight, kind))
         model.train()
         for _ in range(3):  # batch norms as data leaves them
             model(torch.randn(4, *shape))
     return model.eval()
 
 
-def _signed_binary(weight: Tensor) -> Tensor:
-    """Of the same shape, centred, with the scale of their kind; filters are the first axis."""
+def _quantized(weight: Tensor, kind: Quantizer) -> Tensor:
+    """Of the same shape, with the scale of their kind; filters are the first axis."""
     filters = len(weight)
     holder = nn.Sequential(nn.Linear(weight[0].numel(), filters, bias=False))
     holder.load_state_dict({"0.weight": weight.reshape(filters, -1)})
-    quantize_(holder, QuantConfig(SignedBinary(density=_DENSITY)), keep_first_and_last=False)
+    quantize_(holder, QuantConfig(kind), keep_first_and_last=False)
     plain = cast("QLinear", holder[0]).to_float()
     assert isinstance(plain, nn.Linear)
     return plain.weight.view_as(weight)

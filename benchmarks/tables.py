@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.deploy import deploy_table
 from benchmarks.door_tables import server_table, torch_operator_table
 from benchmarks.latency import latency_table
 from benchmarks.results import RESULTS, newest
@@ -333,6 +334,7 @@ TABLES: Final[Mapping[str, Callable[[Row], str]]] = {
     "torch_operator": torch_operator_table,
     "server": server_table,
     "latency": latency_table,
+    "deploy": deploy_table,
 }
 
 _SECTIONS: Final = {"headline": "networks"}  # where a table is not named as what it is made of

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.deploy import deploy_table
+from benchmarks.convolution_tables import table_layers_table
 from benchmarks.door_tables import server_table, torch_operator_table
 from benchmarks.latency import latency_table
 from benchmarks.results import RESULTS, newest
@@ -325,6 +326,7 @@ TABLES: Final[Mapping[str, Callable[[Row], str]]] = {
     "int8_layers_avx2": int8_layers_table,
     "int8_layers_dense": int8_layers_table,
     "linear_layers": linear_layers_table,
+    "table_layers": table_layers_table,
     "weight_kinds": weight_kinds_table,
     "wide_resnet": wide_resnet_table,
     "threads": threads_table,

@@ -252,6 +252,8 @@ MAY_INCLUDE = {
         f"kernels/{room}": {"kernels", "kernels/lane", "kernels/bucket"}
         for room in ("bitserial", "dense", "sums")
     },
+    # Lanes hold filters in both.
+    "kernels/table": {"kernels", "kernels/lane", "kernels/bucket", "kernels/dense"},
     "jit": {"", "kernels"},
     "operands": {"", "kernels", "kernels/dense"},
     "weights": {"", "kernels", *(f"kernels/{room}" for room in KERNEL_ROOMS), "operands"},

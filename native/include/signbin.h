@@ -92,7 +92,7 @@ typedef enum sb_strategy {
     SB_STRATEGY_BUCKET,    /* codes: bucket walks */
     SB_STRATEGY_SUMS,      /* codes: a list of shared sums */
     SB_STRATEGY_BITSERIAL, /* codes, on codes: bitmaps against bit planes */
-    SB_STRATEGY_TABLE,     /* codes, linear: sums of a few inputs looked up */
+    SB_STRATEGY_TABLE,     /* codes: sums of a few inputs looked up; conv2d on codes */
     SB_STRATEGY_DIRECT,    /* no weights */
     SB_STRATEGY_LAYOUT,    /* no weights: from one layout to another */
     SB_STRATEGY_COUNT

@@ -323,3 +323,18 @@ def test_weight_kinds_leaves_todays_rows_of_other_activations(script, tmp_path: 
     assert kinds.other_rows(options, ["int8", "int7"]) == rows[:1]
     options.autotune = True
     assert kinds.other_rows(options, ["int8", "int7"]) == []
+
+
+def test_table_layers_records_every_way_and_what_the_planner_chose(script, tmp_path) -> None:
+    tables, shapes = script("table_layers"), script("layers")
+    layer = script("coded_layer").coded_layer(
+        shapes.Shape("small", 40, 33, 5, 6, 3, 3, 1, 1, 1), "binary", 1.0
+    )
+    row = tables.measure_layer(layer, "scalar", Schedule(rounds=2))
+    assert row["kernels"]["table"].startswith("sb_u8_table_conv2d")
+    assert all(row["ways"][name]["min_ms"] > 0 for name in tables.WAYS)
+    assert {row["planned"], row["planned_without_code"]} <= set(tables.WAYS)
+    section = {"rows": [{"weights": "binary", "density": 1.0, "isa": "scalar", **row}]}
+    assert "| scalar | binary | 33->40 @5x6 3x3 |" in script("tables").TABLES["table_layers"](
+        section
+    )

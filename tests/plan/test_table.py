@@ -1,4 +1,4 @@
-"""Where tables are planned: low-bit linear layers, large enough to pay for the tables."""
+"""Where tables are planned: low-bit layers, large enough to pay for the tables."""
 
 import dataclasses
 
@@ -14,9 +14,10 @@ RULE = Table()
 VNNI, AVX2 = Target.for_isa("avx512vnni", host=False), Target.for_isa("avx2", host=False)
 
 
-def kernel(strategy, isa, filters, vectors):
-    name = f"sb_u8_{strategy}_linear_f{filters}v{vectors}__{isa}"
-    return Kernel(name, strategy, "linear", isa, True, filters, vectors, "u8")
+def kernel(strategy, isa, filters, vectors, op="linear", *, generated=False):
+    name = f"sb_u8_{strategy}_{op}_{'g' if generated else 'f'}{filters}v{vectors}__{isa}"
+    together = 3 if generated else 0
+    return Kernel(name, strategy, op, isa, True, filters, vectors, "u8", together)
 
 
 KERNELS = (
@@ -27,6 +28,13 @@ KERNELS = (
     kernel("table", "scalar", 32, 1),
     kernel("table", "avx2", 64, 1),
     kernel("table", "avx512", 256, 2),
+    kernel("dense", "avx2", 16, 4, "conv2d"),
+    kernel("dense", "avx512vnni", 64, 6, "conv2d"),
+    kernel("bucket", "avx2", 8, 1, "conv2d"),
+    kernel("bucket", "avx2", 8, 2, "conv2d"),
+    kernel("bucket", "avx2", 8, 1, "conv2d", generated=True),
+    kernel("table", "avx2", 64, 1, "conv2d"),
+    kernel("table", "avx512", 256, 2, "conv2d"),
 )
 
 
@@ -79,9 +87,10 @@ def test_three_values_have_two_bits_a_weight_and_take_twice_as_long(layer_of):
 def test_what_tables_cannot_serve_is_said(layer_of, make_graph, make_weight):
     assert "float" in RULE.applies(layer_of((8, 8), "float"))
     convolution = weighted_layers(make_graph(make_weight("binary", (8, 4, 3, 3))), 1)[0]
-    assert "linear layers" in RULE.applies(dataclasses.replace(convolution, activations="u8"))
-    assert RULE.applies(layer_of((8, 8))) is None
+    assert "on 8-bit codes" in RULE.applies(convolution)
     assert RULE.counted(convolution) is None
+    assert RULE.applies(dataclasses.replace(convolution, activations="u8")) is None
+    assert RULE.applies(layer_of((8, 8))) is None
 
 
 def test_a_layer_states_the_bytes_that_it_reads_and_the_sums_that_it_looks_up(layer_of):
@@ -98,3 +107,36 @@ def test_no_parameter_is_allowed_and_other_processors_have_no_price(layer_of):
     assert RULE.limits(layer) == {}
     other = dataclasses.replace(KERNELS[-1], isa="neon_dot")
     assert list(RULE.options(layer, [other], VNNI)) == []
+
+
+@pytest.fixture
+def convolution(make_graph, make_weight):
+    def build(shape, output, kind="signed_binary", **changed):
+        layer = weighted_layers(make_graph(make_weight(kind, shape)), 1)[0]
+        stated = {"activations": "u8", "top": 255, "output": output, **changed}
+        return dataclasses.replace(layer, **stated)
+
+    return build
+
+
+@pytest.mark.parametrize("kind", ["signed_binary", "binary"])
+def test_deep_maps_of_few_pixels_take_tables_where_no_code_is_generated(convolution, kind):
+    found = planned(convolution((256, 256, 3, 3), (7, 7), kind))
+    assert found.strategy is Strategy.TABLE
+    assert found.parameters == {}
+
+
+@pytest.mark.parametrize("target", [VNNI, AVX2])
+def test_few_filters_of_one_pixel_are_not_worth_its_tables(convolution, target):
+    assert planned(convolution((16, 256, 1, 1), (28, 28)), target).strategy is not Strategy.TABLE
+
+
+def test_windows_of_one_pixel_read_no_pixels_between_them(convolution):
+    one, nine = (convolution((64, 32, size, size), (7, 7), stride=2) for size in (1, 3))
+    assert RULE.counted(one).operations.additions == 30 * 4 + 2 * 64 * 4
+    assert RULE.counted(nine).operations.additions == 30 * 4 * 4 + 2 * 64 * 4 * 9
+
+
+def test_each_convolution_group_fills_up_vectors_of_its_own(convolution):
+    layer = convolution((66, 8, 3, 3), (7, 7), groups=2)
+    assert RULE.counted(layer).operations.size_bytes == 2 * 64 * 9

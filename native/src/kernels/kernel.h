@@ -184,10 +184,12 @@ typedef struct sb_product_weights {
 } sb_product_weights;
 
 /* A bit of every weight, see table/table_format.h. signs: 1, or 2 where filters mix -1, 0 and +1.
- * digit_sums: of every filter, where the layer codes the rows of its input itself. */
+ * digit_sums: of every filter, where the layer codes the rows of its input itself. flight: cells of
+ * a run whose sums of codes fit 16 bits together, whatever the codes. */
 typedef struct sb_table_weights {
     const uint8_t *masks;
     const int32_t *digit_sums;
+    size_t flight;
     int32_t signs;
 } sb_table_weights;
 

@@ -27,10 +27,12 @@ typedef struct sb_weight_job {
  *   place    where operands lie; else windows, or the batch
  *   pack     the weights and the factors of the epilogue (scale and offset are set for integers)
  *   scratch  of every share
+ * sums_windows: kernels of codes sum the inputs of their windows themselves.
  * Families know the ground, operands/ and what all of them share (codes.h), never each other. */
 struct sb_weight_family {
     sb_strategy strategy;
     sb_weight_form form;
+    bool sums_windows;
     sb_status (*check)(const sb_weight_job *job);
     void (*query)(const sb_weight_job *job, sb_kernel_query *query);
     sb_status (*place)(const sb_weight_job *job);

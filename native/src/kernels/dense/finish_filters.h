@@ -10,7 +10,6 @@
 #ifndef SB_KERNELS_FINISH_FILTERS_H
 #define SB_KERNELS_FINISH_FILTERS_H
 
-#include "products.h"
 #ifdef __AVX512F__
 #include "finish_avx512.h"
 #elif defined(__AVX2__)
@@ -32,33 +31,44 @@ SB_INLINE bool sb_chain_holds(const sb_epilogue *epilogue, const sb_tile *tile) 
 #endif
 }
 
+/* Whether an exact sum is a sum and its shift; integers have no more than that. */
+SB_INLINE bool sb_has_shift_alone(const sb_layer *layer) {
+#ifdef SB_SUMS_DIGITS
+    return layer->sums.plain;
+#else
+    (void)layer;
+    return true;
+#endif
+}
+
 /* Nothing but scale, bias and rounding, a ReLU that the clamp contains, and what the chain holds
  * besides; and filters enough to be worth a transposition. */
-SB_INLINE bool sb_has_plain_chain(const sb_layer *layer, const sb_product_block *block,
+SB_INLINE bool sb_has_plain_chain(const sb_layer *layer, const sb_block_sums *block,
                                   const sb_tile *tile) {
     const sb_epilogue *epilogue = &layer->epilogue;
     return block->filters > SB_CHAIN_FILTERS / 2 && !epilogue->offset && !epilogue->post_bias &&
-           !epilogue->requantize.floats && sb_chain_holds(epilogue, tile);
+           !epilogue->requantize.floats && sb_has_shift_alone(layer) &&
+           sb_chain_holds(epilogue, tile);
 }
 
-/* Codes of all filters of a block at one position. sums: [lane][SB_FILTERS]; output: of the
+/* Codes of all filters of a block at one position. sums: [lane][stride]; output: of the
  * block's first filter, residual: beside it, or NULL; channel: its number in the layer. */
-SB_INLINE void sb_finish_filters(const sb_layer *layer, const sb_product_block *block,
-                                 size_t channel, const int32_t *sums, const sb_element *residual,
+SB_INLINE void sb_finish_filters(const sb_layer *layer, const sb_block_sums *block, size_t channel,
+                                 const int32_t *sums, const sb_element *residual,
                                  sb_element *output) {
     for (int32_t f = 0; f < block->filters; f += SB_CHAIN_FILTERS) {
         const int32_t left = block->filters - f;
         const int32_t count = left < SB_CHAIN_FILTERS ? left : SB_CHAIN_FILTERS;
         const sb_filter_chain chain = sb_load_chain(layer, channel + (size_t)f, count);
 #ifdef SB_CHAIN_ADDS
-        sb_finish_chain(&chain, sums + f, residual ? residual + f * SB_LANES : NULL, count,
-                        output + f * SB_LANES);
+        sb_finish_chain(&chain, sums + f, block->stride, residual ? residual + f * SB_LANES : NULL,
+                        count, output + f * SB_LANES);
 #else
         sb_vector codes[SB_LANES];
         (void)residual;
         SB_UNROLL
         for (int lane = 0; lane < SB_LANES; ++lane)
-            codes[lane] = sb_chain_codes(&chain, sums + lane * SB_FILTERS + f);
+            codes[lane] = sb_chain_codes(&chain, sums + (size_t)lane * block->stride + f);
         sb_turn_codes(codes);
         SB_UNROLL
         for (int i = 0; i < SB_CHAIN_FILTERS; ++i)

@@ -104,8 +104,8 @@ SB_INLINE void sb_turn_residual(const sb_element *residual, int32_t count, sb_st
 
 /* Codes of the chain's filters at a position. clamps, adds: known to the compiler. */
 SB_INLINE void sb_chain_position(const sb_filter_chain *chain, bool clamps, bool adds,
-                                 const int32_t *sums, const sb_element *residual, int32_t count,
-                                 sb_stored *codes) {
+                                 const int32_t *sums, size_t stride, const sb_element *residual,
+                                 int32_t count, sb_stored *codes) {
     sb_filter_chain known = *chain;
     sb_stored added[SB_LANES];
     known.clamps = clamps;
@@ -113,22 +113,23 @@ SB_INLINE void sb_chain_position(const sb_filter_chain *chain, bool clamps, bool
         sb_turn_residual(residual, count, added);
     SB_UNROLL
     for (int lane = 0; lane < SB_LANES; ++lane)
-        codes[lane] = sb_chain_codes(&known, sums + lane * SB_FILTERS, adds ? added + lane : NULL);
+        codes[lane] =
+            sb_chain_codes(&known, sums + (size_t)lane * stride, adds ? added + lane : NULL);
     sb_transpose(codes);
 }
 
 /* finish_filters.h's sb_finish_filters; residual: beside the output, or NULL. */
-SB_INLINE void sb_finish_chain(const sb_filter_chain *chain, const int32_t *sums,
+SB_INLINE void sb_finish_chain(const sb_filter_chain *chain, const int32_t *sums, size_t stride,
                                const sb_element *residual, int32_t count, sb_element *output) {
     sb_stored codes[SB_LANES];
     if (residual && chain->clamps)
-        sb_chain_position(chain, true, true, sums, residual, count, codes);
+        sb_chain_position(chain, true, true, sums, stride, residual, count, codes);
     else if (residual)
-        sb_chain_position(chain, false, true, sums, residual, count, codes);
+        sb_chain_position(chain, false, true, sums, stride, residual, count, codes);
     else if (chain->clamps)
-        sb_chain_position(chain, true, false, sums, residual, count, codes);
+        sb_chain_position(chain, true, false, sums, stride, residual, count, codes);
     else
-        sb_chain_position(chain, false, false, sums, residual, count, codes);
+        sb_chain_position(chain, false, false, sums, stride, residual, count, codes);
     SB_UNROLL
     for (int i = 0; i < SB_CHAIN_FILTERS; ++i)
         if (i < count)

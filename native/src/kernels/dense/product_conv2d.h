@@ -8,9 +8,8 @@
 
 #include "depthwise_codes.h"
 #include "products.h"
-#ifdef SB_GATHERS_FILTERS
-#include "finish_filters.h"
-#endif
+
+#include "finish_positions.h"
 
 enum { SB_STRIP_POSITIONS = SB_STRIP_SLOTS / SB_LANES };
 
@@ -21,12 +20,6 @@ typedef struct sb_positions {
     size_t first, count;
     int32_t totals[SB_STRIP_SLOTS];
 } sb_positions;
-
-static inline sb_cursor sb_position_at(const sb_layer *layer, size_t position) {
-    const size_t width = (size_t)layer->output.block_width;
-    const sb_cursor cursor = {(int32_t)(position / width), (int32_t)(position % width)};
-    return cursor;
-}
 
 /* Adds the pixels of one position, those that lie in the image. */
 static inline void sb_add_position(const sb_layer *layer, const uint8_t *input, sb_cursor at,
@@ -84,88 +77,17 @@ static inline void sb_total_positions(const sb_layer *layer, int32_t group,
     }
 }
 
-/* Lanes of positions in the order of sums, see lane_codes.h. */
-SB_INLINE sb_sums sb_order_lanes(const int32_t *lanes) {
-    int32_t ordered[SB_LANES];
-    sb_sums sums;
-    for (int lane = 0; lane < SB_LANES; ++lane)
-        ordered[sb_place_of(lane)] = lanes[lane];
-    memcpy(&sums, ordered, sizeof sums);
-    return sums;
-}
-
-#ifndef SB_GATHERS_FILTERS
-/* sums: of a vector of filters, [lane][stride]. lanes: of 4 of them, from `filter`. */
-SB_INLINE void sb_gather_filters(const int32_t *sums, size_t stride, size_t filter,
-                                 sb_sums *lanes) {
-    for (size_t f = 0; f < 4; ++f) {
-        int32_t gathered[SB_LANES];
-        for (int lane = 0; lane < SB_LANES; ++lane)
-            gathered[sb_place_of(lane)] =
-                sums[(size_t)lane * stride + sb_filter_position(filter + f)];
-        memcpy(lanes + f, gathered, sizeof gathered);
-    }
-}
-#endif
-
-/* All filters of a block at the positions from number `i` of the strip on; `tile` is aimed there.
- */
-static inline void sb_finish_tile_of_block(const sb_layer *layer, const sb_collector *collector,
-                                           const sb_product_block *block,
-                                           const sb_positions *positions, size_t i,
-                                           const sb_tile *tile) {
-    const int32_t *sums[SB_VECTORS];
-    SB_UNROLL
-    for (int v = 0; v < SB_VECTORS; ++v) {
-        const size_t position = i + v < positions->count ? i + v : positions->count - 1;
-        sums[v] = positions->strip.sums + position * SB_LANES * SB_FILTERS;
-    }
-#ifdef SB_FINISHES_FILTERS
-    if (sb_has_plain_chain(layer, block, tile)) {
-        const size_t index = (size_t)block->first_filter;
-        for (int v = 0; v < SB_VECTORS; ++v)
-            sb_finish_filters(layer, block, collector->first_filter + index, sums[v],
-                              tile->residual[v] ? tile->residual[v] + index * SB_LANES : NULL,
-                              tile->output[v] + index * SB_LANES);
-        return;
-    }
-#endif
-    for (int32_t f = 0; f < block->filters; f += 4) {
-        sb_sums lanes[SB_VECTORS][4];
-        SB_UNROLL
-        for (int v = 0; v < SB_VECTORS; ++v)
-            sb_gather_filters(sums[v] + f / SB_SUM_LANES * SB_SUM_LANES, SB_FILTERS,
-                              (size_t)f % SB_SUM_LANES, lanes[v]);
-        for (int32_t j = 0; j < 4 && f + j < block->filters; ++j) {
-            sb_sums of_filter[SB_VECTORS];
-            SB_UNROLL
-            for (int v = 0; v < SB_VECTORS; ++v)
-                of_filter[v] = lanes[v][j];
-            sb_finish_sums(layer, collector, (size_t)(block->first_filter + f + j), tile,
-                           of_filter);
-        }
-    }
-}
-
-static inline void sb_finish_block(const sb_layer *layer, const sb_operands *operands,
-                                   int32_t group, const sb_product_block *block,
-                                   const sb_positions *positions) {
-    const size_t filters = (size_t)layer->geometry.out_channels / layer->geometry.groups;
-    const sb_collector collector = {NULL, filters, (size_t)group * filters, 0};
-    for (size_t i = 0; i < positions->count; i += SB_VECTORS) {
-        sb_cursor cursor = sb_position_at(layer, positions->first + i);
-        sb_sums totals[SB_VECTORS];
-        sb_tile tile;
-        sb_aim_outputs(layer, operands, group, &cursor, &tile);
-        if (layer->epilogue.offset) {
-            for (size_t v = 0; v < SB_VECTORS; ++v)
-                totals[v] = sb_order_lanes(
-                    positions->totals +
-                    (i + v < positions->count ? i + v : positions->count - 1) * SB_LANES);
-            tile.total = totals;
-        }
-        sb_finish_tile_of_block(layer, &collector, block, positions, i, &tile);
-    }
+static inline void sb_finish_product_block(const sb_layer *layer, const sb_operands *operands,
+                                           int32_t group, const sb_product_block *block,
+                                           const sb_positions *positions) {
+    const sb_block_sums sums = {.first_filter = block->first_filter,
+                                .filters = block->filters,
+                                .stride = SB_FILTERS,
+                                .sums = positions->strip.sums,
+                                .totals = positions->totals,
+                                .first = positions->first,
+                                .count = positions->count};
+    sb_finish_block(layer, operands, group, &sums);
 }
 
 static inline void sb_product_conv2d(const sb_layer *layer, const sb_operands *operands) {
@@ -187,7 +109,7 @@ static inline void sb_product_conv2d(const sb_layer *layer, const sb_operands *o
                 sb_total_positions(layer, group, &positions);
             for (size_t b = split.first_filters; b < split.end_filters; ++b) {
                 sb_multiply_block(weights, blocks + b, &positions.strip);
-                sb_finish_block(layer, operands, group, blocks + b, &positions);
+                sb_finish_product_block(layer, operands, group, blocks + b, &positions);
             }
         }
     }

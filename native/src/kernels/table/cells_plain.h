@@ -21,7 +21,7 @@ static inline void sb_make_tables(const sb_table_input *inputs, size_t count, ui
         sums[0] = 0;
         for (size_t j = 0; j < SB_PLAIN_INPUTS; ++j) {
             const size_t input = part * SB_PLAIN_INPUTS + j, had = (size_t)1 << j;
-            const sb_table_input number = input < count ? inputs[input] : 0;
+            const sb_table_input number = input < count ? SB_INPUT_NUMBER(inputs[input]) : 0;
             for (size_t entry = 0; entry < had; ++entry)
                 sums[had + entry] = (sb_plain_sum)(sums[entry] + number);
             SB_TALLY(had);
@@ -43,14 +43,15 @@ static inline sb_table_sum sb_add_cell(sb_table_sum sum, const uint8_t *cell,
 /* One vector; sums of either sign go by themselves. */
 static inline void sb_look_up_vector(const sb_table_run *run, size_t image, size_t images,
                                      size_t v) {
-    sb_table_sum *target = run->sums + image * SB_FILTERS + v * SB_VECTOR;
-    const uint8_t *tables = run->tables + image * SB_TABLE_BYTES;
+    sb_table_sum *target = run->sums[image] + v * SB_VECTOR;
+    const size_t side = image * run->second;
     const uint8_t *cells = run->weights + v * SB_VECTOR * SB_BYTES;
     sb_table_sum sums[SB_VECTOR] = {0};
-    for (size_t c = 0; c < run->cells; ++c, cells += run->step, tables += images * SB_TABLE_BYTES)
+    for (size_t c = 0; c < run->cells; ++c, cells += run->step) {
+        const void *tables = sb_tables_at(run, images, c) + side;
         for (int i = 0; i < SB_VECTOR; ++i)
-            sums[i] = sb_add_cell(sums[i], cells + i * SB_BYTES,
-                                  (const sb_plain_sum *)(const void *)tables);
+            sums[i] = sb_add_cell(sums[i], cells + i * SB_BYTES, (const sb_plain_sum *)tables);
+    }
     for (int i = 0; i < SB_VECTOR; ++i) {
         sb_table_sum *sum = target + sb_table_filter(SB_VECTOR, i);
         *sum = (run->opens ? 0 : *sum) + (run->minus ? -sums[i] : sums[i]);

@@ -32,7 +32,7 @@ static inline __m512 sb_choose(__m512i index, __m512 low, __m512 high) {
 /* Some vectors of a block, from `first` on. */
 SB_INLINE void sb_floats_of_one(int vectors, bool minus, const sb_table_run *run, size_t first) {
     __m512 sums[SB_BLOCK_VECTORS];
-    float *kept = run->sums + first * SB_VECTOR;
+    float *kept = run->sums[0] + first * SB_VECTOR;
     const uint8_t *words = run->weights + first * SB_VECTOR * SB_BYTES;
     const uint8_t *tables = run->tables;
     for (int v = 0; v < vectors; ++v)

@@ -33,7 +33,11 @@ static inline void sb_make_table(const uint8_t *inputs, uint8_t *table) {
     _mm256_store_si256((__m256i *)(void *)table, _mm256_permute4x64_epi64(planes, 0xd8));
 }
 
-static inline void sb_make_tables(const uint16_t *codes, size_t count, uint8_t *tables) {
+static inline void sb_make_tables(const sb_table_input *codes, size_t count, uint8_t *tables) {
+#ifdef SB_TABLE_PIXELS
+    uint8_t inputs[SB_INPUTS] = {0};
+    memcpy(inputs, codes, count < SB_INPUTS ? count : SB_INPUTS);
+#else
     uint16_t words[SB_INPUTS] = {0};
     uint8_t inputs[16];
     if (count < SB_INPUTS)
@@ -41,6 +45,7 @@ static inline void sb_make_tables(const uint16_t *codes, size_t count, uint8_t *
     const __m128i *source = (const __m128i *)(const void *)(count < SB_INPUTS ? words : codes);
     const __m128i read = _mm_loadu_si128(source);
     _mm_storeu_si128((__m128i *)(void *)inputs, _mm_packus_epi16(read, read));
+#endif
     sb_make_table(inputs, tables);
     sb_make_table(inputs + 4, tables + 32);
 }
@@ -110,24 +115,23 @@ static inline void sb_put_bytes(const sb_table_run *run, const __m256i *planes, 
 
 SB_INLINE void sb_bytes_of_one(int vectors, const sb_table_run *run) {
     __m256i planes[4 * SB_BLOCK_VECTORS], low[SB_BLOCK_VECTORS], high[SB_BLOCK_VECTORS];
-    const uint8_t *bytes = run->weights, *tables = run->tables;
+    const uint8_t *bytes = run->weights;
     SB_UNROLL
     for (int i = 0; i < 4 * vectors; ++i)
         planes[i] = _mm256_setzero_si256();
     for (size_t cell = 0; cell < run->cells; cell += SB_CELLS_IN_FLIGHT) {
         const size_t left = run->cells - cell;
-        sb_look_up_bytes(vectors, bytes, tables, true, low, high);
+        sb_look_up_bytes(vectors, bytes, sb_tables_at(run, 1, cell), true, low, high);
         if (left >= SB_CELLS_IN_FLIGHT) {
             SB_UNROLL
             for (size_t i = 1; i < SB_CELLS_IN_FLIGHT; ++i)
-                sb_look_up_bytes(vectors, bytes + i * run->step, tables + i * SB_TABLE_BYTES, false,
-                                 low, high);
+                sb_look_up_bytes(vectors, bytes + i * run->step, sb_tables_at(run, 1, cell + i),
+                                 false, low, high);
         } else
             for (size_t i = 1; i < left; ++i)
-                sb_look_up_bytes(vectors, bytes + i * run->step, tables + i * SB_TABLE_BYTES, false,
-                                 low, high);
+                sb_look_up_bytes(vectors, bytes + i * run->step, sb_tables_at(run, 1, cell + i),
+                                 false, low, high);
         bytes += SB_CELLS_IN_FLIGHT * run->step;
-        tables += SB_CELLS_IN_FLIGHT * SB_TABLE_BYTES;
         SB_UNROLL
         for (int v = 0; v < vectors; ++v) {
             __m256i *sums = planes + 4 * v;
@@ -138,7 +142,7 @@ SB_INLINE void sb_bytes_of_one(int vectors, const sb_table_run *run) {
         }
     }
     for (int v = 0; v < vectors; ++v)
-        sb_put_bytes(run, planes + 4 * v, run->sums + v * SB_VECTOR);
+        sb_put_bytes(run, planes + 4 * v, run->sums[0] + v * SB_VECTOR);
 }
 
 static void sb_look_up_one(const sb_table_run *run) {

@@ -48,7 +48,7 @@ static inline void sb_make_tables(const sb_table_input *codes, size_t count, uin
     uint16_t words[SB_INPUTS] = {0};
     uint16x8_t bits[2][4];
     for (size_t i = 0; i < count && i < SB_INPUTS; ++i)
-        words[i] = codes[i];
+        words[i] = SB_INPUT_NUMBER(codes[i]);
     const uint16x8_t inputs = vld1q_u16(words);
     for (int i = 0; i < 8; ++i)
         bits[i / 4][i % 4] = vld1q_u16(BITS[i / 4][i % 4]);
@@ -110,25 +110,24 @@ static inline void sb_put_bytes(const sb_table_run *run, const sb_nibble_sums *s
 
 SB_INLINE void sb_bytes_of_one(int registers, const sb_table_run *run) {
     sb_nibble_sums sums[SB_BLOCK_REGISTERS];
-    const uint8_t *bytes = run->weights, *tables = run->tables;
+    const uint8_t *bytes = run->weights;
     SB_UNROLL
     for (int i = 0; i < registers; ++i)
         memset(sums[i].wide, 0, sizeof sums[i].wide);
     for (size_t cell = 0; cell < run->cells; cell += SB_CELLS_IN_FLIGHT) {
         const size_t left = run->cells - cell;
-        sb_look_up_cell(registers, bytes, tables, true, sums);
+        sb_look_up_cell(registers, bytes, sb_tables_at(run, 1, cell), true, sums);
         if (left >= SB_CELLS_IN_FLIGHT) {
             SB_UNROLL
             for (size_t i = 1; i < SB_CELLS_IN_FLIGHT; ++i)
-                sb_look_up_cell(registers, bytes + i * run->step, tables + i * SB_TABLE_BYTES,
+                sb_look_up_cell(registers, bytes + i * run->step, sb_tables_at(run, 1, cell + i),
                                 false, sums);
         } else {
             for (size_t i = 1; i < left; ++i)
-                sb_look_up_cell(registers, bytes + i * run->step, tables + i * SB_TABLE_BYTES,
+                sb_look_up_cell(registers, bytes + i * run->step, sb_tables_at(run, 1, cell + i),
                                 false, sums);
         }
         bytes += SB_CELLS_IN_FLIGHT * run->step;
-        tables += SB_CELLS_IN_FLIGHT * SB_TABLE_BYTES;
         SB_UNROLL
         for (int i = 0; i < registers; ++i) {
             sb_widen_plane(sums[i].low, sums[i].wide[0]);
@@ -136,7 +135,7 @@ SB_INLINE void sb_bytes_of_one(int registers, const sb_table_run *run) {
         }
     }
     for (int i = 0; i < registers; i += 2)
-        sb_put_bytes(run, sums + i, run->sums + i / 2 * SB_VECTOR);
+        sb_put_bytes(run, sums + i, run->sums[0] + i / 2 * SB_VECTOR);
 }
 
 static void sb_look_up_one(const sb_table_run *run) {

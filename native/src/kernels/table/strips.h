@@ -1,75 +1,10 @@
-/* Sums of inputs by table, for weights of two or three values.
- *
- * 5 inputs have 32 sums. They are made once per image, and 5 bits of a filter's weights choose the
- * one of its inputs; a permutation chooses for all filters of a vector at once:
- *   weights 1 0 1 1 0   ->   entry 13   ->   q0 + q2 + q3
- * So a weight is one bit wherever it lies, and what a layer takes depends neither on how many of
- * its weights are zero nor on the batch. Digits of sign 1 (-1, where weights have three values) are
- * looked up in the same tables and subtracted.
- *
- * The layer is cut into chunks of cells, whose tables are made for SB_TABLE_IMAGES images and then
- * serve all filters, a block at a time, SB_VECTORS images together. Of codes one image alone has
- * the tables of as many chunks at once. SB_TABLE_CODES: inputs are codes, sums whole numbers; else
- * both are float32. What differs is in words_avx512.h, nibbles_avx2.h, nibbles_neon.h,
- * floats_avx512.h, floats_avx2.h or cells_plain.h: sb_make_tables      the tables of one cell
- * sb_look_up_one sums of a block of filters, for one image sb_look_up_two      for two images that
- * lie side by side, where SB_VECTORS is 2 */
+/* Linear layers by table (cells.h): the layer is cut into chunks of cells, whose tables are made
+ * for SB_TABLE_IMAGES images and then serve all filters, a block at a time, SB_VECTORS images
+ * together. Of codes one image alone has the tables of as many chunks at once. */
 #ifndef SB_KERNELS_TABLE_STRIPS_H
 #define SB_KERNELS_TABLE_STRIPS_H
 
-#include "../kernel.h"
-#include "../lane/lane_vector.h"
-#include "table_format.h"
-
-#include <string.h>
-
-#ifdef SB_TABLE_CODES
-#ifdef SB_CODES
-typedef sb_code sb_table_input;
-#else
-typedef uint16_t sb_table_input; /* codes of the kernel's own making */
-#endif
-typedef int32_t sb_table_sum;
-#define SB_SUMS_CODES 1
-#else
-typedef float sb_table_input;
-typedef float sb_table_sum;
-#define SB_SUMS_CODES 0
-#endif
-
-enum {
-    SB_INPUTS = SB_CELL_INPUTS(SB_SUMS_CODES, SB_FILTERS),
-    SB_BYTES = SB_CELL_BYTES(SB_SUMS_CODES, SB_FILTERS),
-    SB_VECTOR = SB_CELL_FILTERS(SB_SUMS_CODES, SB_FILTERS),
-    SB_TABLE_BYTES = SB_CELL_TABLES(SB_SUMS_CODES, SB_FILTERS),
-    SB_CHUNK = SB_CELL_CHUNK(SB_SUMS_CODES, SB_FILTERS),
-    SB_BLOCK_VECTORS = SB_FILTERS / SB_VECTOR
-};
-_Static_assert(SB_FILTERS % SB_VECTOR == 0, "a block is whole vectors");
-
-/* Some cells of one sign of a block. tables: [cell][image][SB_TABLE_BYTES]; step: bytes from a
- * cell's vectors to the next one's; sums: [image][SB_FILTERS], which become the cells' (opens), or
- * grow or (minus) shrink by them. */
-typedef struct sb_table_run {
-    const uint8_t *weights, *tables;
-    sb_table_sum *sums;
-    size_t cells, vectors, step;
-    bool opens, minus;
-} sb_table_run;
-
-#if defined(__AVX512BW__) && SB_SUMS_CODES && SB_FILTERS == 256 && !defined(SB_PLAIN_C)
-#include "words_avx512.h"
-#elif defined(__AVX2__) && SB_SUMS_CODES && SB_FILTERS == 64 && !defined(SB_PLAIN_C)
-#include "nibbles_avx2.h"
-#elif defined(__aarch64__) && SB_SUMS_CODES && SB_FILTERS == 64 && !defined(SB_PLAIN_C)
-#include "nibbles_neon.h"
-#elif defined(__AVX512F__) && !SB_SUMS_CODES && SB_FILTERS == 128 && !defined(SB_PLAIN_C)
-#include "floats_avx512.h"
-#elif defined(__AVX2__) && !SB_SUMS_CODES && SB_FILTERS == 48 && !defined(SB_PLAIN_C)
-#include "floats_avx2.h"
-#else
-#include "cells_plain.h"
-#endif
+#include "cells.h"
 
 /* What a share works on: images [first, first + count), blocks [begin, end), and cells [cell, cell
  * + cells) of them. inputs: of the first image. tables: of images that are looked up together side
@@ -128,7 +63,9 @@ static inline void sb_look_up_images(const sb_table_strip *strip, const sb_table
         const size_t together = sb_together(strip, image);
         sb_table_run run = *whole;
         run.tables = sb_tables_of(strip, image);
-        run.sums = sb_sums_of(strip, block, image);
+        run.second = SB_TABLE_BYTES;
+        run.sums[0] = sb_sums_of(strip, block, image);
+        run.sums[1] = run.sums[0] + SB_FILTERS;
 #if SB_VECTORS == 2
         if (together == 2)
             sb_look_up_two(&run);
@@ -155,6 +92,7 @@ static inline void sb_look_up_block(const sb_layer *layer, const sb_table_strip 
                                   .cells = strip->cells,
                                   .vectors = vectors,
                                   .step = step,
+                                  .flight = weights->flight,
                                   .opens = strip->cell == 0 && sign == 0,
                                   .minus = sign == 1};
         sb_look_up_images(strip, &run, block);

@@ -1,7 +1,8 @@
 /* Words of 16 inputs, 32 filters in a vector. vpermw looks up the sums of 5 inputs, and those of
  * the next 5 after a shift; vpermi2w those of the last 6 in two registers. All of them ignore
- * higher bits, so nothing is masked. Sums of 16 cells fit 16 bits (16 * 16 * 255 = 65280); then
- * they widen: even words to the first 16 filters of a vector, odd ones to the others.
+ * higher bits, so nothing is masked. Sums of 16 cells fit 16 bits (16 * 16 * 255 = 65280), of more
+ * where few weights are set or the largest code is less (flight); then they widen: even words to
+ * the first 16 filters of a vector, odd ones to the others.
  *
  * Look-ups are written as instructions: compilers move them before the loop's loads and then keep
  * what no register is left for in memory. */
@@ -9,8 +10,6 @@
 #define SB_KERNELS_WORDS_AVX512_H
 
 #include <immintrin.h>
-
-enum { SB_CELLS_IN_FLIGHT = 16 };
 
 static inline __m512i sb_load_words(const void *address) {
     return _mm512_loadu_si512(address);
@@ -40,9 +39,13 @@ static inline __m512i sb_sums_of_five(__m512i inputs, int first) {
         _mm512_add_epi16(_mm512_maddubs_epi16(a, one), _mm512_maddubs_epi16(b, two)), c);
 }
 
-static inline void sb_make_tables(const uint16_t *codes, size_t count, uint8_t *tables) {
+static inline void sb_make_tables(const sb_table_input *codes, size_t count, uint8_t *tables) {
     const __mmask16 there = (__mmask16)((1u << count) - 1);
+#ifdef SB_TABLE_PIXELS
+    const __m128i bytes = _mm_maskz_loadu_epi8(there, codes);
+#else
     const __m128i bytes = _mm256_cvtepi16_epi8(_mm256_maskz_loadu_epi16(there, codes));
+#endif
     const __m512i inputs = _mm512_broadcast_i32x4(bytes), last = sb_sums_of_five(inputs, 10);
     const __m512i sixth = _mm512_shuffle_epi8(inputs, _mm512_set1_epi16(SB_WORD_BYTES(15, 0x80)));
     _mm512_storeu_si512(tables, sb_sums_of_five(inputs, 0));
@@ -66,16 +69,17 @@ static inline __m512i sb_even_words(__m512i all) {
 /* One image and some vectors of a block, from `first` on; their sums stay in registers. */
 SB_INLINE void sb_words_of_one(int vectors, const sb_table_run *run, size_t first) {
     __m512i sums[2 * SB_BLOCK_VECTORS];
-    const uint8_t *words = run->weights + first * 64, *tables = run->tables;
+    const uint8_t *words = run->weights + first * 64;
     for (int v = 0; v < 2 * vectors; ++v)
         sums[v] = _mm512_setzero_si512();
     for (size_t cell = 0; cell < run->cells;) {
         const size_t left = run->cells - cell;
-        const size_t end = cell + (left < SB_CELLS_IN_FLIGHT ? left : SB_CELLS_IN_FLIGHT);
+        const size_t end = cell + (left < run->flight ? left : run->flight);
         __m512i all[SB_BLOCK_VECTORS];
         for (int v = 0; v < vectors; ++v)
             all[v] = _mm512_setzero_si512();
-        for (; cell < end; ++cell, words += run->step, tables += SB_TABLE_BYTES) {
+        for (; cell < end; ++cell, words += run->step) {
+            const uint8_t *tables = sb_tables_at(run, 1, cell);
             const __m512i t0 = sb_load_words(tables), t1 = sb_load_words(tables + 64);
             const __m512i t2 = sb_load_words(tables + 128), t3 = sb_load_words(tables + 192);
             SB_UNROLL
@@ -99,25 +103,27 @@ SB_INLINE void sb_words_of_one(int vectors, const sb_table_run *run, size_t firs
         }
     }
     for (int v = 0; v < 2 * vectors; ++v)
-        sb_put_words(run, run->sums + first * SB_VECTOR + v * 16, sums[v]);
+        sb_put_words(run, run->sums[0] + first * SB_VECTOR + v * 16, sums[v]);
 }
 
 /* Two images: words are loaded and shifted once for both; their sums are in memory between the
  * cells in flight. */
 SB_INLINE void sb_words_of_two(int vectors, const sb_table_run *run, size_t first) {
-    const uint8_t *words = run->weights + first * 64, *tables = run->tables;
+    const uint8_t *words = run->weights + first * 64;
+    const size_t second = run->second;
     sb_table_run part = *run;
     for (size_t cell = 0; cell < run->cells; part.opens = false) {
         const size_t left = run->cells - cell;
-        const size_t end = cell + (left < SB_CELLS_IN_FLIGHT ? left : SB_CELLS_IN_FLIGHT);
+        const size_t end = cell + (left < run->flight ? left : run->flight);
         __m512i one[SB_BLOCK_VECTORS / 2], two[SB_BLOCK_VECTORS / 2];
         for (int v = 0; v < vectors; ++v)
             one[v] = two[v] = _mm512_setzero_si512();
-        for (; cell < end; ++cell, words += run->step, tables += 2 * SB_TABLE_BYTES) {
+        for (; cell < end; ++cell, words += run->step) {
+            const uint8_t *tables = sb_tables_at(run, 2, cell), *others = tables + second;
             const __m512i t0 = sb_load_words(tables), t1 = sb_load_words(tables + 64);
             const __m512i t2 = sb_load_words(tables + 128), t3 = sb_load_words(tables + 192);
-            const __m512i u0 = sb_load_words(tables + 256), u1 = sb_load_words(tables + 320);
-            const __m512i u2 = sb_load_words(tables + 384), u3 = sb_load_words(tables + 448);
+            const __m512i u0 = sb_load_words(others), u1 = sb_load_words(others + 64);
+            const __m512i u2 = sb_load_words(others + 128), u3 = sb_load_words(others + 192);
             SB_UNROLL
             for (int v = 0; v < vectors; ++v) {
                 __m512i a = sb_load_words(words + v * 64), b, c, d, e;
@@ -142,11 +148,12 @@ SB_INLINE void sb_words_of_two(int vectors, const sb_table_run *run, size_t firs
             }
         }
         for (int v = 0; v < vectors; ++v) {
-            int32_t *sums = run->sums + first * SB_VECTOR + v * SB_VECTOR;
+            int32_t *sums = run->sums[0] + (first + (size_t)v) * SB_VECTOR;
+            int32_t *others = run->sums[1] + (first + (size_t)v) * SB_VECTOR;
             sb_put_words(&part, sums, sb_even_words(one[v]));
             sb_put_words(&part, sums + 16, _mm512_srli_epi32(one[v], 16));
-            sb_put_words(&part, sums + SB_FILTERS, sb_even_words(two[v]));
-            sb_put_words(&part, sums + SB_FILTERS + 16, _mm512_srli_epi32(two[v], 16));
+            sb_put_words(&part, others, sb_even_words(two[v]));
+            sb_put_words(&part, others + 16, _mm512_srli_epi32(two[v], 16));
         }
     }
 }

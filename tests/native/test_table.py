@@ -331,7 +331,7 @@ def test_tables_serve_no_convolutions_of_floats(codes_oracle):
     chain = plain_chain(codes_oracle, 2, offset=False)
     weight = weight_of(np.ones((2, 4), np.int8), chain)
     layer = codes_oracle.Program("auto", ((4, 5, 5), (2, 5, 5)), (codes_oracle.Quantized(), None))
-    source = layer.value((4, 5, 5), None)
+    source = layer.plain_input
     with pytest.raises(_signbin.StatusError, match="no f32 table kernel for conv2d"):
         layer.builder.add_conv2d(
             source, layer.output, (1, 1, 1, 1, 0, 0, 0, 0, 1, 1), 1, weight, chain.epilogue()

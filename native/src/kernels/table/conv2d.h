@@ -59,16 +59,27 @@ static inline size_t sb_slots_of(const sb_table_image *image) {
     return sb_table_slots(image->layer, &image->window);
 }
 
+/* Whether a pixel lies beyond the image and holds zeros, as most padding does. */
+static inline bool sb_is_empty(const sb_view *view, int32_t row, int32_t column) {
+    const bool inside = row >= view->top && row < view->top + view->block_height &&
+                        column >= view->left && column < view->left + view->block_width;
+    return !inside && SB_INPUT_NUMBER((int32_t)view->fill) == 0;
+}
+
 static inline void sb_make_row(const sb_table_image *image, size_t row) {
     const sb_table_window *window = &image->window;
-    uint8_t *tables =
-        image->tables + row % window->rows * window->columns * window->chunk * SB_TABLE_BYTES;
-    for (size_t x = 0; x < window->columns; ++x) {
+    const size_t pixel = window->chunk * SB_TABLE_BYTES;
+    uint8_t *tables = image->tables + row % window->rows * window->columns * pixel;
+    for (size_t x = 0; x < window->columns; ++x, tables += pixel) {
         const uint8_t *bytes = sb_bytes_of(image, row, x);
-        for (size_t i = 0; i < window->chunk; ++i, tables += SB_TABLE_BYTES) {
+        if (sb_is_empty(&image->layer->input, (int32_t)row, (int32_t)x)) {
+            memset(tables, 0, pixel);
+            continue;
+        }
+        for (size_t i = 0; i < image->count; ++i) {
             const size_t first = (image->cell + i) * SB_INPUTS, left = window->channels - first;
-            if (i < image->count)
-                sb_make_tables(bytes + first, left < SB_INPUTS ? left : SB_INPUTS, tables);
+            sb_make_tables(bytes + first, left < SB_INPUTS ? left : SB_INPUTS,
+                           tables + i * SB_TABLE_BYTES);
         }
     }
 }

@@ -16,7 +16,7 @@ import argparse
 import dataclasses
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -116,7 +116,7 @@ def _published(network: Deployed, models: Any) -> tuple[float | None, str]:
     return known.meta["_metrics"]["ImageNet-1K"]["acc@1"], f"torchvision, {known}"
 
 
-def deploy_table(section: dict[str, Any]) -> str:
+def deploy_table(section: Mapping[str, Any]) -> str:
     """One line per network: accuracy, bytes, and the fastest engine in 8 bits and in float."""
     head = ("network", "published top-1", "of", "bytes of weights", "8 bits, ms", "in", "float, ms")
     lines = []

@@ -118,7 +118,15 @@ def _published(network: Deployed, models: Any) -> tuple[float | None, str]:
 
 def deploy_table(section: Mapping[str, Any]) -> str:
     """One line per network: accuracy, bytes, and the fastest engine in 8 bits and in float."""
-    head = ("network", "published top-1", "of", "bytes of weights", "8 bits, ms", "in", "float, ms")
+    head = (
+        "network",
+        "published top-1",
+        "published by",
+        "bytes of weights",
+        "8 bits, ms",
+        "in",
+        "float, ms",
+    )
     lines = []
     for row in section["rows"]:
         times = {key: each["min_ms"] for key, each in row["times"].items()}

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.deploy import deploy_table
 from benchmarks.convolution_tables import table_layers_table
+from benchmarks.deploy import deploy_table
 from benchmarks.door_tables import server_table, torch_operator_table
 from benchmarks.latency import latency_table
 from benchmarks.results import RESULTS, newest

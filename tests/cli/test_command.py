@@ -8,7 +8,7 @@ import pytest
 
 VERBS = (
     *("train", "experiment", "pack", "new", "compile", "run", "compare", "energy", "bench"),
-    *("profile", "doctor", "report", "recipes", "costs"),
+    *("profile", "doctor", "report", "show", "recipes", "costs"),
 )
 
 

@@ -105,5 +105,5 @@ def test_an_experiment_is_drawn_as_a_study(signbin, tmp_path: Path) -> None:
 
 def test_a_report_of_nothing_is_refused(signbin, tmp_path: Path) -> None:
     result = signbin("report", "-o", tmp_path / "report.html")
-    assert result.code == 1
-    assert "runs, models or a study" in result.err
+    assert result.code == 2
+    assert "name runs, models or a study" in " ".join(result.err.split())

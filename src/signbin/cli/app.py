@@ -19,6 +19,7 @@ from signbin.cli import (
     predict,
     reports,
     serve,
+    show,
 )
 from signbin.version import VERSION
 
@@ -45,6 +46,7 @@ VERBS: Final[Mapping[str, Callable[..., None]]] = {
     "profile": measurements.profile,
     "doctor": measurements.doctor,
     "report": reports.report_runs,
+    "show": show.show_graph,
 }
 
 

@@ -50,14 +50,12 @@ def report_runs(
     """Write one self-contained HTML page about runs and models, and its data as JSON beside it."""
     from signbin import report
     from signbin.documents import to_document
-    from signbin.errors import SpecError
     from signbin.report.console import kinds_table
     from signbin.verbs.report_model import report_model
 
     given = given or []
     if not given and not model and not study:
-        allowed = "runs, models or a study: RUN, MODEL.sbn, --study FOLDER"
-        raise SpecError("nothing to report", allowed=allowed)
+        raise typer.BadParameter("name runs, models or a study: RUN, MODEL.sbn, --study FOLDER")
     models = [path for path in given if path.suffix == ".sbn"]
     described = [report_model(path, measure=measure) for path in [*(model or ()), *models]]
     codes = [codes for _, codes in described]

@@ -7,6 +7,7 @@ from signbin.report import words
 from signbin.report.assemble import ReportOrigin, kind_of, make_report
 from signbin.report.card import network_card
 from signbin.report.energy_table import energy_view
+from signbin.report.graph_svg import DrawnStep, graph_svg
 from signbin.report.latent import Codes
 from signbin.report.model import describe_layers, describe_model
 from signbin.report.progress import counted_progress
@@ -40,12 +41,14 @@ from signbin.report.write import (
     write_energy,
     write_files,
     write_json,
+    write_picture,
     write_report,
     write_trade_off,
 )
 
 __all__ = [
     "Codes",
+    "DrawnStep",
     "Kind",
     "Model",
     "PatternCounts",
@@ -67,6 +70,7 @@ __all__ = [
     "describe_model",
     "energy_view",
     "from_json",
+    "graph_svg",
     "json_path",
     "kind_of",
     "make_report",
@@ -84,6 +88,7 @@ __all__ = [
     "write_energy",
     "write_files",
     "write_json",
+    "write_picture",
     "write_report",
     "write_trade_off",
 ]

@@ -26,6 +26,7 @@ __all__ = [
     "write_energy",
     "write_files",
     "write_json",
+    "write_picture",
     "write_report",
     "write_trade_off",
 ]
@@ -86,9 +87,14 @@ def write_trade_off(document: Mapping[str, Any], picture: Path, *, overwrite: bo
     """Write the picture of an analysis; SpecError for one that is not ``.svg``, and as for
     :func:`write_files`.
     """
+    write_picture(trade_off_svg(document), picture, overwrite=overwrite)
+
+
+def write_picture(svg: str, picture: Path, *, overwrite: bool = False) -> None:
+    """Write a drawing; SpecError for another name than ``.svg``; see :func:`write_files`."""
     if picture.suffix != ".svg":
         raise SpecError("picture", value=str(picture), allowed="a name ending in .svg")
-    write_files({picture: trade_off_svg(document).encode()}, overwrite=overwrite)
+    write_files({picture: svg.encode()}, overwrite=overwrite)
 
 
 def write_json(path: Path, document: Mapping[str, Any], *, overwrite: bool = False) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from signbin import artifact, native, report
+from signbin import report
 from signbin.analysis import pattern_maps
-from signbin.analysis.latency import Rates, predict, step_works
 from signbin.artifact import Artifact
 from signbin.artifact.tensors import stored_bytes
 from signbin.errors import PlanError
@@ -20,47 +19,21 @@ from signbin.plan import STRATEGIES, Layer, LayerPlan, Plan, Strategy, Target, w
 from signbin.plan.cores import CORES
 from signbin.plan.operations import Operations, walk_operations
 from signbin.report import Codes, Model, PatternCounts, ReportedLayer
-from signbin.runtime import Program
 from signbin.spec import LowBitWeight
 from signbin.verbs.check.energy import energy_of, prices_in_words
-from signbin.verbs.check.machines import machine_of, rates_for
-from signbin.verbs.profile import profile
-from signbin.verbs.recognition import SourceKind, kind_of, refusal
+from signbin.verbs.check.machines import machine_of
+from signbin.verbs.step_times import StepTimes, timed_artifact
 
 __all__ = ["report_model"]
-
-_REPEATS: Final = 10
-
-
-@dataclasses.dataclass(frozen=True)
-class _Times:
-    """Milliseconds of every step of one image on one thread, and where they come from."""
-
-    steps: Mapping[str, float]
-    how: str = ""
-
-    @property
-    def total(self) -> float | None:
-        """Of all steps; None where nobody knows."""
-        return sum(self.steps.values()) if self.steps else None
 
 
 def report_model(path: Path, *, measure: bool = False) -> tuple[Model, Codes]:
     """The record of a ``.sbn`` file with the costs of its layers, and its codes by module.
 
-    measure: whether it is run, on random images; else times are predicted where this machine is the
-    one it was planned for and its speed is known, and left out elsewhere. FormatError for a damaged
-    file, SpecError for what is no compiled model, ExecutionError where it cannot be run.
+    measure: whether its layers are timed here; errors as for
+    :func:`signbin.verbs.step_times.timed_artifact`.
     """
-    if path.is_file() and kind_of(str(path)) is SourceKind.PARTS:
-        raise refusal(str(path), "model to report", "a .sbn file of one engine")
-    opened = artifact.read(path)
-    if measure:
-        program = Program.load(path, threads=1)
-        opened = dataclasses.replace(opened, plan=program.plan)
-        times = _measured(program)
-    else:
-        times = _predicted(opened)
+    opened, times = timed_artifact(path, measure=measure)
     described = report.describe_model(path, opened, stored_bytes(opened.graph.constants))
     codes = dict(_codes(opened))
     if opened.plan is None:
@@ -85,27 +58,6 @@ def _codes(opened: Artifact) -> Iterator[tuple[str, NDArray[np.int8]]]:
             yield modules.get(layer.name, layer.name), layer.weight.codes
 
 
-def _measured(program: Program) -> _Times:
-    found = profile(program, repeats=_REPEATS)
-    how = f"measured on {native.cpu()['name']}, {program.isa}: median of {_REPEATS} runs"
-    return _Times({layer.name: layer.ms for layer in found.layers}, how)
-
-
-def _predicted(opened: Artifact) -> _Times:
-    machine = machine_of("auto")
-    rates = rates_for(machine)
-    if opened.plan is None or str(machine) != opened.plan.target or rates is None:
-        return _Times({})
-    return _at(opened, opened.plan, machine, rates)
-
-
-def _at(opened: Artifact, plan: Plan, machine: Target, rates: Rates) -> _Times:
-    works = step_works(opened.graph, plan, machine)
-    if not all(work.kind in rates.kinds for work in works):
-        return _Times({})
-    return _Times(predict(works, rates), f"predicted: {rates.source}")
-
-
 def _planned_for(plan: Plan) -> Target | None:
     """The machine a plan names, where it is this one or one that has a name."""
     known = [machine_of("auto"), *map(Target.named, CORES)]
@@ -113,7 +65,7 @@ def _planned_for(plan: Plan) -> Target | None:
 
 
 def _layers(
-    described: tuple[ReportedLayer, ...], opened: Artifact, plan: Plan, times: _Times
+    described: tuple[ReportedLayer, ...], opened: Artifact, plan: Plan, times: StepTimes
 ) -> Iterator[ReportedLayer]:
     """The described layers, with what each costs."""
     layers = {layer.name: layer for layer in weighted_layers(opened.graph, 1)}

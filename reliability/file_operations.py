@@ -24,6 +24,7 @@ from signbin.artifact import Artifact
 from signbin.cli import main
 from signbin.errors import SignbinError
 from signbin.runtime import Program
+from signbin.serve.models import ServedModel
 
 __all__ = ["Workshop", "file_operations", "library_operations", "run_command"]
 
@@ -169,6 +170,7 @@ def library_operations(shop: Workshop) -> Iterator[Operation]:
     place = shop.place
     yield _writing(shop, "save", lambda: _save(place), {"net.sbn": "old.sbn"})
     yield Operation("load", _KINDS, lambda: shop.lay_out({}), lambda _: _load(place))
+    yield _reloading(shop)
 
 
 def _writing(
@@ -205,6 +207,40 @@ def _resuming(shop: Workshop, name: str, act: Callable[[], bytes]) -> Operation:
         return result
 
     return Operation(name, _KINDS, lambda: shop.lay_out({}), whole, foreign_threads=True)
+
+
+def _reloading(shop: Workshop) -> Operation:
+    """A server's model whose file becomes another: the old one answers until the new one does."""
+    path = shop.place / "net.sbn"
+
+    def prepare() -> ServedModel:
+        shop.lay_out({"net.sbn": "old.sbn"})
+        model = ServedModel("net", path)
+        shutil.copyfile(shop.made / "new.sbn", shop.place / "next.sbn")
+        (shop.place / "next.sbn").replace(path)
+        return model
+
+    def act(model: ServedModel) -> bytes:
+        before = _answer(model)
+        try:
+            model.reload()
+        except (SignbinError, MemoryError, OSError):
+            if _answer(model) != before:
+                raise AssertionError("another answer, though the file was not read") from None
+            raise
+        return _answer(model)
+
+    kinds = (*_KINDS, Kind.ALLOCATION, Kind.MAPPING, Kind.PROTECTION)
+    return Operation("reload", kinds, prepare, act)
+
+
+def _answer(model: ServedModel) -> bytes:
+    opened = model.opened
+    given = {
+        each.name: np.ones((2, *(8 if extent < 0 else extent for extent in each.shape)), np.float32)
+        for each in opened.inputs
+    }
+    return b"".join(np.asarray(each).tobytes() for each in opened.run(given))
 
 
 def _save(place: Path) -> None:

@@ -24,12 +24,15 @@ _Document = Mapping[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """counted: in words. open: failures in the results, of which there should be none."""
+    """counted: in words. open: failures in the results, of which there should be none. found: the
+    name in found.toml of what it found.
+    """
 
     command: str
     counted: str
     minutes: float | None
     open: int
+    found: str
 
 
 def found() -> dict[str, list[dict[str, str]]]:
@@ -54,7 +57,7 @@ def summary() -> str:
             f"`{row.command}`",
             row.counted,
             words.NOT_GIVEN if row.minutes is None else f"{row.minutes:.0f}",
-            words.count(len(mended.get(row.command.rpartition(".")[2], ()))),
+            words.count(len(mended.get(row.found, ()))),
             words.count(row.open),
         ]
         for row in rows().values()
@@ -80,16 +83,26 @@ def _same_bits(document: _Document) -> Row:
         f"{words.count(document['runs'])} runs",
         document["seconds"] / 60,
         len(document["failures"]),
+        "same_bits",
     )
 
 
-def _faults(document: _Document) -> Row:
+def _native_faults(document: _Document) -> Row:
+    return _faults(document, "native", "faults")
+
+
+def _file_faults(document: _Document) -> Row:
+    return _faults(document, "files", "file_faults")
+
+
+def _faults(document: _Document, of: str, found_as: str) -> Row:
     total = sum(sum(kinds.values()) for kinds in document["faults"].values())
     return Row(
-        "python -m reliability.faults",
+        f"python -m reliability.faults --of {of}",
         f"{words.count(total)} faults in {len(document['faults'])} operations",
         document["seconds"] / 60,
         document["failed"],
+        found_as,
     )
 
 
@@ -100,6 +113,7 @@ def _kills(document: _Document) -> Row:
         f"{words.count(sum(each['killed'] for each in kills))} writers killed",
         document["seconds"] / 60,
         sum(bool(each["wrong"]) for each in kills),
+        "kills",
     )
 
 
@@ -111,6 +125,7 @@ def _write_order(document: _Document) -> Row:
         f"{words.count(renames)} renames of {len(verbs)} verbs, each after its content was flushed",
         None,
         sum(len(verb["wrong"]) for verb in verbs),
+        "write_order",
     )
 
 
@@ -122,6 +137,7 @@ def _fuzz(document: _Document) -> Row:
         f"{len(targets)} targets",
         sum(each["seconds"] for each in targets) / 60,
         0,
+        "fuzz",
     )
 
 
@@ -134,6 +150,7 @@ def _kernels(document: _Document) -> Row:
         f"{len(runs)} machines",
         sum(each["seconds"] for each in runs) / 60,
         sum(len(each["failures"]) for each in runs),
+        "kernels",
     )
 
 
@@ -147,6 +164,7 @@ def _soak(document: _Document) -> Row:
         f"{words.count(answers)} answers: {said}",
         sum(part["seconds"] for part in parts.values()) / 60,
         sum(len(part["wrong"]) + len(part["not_flat"]) for part in parts.values()),
+        "soak",
     )
 
 
@@ -154,7 +172,8 @@ _ROWS: Final[Mapping[str, Callable[[_Document], Row]]] = {
     "same-bits": _same_bits,
     "fuzz": _fuzz,
     "kernels": _kernels,
-    "native-faults": _faults,
+    "native-faults": _native_faults,
+    "files-faults": _file_faults,
     "kills": _kills,
     "write-order": _write_order,
     "soak": _soak,

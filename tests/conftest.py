@@ -1,6 +1,7 @@
 """Options of the whole suite."""
 
 import contextlib
+import dataclasses
 import fnmatch
 import importlib.util
 import os
@@ -55,6 +56,37 @@ def _forbid_skip(report: pytest.TestReport | pytest.CollectReport, config: pytes
             f"{report.nodeid} was skipped, and --no-skips allows none that"
             f" tests/{_ALLOWED_SKIPS.name} does not list: {report.longrepr}"
         )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """No test has a native object among its parameters, or an exception, which gathers them.
+
+    They live as long as the session, which what a test leaves running, or PyTorch keeps, holds
+    beyond the end of the interpreter: the binding would complain of leaks that are none.
+    """
+    named = [item.nodeid for item in items if _stays_in(getattr(item, "callspec", None))]
+    if named:
+        raise pytest.UsageError(
+            "parameters that are native objects or exceptions; allowed: their names or classes: "
+            + ", ".join(named)
+        )
+
+
+def _stays_in(callspec: object) -> bool:
+    """Whether what it holds is an object of the extension module, or an exception."""
+    waiting = list(getattr(callspec, "params", {}).values())
+    while waiting:
+        each = waiting.pop()
+        native = type(each).__module__ == "signbin.native._signbin"
+        if native or isinstance(each, BaseException):
+            return True
+        if isinstance(each, dict):
+            waiting.extend(each.values())
+        elif isinstance(each, list | tuple):
+            waiting.extend(each)
+        elif dataclasses.is_dataclass(each) and not isinstance(each, type):
+            waiting.extend(getattr(each, field.name) for field in dataclasses.fields(each))
+    return False
 
 
 @pytest.hookimpl(wrapper=True)

@@ -25,7 +25,8 @@ from reliability.fuzz.native_targets import NATIVE_TARGETS
 from reliability.fuzz.slices import Slice, run_slice
 from reliability.fuzz.target import NativeTarget, PythonTarget
 
-_SLICE_SECONDS: Final = 50
+_SLICE_SECONDS: Final = 300
+"""By the clock; what is under way when a run is stopped is not counted."""
 _KEPT_BYTES: Final = 25_000
 """Of a target's corpus, before it is packed."""
 
@@ -35,8 +36,8 @@ Target = NativeTarget | PythonTarget
 class Campaign:
     """The targets, where they run, and what is counted."""
 
-    def __init__(self, folder: Path, counted: Counted) -> None:
-        self.folder, self.counted = folder, counted
+    def __init__(self, folder: Path, counted: Counted, slice_seconds: int) -> None:
+        self.folder, self.counted, self.slice_seconds = folder, counted, slice_seconds
 
     def targets(self, names: Sequence[str]) -> list[Target]:
         """Those of these names, all without any: C before Python."""
@@ -74,7 +75,7 @@ class Campaign:
                 command,
                 corpus,
                 self.folder / "found" / target.name,
-                seconds=_SLICE_SECONDS,
+                seconds=self.slice_seconds,
                 largest=target.largest,
             )
             spent += ran.seconds
@@ -140,6 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("targets", nargs="*", help="all, one after another, where none is named")
     parser.add_argument("--seconds", type=int, help="of each target, instead of what it lacks")
+    parser.add_argument("--slice", type=int, default=_SLICE_SECONDS, help="seconds between counts")
     parser.add_argument("--self-test", action="store_true", help="look for planted bugs")
     parser.add_argument("--keep", action="store_true", help="write reliability/corpus, count lines")
     parser.add_argument("--mended", nargs=2, metavar=("FILE", "WORDS"), help="of one target")
@@ -147,7 +149,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, default=COUNTED)
     options = parser.parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
-    campaign, failed = Campaign(options.folder.resolve(), Counted(options.output)), False
+    counted, failed = Counted(options.output), False
+    campaign = Campaign(options.folder.resolve(), counted, options.slice)
     for target in campaign.targets(options.targets):
         if options.mended:
             campaign.add_finding(target, Path(options.mended[0]), options.mended[1])

@@ -19,10 +19,10 @@ NATIVE_TARGETS: Final[Mapping[str, NativeTarget]] = {
             "calls of the C builder, in any order, with any numbers",
             _BUILDING,
             NativePlant(
-                "arrays are taken for as long as they should be",
-                "step.c",
-                "if (!floats->data || floats->count != count)",
-                "if (!floats->data)",
+                "steps may read a value that there is not",
+                "build/connect.c",
+                "if (index >= contents->value_count || !contents->values[index].written)",
+                "if (!contents->values[index].written)",
             ),
         ),
         NativeTarget(

@@ -15,17 +15,20 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
+from unittest import mock
 
 import numpy as np
 
+from reliability.fuzz.edits import edited
 from reliability.fuzz.target import PythonTarget
 from signbin import artifact as sbn
+from signbin import centre_crop
 from signbin.analysis import load_table, read_shapes
 from signbin.arrays import open_array, read_archive
 from signbin.artifact.frame import MAGIC, canonical_json, frame
 from signbin.c_source import write_network
 from signbin.capture.archive import load_archive
-from signbin.errors import SignbinError
+from signbin.errors import FormatError, SignbinError
 from signbin.onnx_reader import read_onnx
 from signbin.plan import Strategy
 from signbin.predict.sources import open_images
@@ -42,6 +45,7 @@ __all__ = ["PYTHON_TARGETS", "resealed"]
 _FIXED: Final = 64
 _CHECKED: Final = 32
 _MOST_ELEMENTS: Final = 2**14
+_EXPORTED_DOCUMENT: Final = "models/model.json"
 _SHARED_MEMORY: Final = Path("/dev/shm")
 
 
@@ -128,9 +132,17 @@ _SEEN: Final = (
 )
 
 
+_FEW_PIXELS: Final = 2**17
+
+
 def _read_image(data: bytes) -> None:
-    """An image, for a network that the first byte chooses."""
-    decode_image(data[1:], "image", _SEEN[(data[0] if data else 0) % len(_SEEN)])
+    """An image, for a network that the first byte chooses. Of many, only few may have as many
+    pixels as signbin takes: for a second of one large image there are hundreds of small ones.
+    """
+    kind = data[0] if data else 0
+    most = centre_crop.MOST_PIXELS if kind >= 250 else _FEW_PIXELS
+    with mock.patch.object(centre_crop, "MOST_PIXELS", most):
+        decode_image(data[1:], "image", _SEEN[kind % len(_SEEN)])
 
 
 def _read_request(data: bytes) -> None:
@@ -166,18 +178,25 @@ def _read_arrays(data: bytes) -> None:
 
 
 @functools.cache
-def _exported() -> Mapping[str, bytes]:
+def _exported() -> tuple[Mapping[str, bytes], Any]:
+    """The members of an archive, and what its document says."""
     from reliability.fuzz.seeds import exported_members  # noqa: PLC0415
 
-    return exported_members()
+    members = exported_members()
+    (model,) = (each for name, each in members.items() if name.endswith(_EXPORTED_DOCUMENT))
+    return members, json.loads(model)
 
 
 def _read_export(data: bytes) -> None:
-    """What a .pt2 archive says of its network; the archive around it is sound."""
+    """What a .pt2 archive says of its network; the archive around it is sound. Behind a first byte
+    of 1 come changes of the document, else its text.
+    """
+    members, document = _exported()
+    text = json.dumps(edited(document, data[1:])).encode() if data[:1] == b"\1" else data
     path = _folder() / "network.pt2"
     with zipfile.ZipFile(path, "w") as archive:
-        for name, content in _exported().items():
-            archive.writestr(name, data if name.endswith("models/model.json") else content)
+        for name, content in members.items():
+            archive.writestr(name, text if name.endswith(_EXPORTED_DOCUMENT) else content)
     load_archive(path)
 
 
@@ -249,7 +268,7 @@ PYTHON_TARGETS: Final[Mapping[str, PythonTarget]] = {
             "images of every format that Pillow reads",
             _read_image,
             ("runtime/images.py", "centre_crop.py"),
-            "errors of damaged images are not caught",
+            "what Pillow says of images of far too many pixels is not caught",
             "signbin.runtime.images:_prepared",
             lambda _prepared: _image_without_care,
         ),
@@ -267,9 +286,9 @@ PYTHON_TARGETS: Final[Mapping[str, PythonTarget]] = {
             ".npy and .npz files, .zip and .tar archives of images",
             _read_arrays,
             ("arrays.py", "predict/sources.py"),
-            "what zip files are damaged by is not caught",
+            "members that are locked, or packed as nobody knows, are not caught",
             "signbin.arrays:DAMAGE",
-            lambda errors: _careless(errors, ValueError),
+            lambda errors: _careless(errors, NotImplementedError),
             largest=8192,
         ),
         PythonTarget(
@@ -287,7 +306,13 @@ PYTHON_TARGETS: Final[Mapping[str, PythonTarget]] = {
 
 
 def _image_without_care(open_image: Callable[[], Any], name: str, seen: Preprocessing) -> Any:
-    from signbin.centre_crop import centre_crop  # noqa: PLC0415
+    from PIL.Image import DecompressionBombError  # noqa: PLC0415
 
-    with open_image() as image:
-        return centre_crop(image.convert("L" if seen.channels == 1 else "RGB"), seen), name
+    try:
+        with open_image() as image:
+            mode = "L" if seen.channels == 1 else "RGB"
+            return centre_crop.centre_crop(image.convert(mode), seen)
+    except DecompressionBombError:
+        raise
+    except Exception as error:
+        raise FormatError("image", value=name) from error

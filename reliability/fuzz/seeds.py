@@ -249,6 +249,9 @@ def _exports() -> Iterator[bytes]:
     for name, content in exported_members().items():
         if name.endswith("models/model.json"):
             yield json.dumps(json.loads(content)).encode()
+    rng = np.random.default_rng(0)
+    for changes in range(1, 17):
+        yield b"\1" + rng.bytes(5 * changes)
 
 
 SEEDS: Final[Mapping[str, Callable[[], Iterator[bytes]]]] = {

@@ -16,6 +16,12 @@ def ones(count):
     return np.ones(count, np.float32)
 
 
+def named(arguments, key, kind):
+    """Arguments, where one may be a member of an enumeration by its name: parameters hold none."""
+    given = arguments.get(key)
+    return {**arguments, key: getattr(kind, given)} if isinstance(given, str) else arguments
+
+
 def builder_with(shapes, arena=1 << 16):
     """A builder, its first value the input, its last the output, others 4 KiB apart."""
     builder = _signbin.Builder("portable", arena)
@@ -146,7 +152,7 @@ def test_groups_must_divide_the_channels(groups):
 CODES = np.ones(16, np.int8)
 BUCKET, DENSE = _signbin.Strategy.BUCKET, _signbin.Strategy.DENSE
 FINE = {"strategy": BUCKET, "codes": CODES, "scale": ones(4), "tile": (4, 1, 4)}
-VALUES = {"strategy": DENSE, "codes": None}
+VALUES = {"strategy": "DENSE", "codes": None}
 
 
 @pytest.mark.parametrize(
@@ -157,9 +163,9 @@ VALUES = {"strategy": DENSE, "codes": None}
         ({"codes": None}, "exactly one"),
         ({"values": ones(16)}, "exactly one"),
         ({"codes": None, "values": ones(16)}, "values for strategy bucket on f32; allowed: codes"),
-        ({"strategy": DENSE}, "codes for strategy dense on f32; allowed: values"),
-        ({"strategy": _signbin.Strategy.DIRECT}, "strategy direct .* takes no weights"),
-        ({"strategy": _signbin.Strategy.SUMS}, "a list of sums: there is none"),
+        ({"strategy": "DENSE"}, "codes for strategy dense on f32; allowed: values"),
+        ({"strategy": "DIRECT"}, "strategy direct .* takes no weights"),
+        ({"strategy": "SUMS"}, "a list of sums: there is none"),
         ({**VALUES, "values": ones(17)}, "weight values: 17 numbers; allowed: 16"),
         ({**VALUES, "values": np.full(16, np.nan, np.float32)}, "not finite"),
         ({"scale": None}, "scales"),
@@ -176,8 +182,9 @@ VALUES = {"strategy": DENSE, "codes": None}
 )
 def test_weights_that_do_not_fit_are_refused(change, complaint):
     builder = builder_with([(4, 2, 2), (4, 2, 2)])
+    given = named({**FINE, **change}, "strategy", _signbin.Strategy)
     with pytest.raises(_signbin.StatusError, match=complaint):
-        builder.add_conv2d(0, 1, POINT, 1, _signbin.Weight(**{**FINE, **change}), PLAIN)
+        builder.add_conv2d(0, 1, POINT, 1, _signbin.Weight(**given), PLAIN)
     builder.add_conv2d(0, 1, POINT, 1, _signbin.Weight(**FINE), PLAIN)  # it survived
     assert builder.finish().step_kernels() == ["sb_f32_bucket_conv2d_f8v1__portable"]
 
@@ -187,11 +194,11 @@ def test_weights_that_do_not_fit_are_refused(change, complaint):
     [
         {"bias": ones(3)},
         {"bias": np.full(4, np.nan, np.float32)},
-        {"prelu": ones(5), "activation": _signbin.Activation.LEAKY_RELU},
+        {"prelu": ones(5), "activation": "LEAKY_RELU"},
         {"post_bias": ones(1)},
-        {"slope": np.nan, "activation": _signbin.Activation.LEAKY_RELU},
-        {"low": 1, "high": 0, "activation": _signbin.Activation.CLAMP},
-        {"low": np.nan, "high": 0, "activation": _signbin.Activation.CLAMP},
+        {"slope": np.nan, "activation": "LEAKY_RELU"},
+        {"low": 1, "high": 0, "activation": "CLAMP"},
+        {"low": np.nan, "high": 0, "activation": "CLAMP"},
         {"residual": 1},
         {"residual": 7},
     ],
@@ -199,8 +206,9 @@ def test_weights_that_do_not_fit_are_refused(change, complaint):
 def test_epilogues_that_do_not_fit_are_refused(arguments):
     builder = builder_with([(4, 2, 2), (4, 2, 2)])
     weight = _signbin.Weight(**FINE)
+    given = named(arguments, "activation", _signbin.Activation)
     with pytest.raises(_signbin.StatusError, match="SB_INVALID_ARGUMENT"):
-        builder.add_conv2d(0, 1, POINT, 1, weight, _signbin.Epilogue(**arguments))
+        builder.add_conv2d(0, 1, POINT, 1, weight, _signbin.Epilogue(**given))
 
 
 def test_a_residual_of_another_shape_is_refused():

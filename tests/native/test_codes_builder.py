@@ -38,11 +38,11 @@ def test_codes_need_a_zero_and_a_top_of_8_bits(codes):
         builder.add_value((1, 1, 1), ARENA, codes=codes)
 
 
-@pytest.mark.parametrize("place", [INPUT, OUTPUT])
+@pytest.mark.parametrize("place", ["INPUT", "OUTPUT"])
 def test_a_program_takes_and_gives_float32(place):
     builder = _signbin.Builder("scalar", 0)
     with pytest.raises(_signbin.StatusError, match=r"hold u8; allowed: f32"):
-        builder.add_value((1, 1, 1), place, codes=(0, 255))
+        builder.add_value((1, 1, 1), getattr(_signbin.Place, place), codes=(0, 255))
 
 
 @pytest.mark.parametrize("fill", [0.5, -1.0, 128.0, np.nan, np.inf, -np.inf])

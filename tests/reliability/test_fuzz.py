@@ -2,10 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from reliability.fuzz.corpus import FOUND, kept_inputs
 from reliability.fuzz.counted import COUNTED, Counted
+from reliability.fuzz.edits import edited
 from reliability.fuzz.native_targets import NATIVE_TARGETS
 from reliability.fuzz.readers import PYTHON_TARGETS
 from reliability.fuzz.replay import replay
@@ -29,6 +31,16 @@ def test_a_planted_bug_is_not_taken_for_an_error_of_ours(target):
     with planted(target), pytest.raises(Exception) as caught:  # noqa: PT011 - whatever it does
         checked(target.read)(content)
     assert not isinstance(caught.value, SignbinError)
+
+
+def test_changes_that_bytes_choose_leave_a_document_of_json_and_the_first_one_alone():
+    document = {"name": "x", "sizes": [1, 2.5, [True, None]], "inner": {"a": {"b": "text"}}}
+    before, rng, seen = json.dumps(document), np.random.default_rng(0), set()
+    for changes in range(300):
+        seen.add(json.dumps(edited(document, rng.bytes(changes % 60))))
+    assert json.dumps(document) == before
+    assert edited(document, bytes(4)) == document
+    assert len(seen) > 200
 
 
 def test_what_takes_too_long_or_too_much_is_found():

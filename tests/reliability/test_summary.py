@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reliability import ROOT, summary
+from reliability import RESULTS, ROOT, summary
 
 FOUND = [each for many in summary.found().values() for each in many]
 
@@ -20,7 +20,10 @@ def test_what_was_found_has_a_test_that_is_there(each) -> None:
 
 
 def test_every_result_has_a_row_without_failures() -> None:
-    assert {row.open for row in summary.rows().values()} == {0}
+    rows = summary.rows()
+    assert {row.open for row in rows.values()} == {0}
+    assert set(rows) == {path.stem for path in RESULTS.glob("*.json")}
+    assert summary.found().keys() <= {row.found for row in rows.values()}
     assert len(summary.summary().splitlines()) > len(FOUND)
 
 

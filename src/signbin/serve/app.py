@@ -77,9 +77,10 @@ class _Server:
                     if await asyncio.to_thread(model.reload):
                         self.metrics.reload(name, "done")
                         _LOG.info("%s: read %s again", name, model.path)
-                except (SignbinError, OSError) as error:
+                except (SignbinError, OSError, MemoryError) as error:
                     self.metrics.reload(name, "failed")
-                    _LOG.warning("%s: kept the file before: %s", name, error)
+                    said = str(error) or "no memory"
+                    _LOG.warning("%s: kept the file before: %s", name, said)
 
     def model(self, request: Request) -> ServedModel:
         name, version = request.path_params["model"], request.path_params.get("version", "1")

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from signbin.errors import FormatError, SpecError
+from signbin.errors import ExecutionError, FormatError, SpecError
 from signbin.hybrid import HybridProgram, load
 from signbin.ir.form import collected, default_form
 from signbin.runtime import Program
@@ -20,6 +20,8 @@ from signbin.serve.protocol import datatype_of
 __all__ = ["Opened", "ServedModel", "Tensor", "named_files"]
 
 _FREE: Final = -1
+_NO_FILE: Final = (0, 0, 0)
+_MOST_LOOKS: Final = 64
 _GENERATIONS: Final = itertools.count(1)
 
 
@@ -93,20 +95,29 @@ class ServedModel:
         self._how: dict[str, Any] = {"isa": isa, "threads": threads}
         self._lock = threading.Lock()
         self._seen = _look(path)
+        self._again: _Again | None = None
         self.opened = self._open()
 
     def reload(self) -> bool:
         """Open the file again where another one is there; whether that was so.
 
         Whatever :func:`signbin.load` raises where it is not a whole one: what answered before goes
-        on answering, and the same file is not tried again.
+        on answering, and the same file is not tried again. Where it is the system that had no
+        memory or no descriptor, it is: at the next look, then more and more seldom.
         """
         with self._lock:
             seen = _look(self.path)
-            if seen == self._seen:
+            if seen != self._seen:
+                self._seen, self._again = seen, _Again()
+            elif self._again is None or not self._again.is_due():
                 return False
-            self._seen = seen
-            self.opened = self._open()
+            try:
+                self.opened = self._open()
+            except Exception as error:
+                if seen == _NO_FILE or not _is_of_the_system(error):
+                    self._again = None
+                raise
+            self._again = None
             return True
 
     def metadata(self) -> dict[str, Any]:
@@ -156,9 +167,30 @@ def _made(shape: Sequence[int], frees: bool) -> tuple[int, ...]:
     )
 
 
+class _Again:
+    """When to try the same file once more: after 1 look, then 2, 4 and so on."""
+
+    def __init__(self) -> None:
+        self._looks, self._wait = 0, 1
+
+    def is_due(self) -> bool:
+        """Whether this look is one of those."""
+        self._looks += 1
+        if self._looks < self._wait:
+            return False
+        self._looks, self._wait = 0, min(2 * self._wait, _MOST_LOOKS)
+        return True
+
+
+def _is_of_the_system(error: BaseException) -> bool:
+    """Whether another moment may bring another end: memory, descriptors, threads ran out."""
+    system = (OSError, MemoryError, ExecutionError)
+    return isinstance(error, system) or isinstance(error.__cause__, system)
+
+
 def _look(path: Path) -> tuple[int, int, int]:
     if not path.exists():  # opening it says so
-        return 0, 0, 0
+        return _NO_FILE
     status = path.stat()
     return status.st_mtime_ns, status.st_size, status.st_ino
 

@@ -50,7 +50,12 @@ SB_INLINE void sb_gather_filters(const int32_t *sums, size_t stride, size_t filt
 }
 #endif
 
-/* All filters of a block at the positions from number `i` on; `tile` is aimed there. */
+/* All filters of a block at the positions from number `i` on; `tile` is aimed there. Lanes outside
+ * the image have no pixel in the strip, so their sums are whatever scratch holds: they pass through
+ * the chain beside the others, decide nothing, and end in lanes of the output that are of no image.
+ * Nor is a number set that the last step of the last pixel reads behind the image, where its
+ * weights are 0. MemorySanitizer, to which a conversion of a vector is a use of all its bits,
+ * reports both; valgrind, which looks at what depends on them, nothing. */
 static inline void sb_finish_tile_of_block(const sb_layer *layer, const sb_collector *collector,
                                            const sb_block_sums *block, size_t i,
                                            const sb_tile *tile) {

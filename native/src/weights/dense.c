@@ -42,28 +42,71 @@ static float *pack_groups(const sb_layer *layer, const sb_dense_cut *cut, const 
     return packed;
 }
 
-/* Linear and depthwise layers read the values as they are. */
+static sb_dense_tile_size tile_of(const sb_step *step) {
+    const sb_kernel_info *info = &step->kernel->info;
+    return (sb_dense_tile_size){info->filters, info->vectors, info->lanes};
+}
+
+/* Whether weights become panels of a linear layer. */
+static bool has_panels(const sb_step *step) {
+    const sb_dense_tile_size tile = tile_of(step);
+    return step->linear && sb_linear_has_panels(&tile);
+}
+
+/* Other linear layers and depthwise ones read the values as they are. */
 static bool reads_values(const sb_step *step) {
     const sb_geometry *geometry = &step->layer.geometry;
-    return step->linear || geometry->in_channels == geometry->groups;
+    return step->linear ? !has_panels(step) : geometry->in_channels == geometry->groups;
+}
+
+/* values [K][C] as panels, see dense_weights.h; NULL where there is no memory. */
+static float *pack_panels(const sb_step *step, const float *values, sb_memory *memory) {
+    const size_t channels = (size_t)step->layer.geometry.in_channels;
+    const size_t filters = (size_t)step->layer.geometry.out_channels;
+    const sb_dense_tile_size tile = tile_of(step);
+    const size_t width = (size_t)tile.vectors * (size_t)tile.lanes;
+    size_t count = sb_divide_up(filters, width) * width;
+    if (!sb_checked_multiply(&count, channels))
+        return NULL;
+    float *packed = sb_memory_take(memory, count, sizeof *packed);
+    for (size_t k = 0; packed && k < filters; ++k) {
+        float *target = packed + k / width * width * channels + k % width;
+        for (size_t c = 0; c < channels; ++c)
+            target[c * width] = values[k * channels + c];
+    }
+    return packed;
 }
 
 static sb_dense_cut cut_of(const sb_step *step) {
-    const sb_kernel_info *info = &step->kernel->info;
-    const sb_dense_tile_size tile = {info->filters, info->vectors, info->lanes};
+    const sb_dense_tile_size tile = tile_of(step);
     return sb_cut_dense(&step->layer, &tile);
 }
 
 static sb_status pack(const sb_weight_job *job) {
+    sb_memory *memory = &job->builder->contents.memory;
     sb_layer *layer = &job->step->layer;
     layer->weights = job->values;
     if (reads_values(job->step))
         return SB_OK;
-    const sb_dense_cut cut = cut_of(job->step);
-    layer->weights = pack_groups(layer, &cut, job->values, &job->builder->contents.memory);
+    if (has_panels(job->step)) {
+        layer->weights = pack_panels(job->step, job->values, memory);
+    } else {
+        const sb_dense_cut cut = cut_of(job->step);
+        layer->weights = pack_groups(layer, &cut, job->values, memory);
+    }
     if (!layer->weights)
         return sb_complain(job->builder, SB_OUT_OF_MEMORY, "no memory for packed weights");
     return SB_OK;
+}
+
+/* What sums of panels wait in, and copies of inputs. */
+static size_t panel_scratch(const sb_step *step) {
+    const sb_dense_tile_size tile = tile_of(step);
+    const size_t channels = (size_t)step->layer.geometry.in_channels;
+    size_t count = SB_LINEAR_PANELS * SB_LINEAR_STRIP * (size_t)tile.vectors * (size_t)tile.lanes;
+    if (sb_rows_collide(channels))
+        count += SB_LINEAR_STRIP * (channels + SB_LINEAR_APART);
+    return count * sizeof(float);
 }
 
 /* What sums of filters in lanes wait in. */
@@ -71,6 +114,10 @@ static sb_status reserve(const sb_weight_job *job) {
     const sb_view *output = &job->step->layer.output;
     if (reads_values(job->step))
         return SB_OK;
+    if (has_panels(job->step)) {
+        job->step->share_scratch_bytes = panel_scratch(job->step);
+        return SB_OK;
+    }
     const sb_dense_cut cut = cut_of(job->step);
     if (cut.filters_in_lanes)
         job->step->share_scratch_bytes =

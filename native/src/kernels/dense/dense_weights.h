@@ -104,4 +104,27 @@ static inline size_t sb_dense_offset(const sb_dense_cut *cut, size_t chunk, size
                         sb_dense_first_filter(cut, group) * sb_dense_chunk_channels(cut, chunk));
 }
 
+/* Linear layers on vectors of so many floats and wider have panels of weights, [c][filter], of as
+ * many filters as a tile has, the last padded with zeros; on narrower ones [K][C]. */
+#define SB_LINEAR_PANEL_LANES 8
+
+/* Images and panels whose sums wait together. Rows of inputs whose distance is a multiple of so
+ * many floats share the sets of a cache; of up to so many rows none is lost for that; copies lie so
+ * many floats further apart. */
+enum { SB_LINEAR_STRIP = 48, SB_LINEAR_PANELS = 4 };
+enum { SB_LINEAR_COLLIDES = 1024, SB_LINEAR_WAYS = 4, SB_LINEAR_APART = 16 };
+
+static inline bool sb_linear_has_panels(const sb_dense_tile_size *tile) {
+    return tile->lanes >= SB_LINEAR_PANEL_LANES;
+}
+
+static inline bool sb_rows_collide(size_t channels) {
+    return channels % SB_LINEAR_COLLIDES == 0;
+}
+
+/* Inputs whose weights in a panel of `width` filters stay close. */
+static inline size_t sb_linear_chunk(size_t width) {
+    return SB_DENSE_FILTER_CHUNK_BYTES / sizeof(float) / width;
+}
+
 #endif

@@ -11,6 +11,7 @@
 #define SB_SUM_LANES SB_SUM_LANES_AVX512VNNI
 #define SB_PIECE SB_PIECE_AVX512VNNI
 #define SB_STEP_BYTES SB_STEP_AVX512VNNI
+#define SB_TAIL_PIXELS 4
 enum { SB_CHUNK_STEPS = 1024 };
 
 #if !defined(__AVX512VNNI__) || defined(SB_PLAIN_C)
@@ -18,6 +19,7 @@ enum { SB_CHUNK_STEPS = 1024 };
 #else
 #include "gather_filters.h"
 
+#define SB_ORDERED_SUMS 1
 enum { SB_WEIGHT_BYTES = 64 };
 
 typedef __m512i sb_filter_sums;

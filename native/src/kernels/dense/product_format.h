@@ -27,6 +27,6 @@ enum { SB_MOST_STEP_BYTES = 16 };
 
 /* Pixels whose sums are kept while one block of filters passes, whole tiles of 4 and of 6; images
  * of a linear layer. */
-enum { SB_STRIP_SLOTS = 96, SB_STRIP_IMAGES = 16 };
+enum { SB_STRIP_SLOTS = 96, SB_STRIP_IMAGES = 48 };
 
 #endif

@@ -5,10 +5,8 @@
 #define SB_KERNELS_PRODUCT_LINEAR_H
 
 #include "../epilogue_codes.h"
-#include "products.h"
-#ifdef SB_MULTIPLIES_TILES
 #include "../lane/finish_row.h"
-#endif
+#include "products.h"
 
 /* Bytes of images [first, first + count); totals: the sum of the codes of each. */
 static inline void sb_load_images(const sb_layer *layer, const sb_operands *operands, size_t first,
@@ -35,14 +33,14 @@ static inline void sb_finish_image(const sb_layer *layer, const sb_operands *ope
                                    int32_t total) {
     const size_t filters = (size_t)layer->geometry.out_channels;
     const size_t first = (size_t)block->first_filter, count = (size_t)block->filters;
-#ifdef SB_MULTIPLIES_TILES
     const sb_row row = {first, count, image * filters + first, (uint32_t)total};
+#ifdef SB_ORDERED_SUMS
     sb_finish_row(layer, operands, &row, sums);
 #else
-    for (size_t f = 0; f < count; ++f) {
-        const size_t at = f / SB_SUM_LANES * SB_SUM_LANES + sb_filter_position(f % SB_SUM_LANES);
-        sb_finish_sum(layer, operands, first + f, image * filters + first + f, sums[at], total);
-    }
+    int32_t ordered[SB_FILTERS];
+    for (size_t f = 0; f < count; ++f)
+        ordered[f] = sums[f / SB_SUM_LANES * SB_SUM_LANES + sb_filter_position(f % SB_SUM_LANES)];
+    sb_finish_row(layer, operands, &row, ordered);
 #endif
 }
 

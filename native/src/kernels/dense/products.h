@@ -10,6 +10,7 @@
  *   SB_CHUNK_STEPS   steps whose weights stay in a near cache while the tiles of a strip pass
  *   SB_MULTIPLIES_TILES   it has sb_multiply_tile, too; SB_TAIL_PIXELS: and pixels left over from
  *                         tiles of SB_PIXELS may come so many at once
+ *   SB_ORDERED_SUMS       sums of filters lie in their order, sb_filter_position is idle
  *   SB_CENTRED_BYTES      bytes hold codes - SB_CODE_CENTRE */
 #ifndef SB_KERNELS_PRODUCTS_H
 #define SB_KERNELS_PRODUCTS_H

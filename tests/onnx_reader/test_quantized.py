@@ -71,6 +71,44 @@ def test_what_lies_between_two_codes_goes_to_the_even_one_around_any_zero_point(
     np.testing.assert_array_equal(interpret(graph, {"x": x})[graph.outputs[0]], expected)
 
 
+def clipped_codes(low, high, zero):
+    """A rounding to codes of 8 bits, of which some are left: as Brevitas writes fewer bits."""
+    first, last = rounded_pair("z")
+    return [
+        first,
+        node("Clip", ["y_codes", "low", "high"], ["kept"]),
+        node("DequantizeLinear", ["kept", *last.input[1:]], ["y"]),
+    ], {"s": np.float32(1 / 32), "z": zero, "low": zero.dtype.type(low), "high": high}
+
+
+@pytest.mark.parametrize(
+    ("zero", "low", "high"),
+    [
+        (np.uint8(0), 0, np.uint8(3)),
+        (np.uint8(0), 0, np.uint8(15)),
+        (np.int8(0), -7, np.int8(7)),
+        (np.int8(0), -8, np.int8(7)),
+        (np.int8(5), -3, np.int8(40)),
+        (np.uint8(128), 127, np.uint8(129)),
+    ],
+    ids=str,
+)
+def test_codes_of_which_some_are_left_are_fewer_bits(model, zero, low, high):
+    nodes, constants = clipped_codes(low, high, zero)
+    made = model([*nodes, node("Relu", ["y"], ["r"])], constants=constants, outputs=["r"])
+    graph = read_onnx(made)
+    x = floats(3, 4, 6, 5)
+    expected = onnxruntime.InferenceSession(made.SerializeToString()).run(None, {"x": x})[0]
+    actual = interpret(graph, {"x": x})[graph.outputs[0]]
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-6)
+
+
+def test_one_code_alone_is_refused_by_name(model):
+    nodes, constants = clipped_codes(3, np.uint8(3), np.uint8(0))
+    with pytest.raises(CaptureError, match=r"Clip: codes 3\.\.3; leave two codes at least"):
+        read_onnx(model(nodes, constants=constants))
+
+
 def net(weight, form):
     """With a head whose operators on codes, of the form QOperator, are not ONNX's own."""
     last = "y" if form == "QOperator" else "c"

@@ -42,6 +42,12 @@ def test_a_layer_that_is_marked_fails_the_comparison(comparison) -> None:
         gate(dataclasses.replace(same, layers=(marked,)))
 
 
+def test_numbers_that_have_nothing_in_common_say_that_a_factory_has_to_load_its_weights() -> None:
+    other = Comparison(100, 0.1, 1.9, 0.1, ())
+    with pytest.raises(SignbinError, match=r"a factory has to load its weights, or to seed"):
+        gate(other)
+
+
 def test_one_code_that_differs_breaks_the_contract(comparison) -> None:
     broken = dataclasses.replace(
         comparison, top1_agreement=1.0, exactness=Exactness(10, 1, "conv1"), min_agreement=0.0

@@ -17,7 +17,7 @@ from signbin.draft.composed import extreme_of_values, line, power, selected
 from signbin.draft.rows import broadcast, last_axes_affine
 from signbin.onnx_reader.node import OnnxNode, Row, Rows
 
-__all__ = ["ELEMENTWISE", "scaled"]
+__all__ = ["ELEMENTWISE", "bounds_of", "clip", "scaled"]
 
 _HARD_SIGMOID: Final = 1.0 / 6.0
 
@@ -65,9 +65,16 @@ def _prelu(node: OnnxNode) -> Entry:
     return node.say("prelu.default", self=x, weight=Folded(fitting, origin))
 
 
-def _clip(node: OnnxNode) -> Entry:
+def bounds_of(node: OnnxNode) -> tuple[float | None, float | None]:
+    """The least and the largest number of a Clip, None where there is none."""
     bounds = [node.stated(1, "min"), node.stated(2, "max")]
     low, high = (_number(bound) if bound is not None else None for bound in bounds)
+    return low, high
+
+
+def clip(node: OnnxNode) -> Entry:
+    """Clip of numbers."""
+    low, high = bounds_of(node)
     least, most = float(np.finfo(np.float32).min), float(np.finfo(np.float32).max)
     return node.say(
         "clamp.default",
@@ -242,7 +249,6 @@ ELEMENTWISE: Final[Rows] = MappingProxyType(
         **_FUNCTIONS,
         "LeakyRelu": _leaky_relu,
         "PRelu": _prelu,
-        "Clip": _clip,
         "HardSigmoid": _hard_sigmoid,
         "Gelu": _gelu,
         "Elu": _elu,

@@ -17,7 +17,7 @@ import numpy as np
 
 from signbin.draft import Entry, Folded, Unsupported, Variable
 from signbin.draft.coded_input import coded_input
-from signbin.onnx_reader.elementwise import scaled
+from signbin.onnx_reader.elementwise import bounds_of, clip, scaled
 from signbin.onnx_reader.folding_codes import DOMAINS
 from signbin.onnx_reader.node import Coded, Meaning, OnnxNode, Rows
 
@@ -31,7 +31,7 @@ MOVES: Final = frozenset(
     }
 )
 """Operators that may read codes, and make codes that mean the same: they compute nothing new."""
-READS_CODES: Final = frozenset({"DequantizeLinear", "QLinearConv", "QLinearMatMul"})
+READS_CODES: Final = frozenset({"Clip", "DequantizeLinear", "QLinearConv", "QLinearMatMul"})
 """Operators that read codes as the numbers they stand for."""
 
 _MOST_BITS: Final = 8
@@ -166,6 +166,22 @@ def _as_written(node: OnnxNode, position: int, scale_at: int, zero_at: int) -> V
     return Variable(codes.name, codes.shape, codes.stored)
 
 
+def _clip(node: OnnxNode) -> Entry:
+    """Of codes: fewer of them, as of 2 bits that are stored in 8."""
+    codes = node.variable()
+    if not isinstance(codes, Coded):
+        return clip(node)
+    written = codes.meaning
+    zero = _KINDS[written.kind][0] - written.least
+    low, high = bounds_of(node)
+    least = written.least if low is None else max(written.least, math.ceil(low) - zero)
+    most = written.most if high is None else min(written.most, math.floor(high) - zero)
+    if least >= most:
+        raise Unsupported(f"codes {least + zero}..{most + zero}", "leave two codes at least")
+    numbers = Variable(codes.name, codes.shape, codes.stored)
+    return _with(_rounded(node, numbers, Meaning(written.scale, least, most)), written)
+
+
 def _dequantized(node: OnnxNode, position: int, axis: int) -> Folded:
     """A constant of codes, with its scale and zero point behind it, one or one per filter."""
     codes = np.asarray(node.known(position)).astype(np.float32)
@@ -281,6 +297,7 @@ OF_QONNX: Final = frozenset(f"{domain}.{name}" for domain in DOMAINS for name in
 """Operators of QONNX, whose results have the shape of what they read first."""
 QUANTIZED: Final[Rows] = MappingProxyType(
     {
+        "Clip": _clip,
         "QuantizeLinear": _quantize,
         "DequantizeLinear": _dequantize,
         "QLinearConv": _q_linear_conv,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from signbin.artifact import Artifact, decode, encode, stored_bytes
+from signbin.artifact import Artifact, decode, encode, encoded_bytes, stored_bytes
 from signbin.artifact.frame import MAGIC, frame, unframe
 from signbin.errors import FormatError, SpecError
 from signbin.ir import ConstRef, Graph, Node, TensorType, Value, print_graph
@@ -38,6 +38,10 @@ def assert_same(one: Artifact, other: Artifact):
 
 def test_every_member_survives_exactly(full_artifact):
     assert_same(decode(encode(full_artifact)), full_artifact)
+
+
+def test_the_size_of_a_file_is_known_without_making_it(full_artifact):
+    assert encoded_bytes(full_artifact) == len(encode(full_artifact))
 
 
 def test_reading_and_writing_again_gives_the_same_bytes(full_artifact):

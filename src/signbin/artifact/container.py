@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 
 from signbin.artifact.artifact import Artifact
-from signbin.artifact.frame import MAGIC, frame, unframe
-from signbin.artifact.header import Header, read_header, write_header
+from signbin.artifact.frame import MAGIC, frame, framed_bytes, unframe
+from signbin.artifact.header import Header, header_text, read_header, write_header
 from signbin.artifact.tensors import TensorEntry, decode_tensor, encode_tensor
 from signbin.errors import FormatError, SignbinError
 from signbin.ir import parse_graph, print_graph, verify
 from signbin.ir.graph import Constant, Graph
 from signbin.spec import LowBitWeight
 
-__all__ = ["MAGIC", "decode", "encode"]
+__all__ = ["MAGIC", "decode", "encode", "encoded_bytes"]
 
 
 def encode(artifact: Artifact) -> bytes:
@@ -28,6 +28,17 @@ def encode(artifact: Artifact) -> bytes:
         text = print_graph(graph)
     except SignbinError as error:
         raise FormatError(f"graph of the artifact: {error}") from error
+    header, blocks = _parts(artifact, graph, text)
+    return frame(MAGIC, write_header(header), blocks)
+
+
+def encoded_bytes(artifact: Artifact) -> int:
+    """The size of what :func:`encode` makes of an artifact that can be written."""
+    header, blocks = _parts(artifact, artifact.graph, print_graph(artifact.graph))
+    return framed_bytes(len(header_text(header)), sum(map(len, blocks)))
+
+
+def _parts(artifact: Artifact, graph: Graph, text: str) -> tuple[Header, list[bytes]]:
     entries, blocks, end = [], [], 0
     for name in sorted(graph.constants):
         encoded = encode_tensor(name, graph.constants[name])
@@ -37,17 +48,15 @@ def encode(artifact: Artifact) -> bytes:
         )
         blocks.append(encoded.data)
         end += size
-    header = write_header(
-        Header(
-            graph_text=text,
-            tensors=tuple(entries),
-            plan=artifact.plan,
-            preprocessing=artifact.preprocessing,
-            class_names=artifact.class_names,
-            provenance=artifact.provenance,
-        )
+    header = Header(
+        graph_text=text,
+        tensors=tuple(entries),
+        plan=artifact.plan,
+        preprocessing=artifact.preprocessing,
+        class_names=artifact.class_names,
+        provenance=artifact.provenance,
     )
-    return frame(MAGIC, header, blocks)
+    return header, blocks
 
 
 def decode(data: bytes | bytearray | memoryview) -> Artifact:

@@ -22,6 +22,7 @@ __all__ = [
     "VERSION",
     "canonical_json",
     "frame",
+    "framed_bytes",
     "read_json",
     "unframe",
 ]
@@ -41,12 +42,17 @@ _DATA_ALIGNMENT: Final = 64
 def frame(magic: bytes, header: bytes, blocks: Sequence[bytes]) -> bytes:
     """A file of this header and these blocks of data; FormatError where it is over the cap."""
     padding = bytes(-len(header) % _DATA_ALIGNMENT)
-    total = _FIXED.size + len(header) + len(padding) + sum(map(len, blocks))
+    total = framed_bytes(len(header), sum(map(len, blocks)))
     if total > MOST_FILE_BYTES:
         raise FormatError("size of the file", value=total, allowed=f"at most {MOST_FILE_BYTES}")
     body = [header, padding, *blocks]
     start = _FIXED.pack(magic, VERSION, len(header), total, 0, bytes(32))[:_CHECKED]
     return b"".join([start, _digest([start, *body]), *body])
+
+
+def framed_bytes(header: int, data: int) -> int:
+    """The size of a file with a header and data of so many bytes."""
+    return _FIXED.size + header + -header % _DATA_ALIGNMENT + data
 
 
 def unframe(magic: bytes, data: bytes | bytearray | memoryview) -> tuple[bytes, memoryview]:

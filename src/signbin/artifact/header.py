@@ -13,7 +13,7 @@ from signbin.ir.graph import is_name
 from signbin.plan import Plan
 from signbin.spec import Preprocessing
 
-__all__ = ["Header", "read_header", "write_header"]
+__all__ = ["Header", "header_text", "read_header", "write_header"]
 
 _MOST_TENSORS: Final = 65_536
 _MOST_CLASS_NAMES: Final = 65_536
@@ -47,6 +47,13 @@ def write_header(header: Header) -> bytes:
 
     FormatError where a member is over its cap or holds text that UTF-8 cannot.
     """
+    text = header_text(header)
+    read_header(text)  # what we write, we can read
+    return text
+
+
+def header_text(header: Header) -> bytes:
+    """:func:`write_header` of what is not kept, and so is not read back."""
     preprocessing = header.preprocessing
     if preprocessing is not None:  # 1 and 1.0 are equal: they must give equal bytes
         preprocessing = Preprocessing.from_json(preprocessing.to_json())
@@ -58,9 +65,7 @@ def write_header(header: Header) -> bytes:
         "provenance": dict(header.provenance),
         "tensors": [_entry_to_json(entry) for entry in header.tensors],
     }
-    text = canonical_json(document)
-    read_header(text)  # what we write, we can read
-    return text
+    return canonical_json(document)
 
 
 def read_header(data: bytes) -> Header:

@@ -175,7 +175,7 @@ def _priced(made: Graph, scheme: Scheme, target: Target, rates: Rates | None) ->
 
 
 def _file_bytes(graph: Graph, plan: Plan) -> int:
-    return len(artifact.encode(artifact.Artifact(graph, plan)))
+    return artifact.encoded_bytes(artifact.Artifact(graph, plan))
 
 
 def _layer(

@@ -29,15 +29,18 @@ def table_layers_table(section: Row) -> str:
 
 
 def _layer(row: Row) -> list[str]:
-    least = {name: row["ways"][name]["min_ms"] for name in _WAYS}
+    least = {name: times["min_ms"] for name, times in row["ways"].items()}
     return [
         *(row["isa"], _weights(row), row["layer"]),
-        *(words.milliseconds(least[name]) for name in _WAYS),
-        f"{least['walk'] / least['table']:.2f}",
-        f"{least['walk_without_code'] / least['table']:.2f}",
+        *(words.milliseconds(least[name]) if name in least else "" for name in _WAYS),
+        *(_ratio(least, name) for name in ("walk", "walk_without_code")),
         _WAYS[row["planned"]],
         _WAYS[row["planned_without_code"]],
     ]
+
+
+def _ratio(least: Mapping[str, float], name: str) -> str:
+    return f"{least[name] / least['table']:.2f}" if name in least else ""
 
 
 def _network(row: Row) -> list[str]:

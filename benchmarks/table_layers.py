@@ -12,9 +12,11 @@ with every low-bit layer walked.
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import math
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -30,7 +32,7 @@ from signbin.artifact import Artifact
 from signbin.errors import ExecutionError
 from signbin.ir import Graph
 from signbin.measure import InProcess, Schedule, Side, Times, choose_cores, take_turns
-from signbin.plan import Strategy
+from signbin.plan import Candidate, LayerPlan, Plan, Strategy, Target, make_plan
 from signbin.runtime import Program
 from signbin.spec import ValueSet
 from signbin.verbs.check.schemes import Scheme, as_scheme, low_bit_layers
@@ -47,25 +49,51 @@ WAYS: Final[Mapping[str, tuple[Strategy, bool]]] = {
 
 def measure_layer(layer: CodedLayer, isa: str, schedule: Schedule) -> dict[str, Any]:
     """One row: every way's times, and what the planner chooses with and without code."""
-    artifact = Artifact(layer.quantized())
+    graph = layer.quantized()
+    plan = make_plan(graph, native.kernels(), Target.from_cpu(native.cpu(), isa))
+    ways = _ways(plan.for_layer(LAYER))
     programs = {
-        name: Program(artifact, isa=isa, strategy=strategy, jit=None if code else False)
-        for name, (strategy, code) in WAYS.items()
+        name: Program(Artifact(graph, _taking(plan, way)), isa=isa) for name, way in ways.items()
     }
     _require_same(layer, programs)
     sides: list[Side] = [
         ProgramLayers(name, program, layer.numbers) for name, program in programs.items()
     ]
     times = take_turns(sides, schedule)
+    without_code = [name for name in ways if name != "walk"]
     return {
         "shape": layer.shape.name,
         "layer": str(layer.shape),
         "macs": layer.shape.macs,
-        "ways": {name: times[name].to_json() for name in WAYS},
+        "ways": {name: times[name].to_json() for name in ways},
         "kernels": {name: program.kernels[LAYER] for name, program in programs.items()},
-        "planned": _planned(artifact, isa, None),
-        "planned_without_code": _planned(artifact, isa, False),
+        "planned": min(ways, key=lambda name: ways[name].cost),
+        "planned_without_code": min(without_code, key=lambda name: ways[name].cost),
     }
+
+
+def _ways(layer: LayerPlan) -> dict[str, Candidate]:
+    """Of every way the candidate that is predicted to be fastest; a walk with code if there is."""
+    found: dict[str, Candidate] = {}
+    for name, (strategy, code) in WAYS.items():
+        serving = [
+            one
+            for one in layer.candidates
+            if one.strategy is strategy and bool(one.parameters.get("generated")) is code
+        ]
+        if serving and math.isfinite(serving[0].cost):
+            found[name] = min(serving, key=lambda one: one.cost)
+    return found
+
+
+def _taking(plan: Plan, way: Candidate) -> Plan:
+    layers = tuple(
+        dataclasses.replace(layer, strategy=way.strategy, parameters=way.parameters)
+        if layer.layer == LAYER
+        else layer
+        for layer in plan.layers
+    )
+    return dataclasses.replace(plan, layers=layers)
 
 
 def _require_same(layer: CodedLayer, programs: Mapping[str, Program]) -> None:
@@ -74,14 +102,6 @@ def _require_same(layer: CodedLayer, programs: Mapping[str, Program]) -> None:
         if not np.array_equal(output, outputs["dense"]):
             allowed = "the codes of the dense layer"
             raise ExecutionError(f"{name} {layer.shape}", value="other codes", allowed=allowed)
-
-
-def _planned(artifact: Artifact, isa: str, jit: bool | None) -> str:
-    """The way that the planner would go."""
-    plan = Program(artifact, isa=isa, jit=jit).plan.for_layer(LAYER)
-    if plan.strategy is Strategy.BUCKET:
-        return "walk" if plan.parameters.get("generated") else "walk_without_code"
-    return str(plan.strategy.value)
 
 
 def measure_network(name: str, scheme: Scheme, isa: str, schedule: Schedule) -> dict[str, Any]:
@@ -137,19 +157,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.sched_setaffinity(0, cores)
     schedule = Schedule(rounds=options.rounds)
     common = {"weights": options.weights, "density": options.density, "isa": isa}
-    rows = []
-    for shape in [one for name in options.shapes.split(",") if name for one in read_shapes(name)]:
-        layer = coded_layer(shape, options.weights, options.density)
-        rows.append({**common, **measure_layer(layer, isa, schedule)})
+    rows, path = [], options.results
+    for row in _measured(options, isa, schedule):
+        rows.append({**common, **row})
         sys.stderr.write(line(rows[-1]) + "\n")
+        content = {"rows": [*_others(rows, options), *rows], "threads": 1, "cores": list(cores)}
+        path = record(SECTION, content, options.results)
+    sys.stdout.write(f"wrote {path}\n")
+    return 0
+
+
+def _measured(
+    options: argparse.Namespace, isa: str, schedule: Schedule
+) -> Iterator[dict[str, Any]]:
     density = 1.0 if options.weights == "binary" else options.density
     scheme = Scheme(ValueSet(options.weights), density, codes=True)
-    for name in [one for one in options.networks.split(",") if one]:
-        rows.append({**common, **measure_network(name, scheme, isa, schedule)})
-        sys.stderr.write(line(rows[-1]) + "\n")
-    content = {"rows": [*_others(rows, options), *rows], "threads": 1, "cores": list(cores)}
-    sys.stdout.write(f"wrote {record(SECTION, content, options.results)}\n")
-    return 0
+    for name in filter(None, options.networks.split(",")):
+        yield measure_network(name, scheme, isa, schedule)
+    for shape in [
+        one for name in filter(None, options.shapes.split(",")) for one in read_shapes(name)
+    ]:
+        layer = coded_layer(shape, options.weights, options.density)
+        yield measure_layer(layer, isa, schedule)
 
 
 def _others(rows: Sequence[Mapping[str, Any]], options: argparse.Namespace) -> list[Any]:

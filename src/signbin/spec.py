@@ -199,7 +199,7 @@ class LowBitWeight:
     codes:  int8, (K, C, R, S) for a convolution, (K, C) for a linear layer, values -1, 0, +1.
     scale:  float32, (K,), any sign, finite.
     offset: float32, (K,), or None where every filter's offset is zero. Non-zero for centred
-            filters (design: out = scale * sum_S x + offset * sum_window x).
+    filters: out = scale * sum_S x + offset * sum_window x.
     """
 
     codes: NDArray[np.int8]

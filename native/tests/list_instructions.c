@@ -9,8 +9,10 @@ static const char *const POINTERS[] = {"rax", "rcx", "rdx", "rbx", "",
 static const sb_pointer BASES[] = {SB_RAX, SB_RCX, SB_RDX, SB_RBX, SB_RBP,
                                    SB_RSI, SB_RDI, SB_R8,  SB_R9};
 static const int REGISTERS[] = {0, 1, 7, 8, 15};
-static const int32_t DISPLACEMENTS[] = {0,    1,    32,     127,     -128,      128,
-                                        -129, 4096, -40000, 2097120, INT32_MAX, INT32_MIN};
+static const int ALL_REGISTERS[] = {0, 7, 8, 15, 16, 23, 24, 31};
+static const int32_t DISPLACEMENTS[] = {0,     1,      32,      127,       -128,
+                                        128,   -129,   4064,    4096,      -4096,
+                                        -4128, -40000, 2097120, INT32_MAX, INT32_MIN};
 
 typedef struct operation {
     sb_operation opcode;
@@ -30,6 +32,7 @@ static const operation ARITHMETIC[] = {{SB_VXORPS, "vxorps"},
 enum {
     BASE_COUNT = sizeof BASES / sizeof *BASES,
     REGISTER_COUNT = sizeof REGISTERS / sizeof *REGISTERS,
+    ALL_REGISTER_COUNT = sizeof ALL_REGISTERS / sizeof *ALL_REGISTERS,
     DISPLACEMENT_COUNT = sizeof DISPLACEMENTS / sizeof *DISPLACEMENTS,
     ARITHMETIC_COUNT = sizeof ARITHMETIC / sizeof *ARITHMETIC
 };
@@ -55,6 +58,20 @@ static void list_registers(const operation *operation) {
                 printf("%s ymm%d, ymm%d, ymm%d\n", operation->name, REGISTERS[t], REGISTERS[l],
                        REGISTERS[r]);
             }
+}
+
+/* With all of them, which takes the longer encoding where one is from 16 on. */
+static void list_all_registers(const operation *operation) {
+    for (int i = 0; i < ALL_REGISTER_COUNT * ALL_REGISTER_COUNT * ALL_REGISTER_COUNT; ++i) {
+        const int t = ALL_REGISTERS[i % ALL_REGISTER_COUNT],
+                  l = ALL_REGISTERS[i / ALL_REGISTER_COUNT % ALL_REGISTER_COUNT],
+                  r = ALL_REGISTERS[i / ALL_REGISTER_COUNT / ALL_REGISTER_COUNT];
+        if (t < 16 && l < 16 && r < 16)
+            continue;
+        sb_emit_registers(&emitter, operation->opcode, t, l, r);
+        print_bytes();
+        printf("%s ymm%d, ymm%d, ymm%d\n", operation->name, t, l, r);
+    }
 }
 
 static void list_memory(const operation *operation, int target, int left) {
@@ -111,11 +128,16 @@ int main(void) {
         list_registers(&ARITHMETIC[i]);
         list_memory(&ARITHMETIC[i], 3, 12);
         list_memory(&ARITHMETIC[i], 13, 4);
+        if (ARITHMETIC[i].opcode == SB_VPCMPEQD)
+            continue;
+        list_all_registers(&ARITHMETIC[i]);
+        list_memory(&ARITHMETIC[i], 16, 15);
+        list_memory(&ARITHMETIC[i], 7, 24);
     }
-    list_memory(&load, 2, 0);
-    list_memory(&load, 14, 0);
-    list_memory(&store, 2, 0);
-    list_memory(&store, 14, 0);
+    for (int target = 2; target < 32; target += 12) {
+        list_memory(&load, target, 0);
+        list_memory(&store, target, 0);
+    }
     list_shifts();
     list_pointers();
     list_prefetches();

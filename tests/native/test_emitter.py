@@ -11,14 +11,19 @@ import pytest
 NATIVE = Path(__file__).parents[2] / "native"
 COMPILER = shutil.which(os.environ.get("CC", "cc"))
 
-# What GNU as 2.40 makes of them, for where no assembler is at hand: both VEX prefixes, no
-# displacement, one of 8 and of 32 bits, the base that always has one, and an opcode extension.
+# What GNU as 2.40 makes of them, for where no assembler is at hand: both VEX prefixes and EVEX, no
+# displacement, one of 8 and of 32 bits, in bytes and in vectors, the base that always has one, and
+# an opcode extension.
 KNOWN = {
     "vaddps ymm3, ymm12, [rax+0]": "c59c5818",
     "vaddps ymm13, ymm4, [rdi+127]": "c55c586f7f",
     "vsubps ymm13, ymm4, [rbp+0]": "c55c5c6d00",
     "vpaddw ymm3, ymm12, [rdx+4096]": "c59dfd9a00100000",
     "vpsubw ymm0, ymm15, ymm8": "c4c105f9c0",
+    "vpsubw ymm31, ymm7, ymm31": "62014528f9ff",
+    "vpsubw ymm7, ymm24, [rbp+4064]": "62f13d20f97d7f",
+    "vpsubw ymm16, ymm15, [r9+4096]": "62c10528f98100100000",
+    "vmovups [rsi-4128], ymm26": "62617c281196e0efffff",
     "vfmsub231ps ymm8, ymm15, ymm1": "c46205bac1",
     "vfnmadd231ps ymm1, ymm7, ymm15": "c4c245bccf",
     "vmovups [rsi+32], ymm14": "c57c117620",

@@ -7,11 +7,13 @@
 #include "kernels/kernel.h"
 
 /* vectors V: output pixels walked at once, 1 to SB_MACHINE_VECTORS. codes: lanes are uint16_t,
- * summed modulo 2^16, else float. tiles: how many times in a row a function runs. */
+ * summed modulo 2^16, else float. tiles: how many times in a row a function runs. registers: of the
+ * processor, for vectors. */
 typedef struct sb_walk_form {
     int32_t vectors;
     bool codes;
     int32_t tiles;
+    int32_t registers;
 } sb_walk_form;
 
 enum { SB_MOST_WALKS = 7, SB_IN_MEMORY = -1 };

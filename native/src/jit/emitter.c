@@ -2,7 +2,9 @@
 
 #include <string.h>
 
-/* One instruction; the longest here has 9 bytes. */
+enum { VEX_REGISTERS = 16, VECTOR_BYTES = 32 };
+
+/* One instruction; the longest here has 10 bytes. */
 typedef struct sb_instruction {
     uint8_t bytes[16];
     size_t size;
@@ -37,6 +39,19 @@ static void put_vex(sb_instruction *instruction, sb_operation operation, int tar
     put(instruction, (unsigned)operation & 0xff);
 }
 
+/* The same in EVEX, for registers from 16 on: every register has five bits. Of W, L'L and aaa (256
+ * bits, no mask) only the length is set. */
+static void put_evex(sb_instruction *instruction, sb_operation operation, int target, int left,
+                     int right) {
+    const unsigned map = (unsigned)operation >> 16, prefix = (unsigned)operation >> 8 & 0xff;
+    const unsigned reg = ~(unsigned)target, vvvv = ~(unsigned)left, rm = ~(unsigned)right;
+    put(instruction, 0x62);
+    put(instruction, (reg & 8) << 4 | (rm & 16) << 2 | (rm & 8) << 2 | (reg & 16) | map);
+    put(instruction, (vvvv & 15) << 3 | 4 | prefix);
+    put(instruction, 0x20 | (vvvv & 16) >> 1);
+    put(instruction, (unsigned)operation & 0xff);
+}
+
 static void put_int32(sb_instruction *instruction, int32_t value) {
     for (int shift = 0; shift < 32; shift += 8)
         put(instruction, (uint32_t)value >> shift & 0xff);
@@ -56,10 +71,28 @@ static void put_address(sb_instruction *instruction, int target, int base, int32
     }
 }
 
+/* The same behind EVEX, whose 8 bits count vectors. */
+static void put_vectors(sb_instruction *instruction, int target, int base, int32_t displacement) {
+    const unsigned modrm = ((unsigned)target & 7) << 3 | ((unsigned)base & 7);
+    const int32_t vectors = displacement / VECTOR_BYTES;
+    if (displacement == 0 && (base & 7) != SB_RBP) {
+        put(instruction, modrm);
+    } else if (displacement % VECTOR_BYTES == 0 && vectors >= INT8_MIN && vectors <= INT8_MAX) {
+        put(instruction, 0x40 | modrm);
+        put(instruction, (uint32_t)vectors & 0xff);
+    } else {
+        put(instruction, 0x80 | modrm);
+        put_int32(instruction, displacement);
+    }
+}
+
 void sb_emit_registers(sb_emitter *emitter, sb_operation operation, int target, int left,
                        int right) {
     sb_instruction instruction = {.size = 0};
-    put_vex(&instruction, operation, target, left, right);
+    if ((target | left | right) < VEX_REGISTERS)
+        put_vex(&instruction, operation, target, left, right);
+    else
+        put_evex(&instruction, operation, target, left, right);
     put(&instruction, 0xc0u | ((unsigned)target & 7) << 3 | ((unsigned)right & 7));
     append(emitter, &instruction);
 }
@@ -67,8 +100,13 @@ void sb_emit_registers(sb_emitter *emitter, sb_operation operation, int target, 
 void sb_emit_memory(sb_emitter *emitter, sb_operation operation, int target, int left,
                     sb_pointer base, int32_t displacement) {
     sb_instruction instruction = {.size = 0};
-    put_vex(&instruction, operation, target, left, (int)base);
-    put_address(&instruction, target, (int)base, displacement);
+    if ((target | left) < VEX_REGISTERS) {
+        put_vex(&instruction, operation, target, left, (int)base);
+        put_address(&instruction, target, (int)base, displacement);
+    } else {
+        put_evex(&instruction, operation, target, left, (int)base);
+        put_vectors(&instruction, target, (int)base, displacement);
+    }
     append(emitter, &instruction);
 }
 

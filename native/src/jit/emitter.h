@@ -1,9 +1,10 @@
 /* Machine code under construction: the few x86-64 instructions that walks are made of, on 32-byte
- * vectors, in VEX encoding (AVX2 and FMA). Bytes only: this compiles and is tested everywhere.
+ * vectors, in VEX encoding (AVX2 and FMA), and in EVEX (AVX-512 with its short vectors) where one
+ * of the registers from 16 on takes part. Bytes only: this compiles and is tested everywhere.
  *
  * An operation reads (target, left, right) as the assembler's manual does: target = left op right;
  * right is a register or memory. Encodings are Intel's (Software Developer's Manual, volume 2,
- * sections 2.3 and 5); tests compare them with an assembler's. */
+ * sections 2.3, 2.7 and 5); tests compare them with an assembler's. */
 #ifndef SB_JIT_EMITTER_H
 #define SB_JIT_EMITTER_H
 
@@ -45,7 +46,8 @@ typedef enum sb_pointer {
     SB_R9 = 9
 } sb_pointer;
 
-/* left: 0 where the operation has none (loads and stores). Vector registers are 0 to 15. */
+/* left: 0 where the operation has none (loads and stores). Vector registers are 0 to 31; 0 to 15
+ * for comparisons and shifts. */
 void sb_emit_registers(sb_emitter *emitter, sb_operation operation, int target, int left,
                        int right);
 void sb_emit_memory(sb_emitter *emitter, sb_operation operation, int target, int left,

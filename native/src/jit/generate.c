@@ -18,8 +18,10 @@ typedef struct sb_generator {
 static sb_walk_form form_of(const sb_step *step) {
     const sb_kernel_info *info = &step->generated->info;
     const size_t tiles = sb_tiles_of(&step->layer.output, info->vectors);
-    return (sb_walk_form){info->vectors, info->type == SB_TYPE_U8,
-                          (int32_t)sb_generated_tiles(tiles, info->vectors)};
+    return (sb_walk_form){.vectors = info->vectors,
+                          .codes = info->type == SB_TYPE_U8,
+                          .tiles = (int32_t)sb_generated_tiles(tiles, info->vectors),
+                          .registers = info->isa == SB_ISA_AVX2 ? 16 : 32};
 }
 
 /* One function, up to where the next begins; returns the lines that it fetches. */

@@ -32,7 +32,7 @@
 #include "machine_walks.h"
 
 enum {
-    REGISTERS = 16,
+    SHORT_REGISTERS = 16, /* whose instructions have the short encoding */
     VECTOR_BYTES = 32,
     ONE_BITS_UP = 25, /* all bits set, shifted by 25 up and 2 down, are 0x3f800000: 1.0f */
     ONE_BITS_DOWN = 2
@@ -102,16 +102,33 @@ static void step(sb_walk_writer *writer, sb_course *course, int32_t f, bool adds
 
 /* ---- the function -------------------------------------------------------------------------- */
 
+/* Sums, which every input is added to, move below `below`, and those y that flip least make room.
+ */
+static void lower_sums(sb_walk_writer *writer, int end, int below) {
+    const int vectors = writer->form->vectors, sums = writer->count * vectors;
+    const int moved = below - sums;
+    if (end <= below)
+        return;
+    for (int32_t i = 0; i < writer->count; ++i)
+        for (int32_t v = 0; v < vectors; ++v) {
+            writer->courses[i].sum[v] = (int8_t)(moved + i * vectors + v);
+            for (int32_t f = 0; f < SB_WALK_FILTERS; ++f)
+                if (writer->courses[i].y[f][v] >= moved)
+                    writer->courses[i].y[f][v] = (int8_t)(writer->courses[i].y[f][v] + sums);
+        }
+}
+
 /* Registers: of walks first, then what every function needs; one is kept for the y that are in
  * memory, if any are. */
 static void assign_registers(sb_walk_writer *writer, int32_t rows) {
-    const int32_t vectors = writer->form->vectors;
+    const int32_t vectors = writer->form->vectors, registers = writer->form->registers;
     const int floats = !writer->form->codes;
     int needed = floats;
-    if (rows * vectors > REGISTERS - needed - writer->count * vectors)
+    if (rows * vectors > registers - needed - writer->count * vectors)
         ++needed;
-    writer->one = (int8_t)sb_assign_registers(writer, REGISTERS - needed);
+    writer->one = (int8_t)sb_assign_registers(writer, registers - needed);
     writer->spare = (int8_t)(writer->one + floats);
+    lower_sums(writer, writer->one, SHORT_REGISTERS);
 }
 
 static const sb_walk_machine MACHINE = {flip, step};

@@ -280,16 +280,17 @@ def block_extent(image: tuple[int, int], lanes: int) -> tuple[int, int]:
     return min(blocks, key=lambda block: (math.prod(block), (block[0] + 2) * (block[1] + 2)))
 
 
-def load_share(layer: Layer, tile: Tile, target: Target) -> float:
+def load_share(layer: Layer, tile: Tile, target: Target, pixels: int = 0) -> float:
     """Share of the L1 load rate: every group of filters reads the inputs under a tile again.
 
-    They are R rows of (V-1) * stride + S pixels, a vector each, for every channel of the chunk.
+    They are R rows of (V-1) * stride + S pixels, or as many pixels as are said, a vector each, for
+    every channel of the chunk.
     """
     rows, columns = layer.window
-    width = (tile.vectors - 1) * layer.stride + columns
+    pixels = pixels or rows * ((tile.vectors - 1) * layer.stride + columns)
     value_bytes = target.code_bytes if layer.activations == "u8" else _FLOAT_BYTES
     vector_bytes = vector_lanes(layer, target) * value_bytes
-    size = tile.chunk * rows * width * vector_bytes
+    size = tile.chunk * pixels * vector_bytes
     missing = max(0.0, 1 - _L1_SHARE_FOR_INPUTS * target.l1_bytes / size)
     cost = _CODE_L2_LOAD_COST if layer.activations == "u8" else target.l2_load_cost
     share = 1 / (1 + (cost - 1) * missing)

@@ -19,6 +19,7 @@ from typing import Final
 from signbin.plan.cost import (
     Tile,
     WalkCounts,
+    block_extent,
     lane_waste,
     load_share,
     relayout_cycles,
@@ -69,7 +70,7 @@ def generated_cost(layer: Layer, counts: WalkCounts, tile: Tile, target: Target)
     split = counts.walks - groups * layer.groups * math.ceil(layer.channels / tile.chunk)
     interleaved = groups / math.ceil(groups / tile.together)
     chains = interleaved * vectors
-    share = load_share(layer, tile, target)
+    share = load_share(layer, tile, target, _kept_pixels(layer, tile, target))
     load_add = max(rates.load_add, rates.latency / chains) / share
     spilled = memory_share(layer, tile, interleaved, target.registers)
     boundary = rates.kept + (rates.spilled - rates.kept) * spilled
@@ -88,6 +89,22 @@ def generated_cost(layer: Layer, counts: WalkCounts, tile: Tile, target: Target)
     waste = lane_waste(layer, vectors, lanes)
     computed = math.prod(layer.output) / lanes * waste
     return (cycles * waste + code * _CYCLES_PER_CODE_BYTE / computed) * target.add_per_cycle
+
+
+def _kept_pixels(layer: Layer, tile: Tile, target: Target) -> int:
+    """Input pixels that should stay in L1 while a function on codes goes from tile to tile.
+
+    The window of a tile and the columns that the next one adds; of a block of one or two columns,
+    where the next row comes at once, those of two rows. 0: the window alone, where tiles share
+    little, and of floats, whose times were fitted with it.
+    """
+    if layer.activations == "f32" or layer.stride > 1:
+        return 0
+    rows, columns = layer.window
+    height, width = block_extent(layer.output, vector_lanes(layer, target))
+    if width > max(tile.vectors, 2):
+        return rows * (2 * tile.vectors - 1 + columns)
+    return (min(height - 1, 1) + rows) * (width - 1 + columns)
 
 
 def memory_share(layer: Layer, tile: Tile, interleaved: float, registers: int) -> float:

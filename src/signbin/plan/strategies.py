@@ -5,6 +5,7 @@ What planner, runtime, analysis and reports want to know of a strategy, its clas
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Protocol
@@ -227,6 +228,14 @@ def _is_reused(layer: Layer, kernel: Kernel, target: Target) -> bool:
     return not machine.is_arm or 2 * positions // kernel.vectors >= _LEAST_REUSE
 
 
+def _machine_of(kernel: Kernel, target: Target) -> Target:
+    """The machine while it walks. On codes AVX-512 gives the vectors of AVX2 more registers."""
+    machine = target.running(kernel.isa)
+    if kernel.isa == "avx512" and kernel.activations == "u8":
+        return dataclasses.replace(target.running("avx2"), registers=machine.registers)
+    return machine
+
+
 def _tile_option(
     layer: Layer,
     stats: PatternStats,
@@ -234,7 +243,7 @@ def _tile_option(
     kernel: Kernel,
     target: Target,
 ) -> Option:
-    machine = target.running(kernel.isa)
+    machine = _machine_of(kernel, target)
     vectors = max(kernel.vectors, 1)
     price = generated_cost if kernel.generated else walk_cost
     priced = []

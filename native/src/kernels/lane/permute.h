@@ -8,7 +8,9 @@
 #include <string.h>
 
 #if defined(SB_CODES)
-#if !defined(SB_PLAIN_C) && SB_LANES == 16 && defined(__AVX2__)
+#if !defined(SB_PLAIN_C) && SB_LANES == 16 && defined(__AVX512BW__) && defined(__AVX512VL__)
+#define SB_PERMUTES_WORDS 1
+#elif !defined(SB_PLAIN_C) && SB_LANES == 16 && defined(__AVX2__)
 #define SB_PERMUTES_CODES 1
 #elif defined(SB_NEON_CODES)
 #define SB_PERMUTES_BYTES 1
@@ -50,6 +52,22 @@ SB_INLINE sb_permutation sb_prepare_moves(const sb_lane_moves *moves) {
 SB_INLINE sb_stored sb_take_lanes(sb_permutation moves, sb_stored source, sb_stored kept) {
     return (sb_stored)_mm512_mask_permutexvar_ps((__m512)kept, moves.moved, moves.index,
                                                  (__m512)source);
+}
+
+#elif defined(SB_PERMUTES_WORDS)
+
+typedef struct sb_permutation {
+    __m256i index;
+    __mmask16 moved;
+} sb_permutation;
+SB_INLINE sb_permutation sb_prepare_moves(const sb_lane_moves *moves) {
+    const __m512i source = _mm512_loadu_si512(moves->source);
+    return (sb_permutation){_mm512_cvtepi32_epi16(source),
+                            (__mmask16)~_mm512_movepi32_mask(source)};
+}
+SB_INLINE sb_stored sb_take_lanes(sb_permutation moves, sb_stored source, sb_stored kept) {
+    return (sb_stored)_mm256_mask_permutexvar_epi16((__m256i)kept, moves.moved, moves.index,
+                                                    (__m256i)source);
 }
 
 #elif defined(SB_PERMUTES_CODES)

@@ -296,9 +296,9 @@ PYTHON_TARGETS: Final[Mapping[str, PythonTarget]] = {
             "networks in .pt2 archives of torch.export",
             _read_export,
             ("capture/archive_trust.py", "capture/archive.py"),
-            "documents need not be objects",
-            "signbin.capture.archive_trust:_document",
-            lambda _check: lambda _inside, content, _path: json.loads(content),
+            "extents need not be texts",
+            "signbin.capture.archive_trust:_is_expression",
+            lambda check: lambda text: check(text.strip()),
             largest=16384,
         ),
     )

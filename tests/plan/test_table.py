@@ -126,6 +126,15 @@ def test_deep_maps_of_few_pixels_take_tables_where_no_code_is_generated(convolut
     assert found.parameters == {}
 
 
+def test_where_code_is_generated_a_table_must_be_better_by_what_code_gains_in_a_cache(convolution):
+    layer = convolution((256, 256, 3, 3), (7, 7))
+    on, off = (
+        dataclasses.replace(VNNI, generation=code) for code in (MachineCode.ON, MachineCode.OFF)
+    )
+    costs = [next(iter(RULE.options(layer, [KERNELS[-1]], target))).cost for target in (on, off)]
+    assert costs[0] == pytest.approx(1.25 * costs[1])
+
+
 @pytest.mark.parametrize("target", [VNNI, AVX2])
 def test_few_filters_of_one_pixel_are_not_worth_its_tables(convolution, target):
     assert planned(convolution((16, 256, 1, 1), (28, 28)), target).strategy is not Strategy.TABLE

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from benchmarks.grid_layers import TYPES, grid
 from benchmarks.results import RESULTS, newest_rows
 from signbin.report import markdown, words
 
@@ -89,7 +90,10 @@ def summary(rows: Sequence[Row]) -> str:
         lines.append(["all", "", *_held(total)])
     least = f"at least {LEAST_RATIO:.1f} of the fastest peer"
     head = ["layers", "activations", "measured", least, "least ratio", "median", "largest"]
-    return markdown.table(head, lines, numbers_from=2)
+    told = (
+        f"{len(rows)} of {len(TYPES) * len(grid())} pairs of a layer and activations are measured."
+    )
+    return f"{told}\n\n{markdown.table(head, lines, numbers_from=2)}"
 
 
 def _held(found: Sequence[Entry]) -> list[str]:

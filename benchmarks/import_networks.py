@@ -219,7 +219,9 @@ def _efficientnet(site: Path) -> Any:
 
 
 def _of_brevitas(site: Path) -> Iterator[Foreign]:
-    """Small networks quantised by Brevitas, as it exports them to QONNX."""
+    """Small networks quantised by Brevitas, as it exports them: to QONNX, and, but for binary
+    weights, which it refuses there, as codes with QuantizeLinear and DequantizeLinear.
+    """
     kinds = {
         "int8": ("Int8WeightPerTensorFloat", 8),
         "binary": ("SignedBinaryWeightPerTensorConst", 4),
@@ -235,6 +237,13 @@ def _of_brevitas(site: Path) -> Iterator[Foreign]:
             {"global_in": images},
             expected=partial(_of_torch, made, images),
         )
+        if name != "binary":
+            yield Foreign(
+                f"Brevitas, {name} weights, {bits}-bit activations, QDQ",
+                "brevitas",
+                partial(_exported_by_brevitas, made, images, "export_onnx_qcdq"),
+                {"global_in": images[:1]},  # the file says so
+            )
 
 
 def _brevitas_network(site: Path, weights: str, bits: int, images: NDArray[np.float32]) -> Any:
@@ -288,12 +297,14 @@ def _brevitas_example(site: Path, name: str, images: NDArray[np.float32]) -> Any
     return model.eval()
 
 
-def _exported_by_brevitas(made: Callable[[], Any], images: NDArray[np.float32]) -> ModelProto:
+def _exported_by_brevitas(
+    made: Callable[[], Any], images: NDArray[np.float32], form: str = "export_qonnx"
+) -> ModelProto:
     import torch  # noqa: PLC0415
     from onnx import load_model  # noqa: PLC0415
 
     network = made()  # after which Brevitas can be imported
-    export = importlib.import_module("brevitas.export").export_qonnx
+    export = getattr(importlib.import_module("brevitas.export"), form)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
         path = Path(folder) / "model.onnx"
         export(network, args=torch.from_numpy(images[:1]), export_path=str(path))

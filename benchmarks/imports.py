@@ -27,7 +27,7 @@ from onnx import ModelProto
 import signbin
 from benchmarks.import_networks import PACKAGES, Foreign, foreign_networks
 from benchmarks.options import make_parser
-from benchmarks.results import record
+from benchmarks.results import record, todays
 from signbin.errors import CaptureError, SignbinError
 from signbin.hybrid import Fallback, HybridProgram, PartEngine
 from signbin.onnx_reader import load_onnx
@@ -147,20 +147,24 @@ def _parser() -> argparse.ArgumentParser:
     parser = make_parser(__doc__)
     parser.add_argument("folder", type=Path, help="where packages are installed")
     parser.add_argument("--qonnx", type=Path, nargs="*", default=[], help="files in QONNX")
-    parser.add_argument("--only", default="", help="networks whose name has this in it")
+    text = "networks whose name has this in it; today's others stay"
+    parser.add_argument("--only", default="", help=text)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure all, and keep the rows."""
     options = _parser().parse_args(arguments)
-    site, rows = options.folder / "site", []
+    site = options.folder / "site"
+    kept = (todays(SECTION, options.results) or {}).get("rows", []) if options.only else []
+    rows = {row["network"]: row for row in kept}
     for network in foreign_networks(site, tuple(options.qonnx)):
         if options.only in network.name:
             install(site, PACKAGES.get(network.package, ()))
-            rows.append(measure(network, site))
-            sys.stderr.write(f"{rows[-1]}\n")
-    sys.stdout.write(f"wrote {record(SECTION, {'rows': rows}, options.results)}\n")
+            rows[network.name] = measure(network, site)
+            sys.stderr.write(f"{rows[network.name]}\n")
+    written = record(SECTION, {"rows": list(rows.values())}, options.results)
+    sys.stdout.write(f"wrote {written}\n")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,11 @@ class OnnxCollector:
     nodes: list[NodeProto] = dataclasses.field(default_factory=list)
     constants: dict[str, TensorProto] = dataclasses.field(default_factory=dict)
     made: set[str] = dataclasses.field(default_factory=set)
+    modules: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Operators are called by the modules that users know the nodes by."""
+        self.modules = self.graph.modules()
 
     def constant(self, name: str, array: NDArray[Any]) -> str:
         """Add an initialiser; its name in the model: its own, where no value may have that."""
@@ -39,14 +44,19 @@ class OnnxCollector:
     def append(
         self, node: Node | None, operator: str, inputs: list[str], result: str, **attributes: Any
     ) -> str:
-        """Append an operator of one result, called by the module of the node it is part of."""
-        name = (
-            self._free_name(f"/{node.source.replace('.', '/')}/{operator}")
-            if (node is not None and node.source)
-            else result
-        )
+        """Append an operator of one result, called by the module of the node it is part of.
+
+        Of layers with weights that is the weight's, whatever was fused into them: viewers as Netron
+        then show a network as its author named it.
+        """
+        module = "" if node is None else self._module(node)
+        name = self._free_name(f"/{module.replace('.', '/')}/{operator}") if module else result
         self.nodes.append(helper.make_node(operator, inputs, [result], name=name, **attributes))
         return result
+
+    def _module(self, node: Node) -> str:
+        """Also of a node that a flavour made of one: its name is the other's and a part."""
+        return self.modules.get(node.name.partition("/")[0], node.source)
 
     def _free_name(self, name: str) -> str:
         free, number = name, 0

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from signbin.report import words
+from signbin.report.bars import NumberWithBar, TerminalNote, shares
 from signbin.report.console import add_row, new_table
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ __all__ = ["check_view"]
 _LEGEND = (
     "For one image on one thread. Low-bit weights are drawn at random, the same number of non-zero "
     "ones in every filter; trained ones differ. codes: 8-bit activations. ms: predicted, not "
-    "measured. memory: values of the network, without its weights. energy: of the layers with "
-    "weights."
+    "measured. MACs: dense multiply-accumulates. memory: values of the network, without its "
+    "weights. energy: of the layers with weights."
 )
 
 
@@ -37,6 +38,8 @@ def check_view(document: Mapping[str, Any], scheme: str | None) -> Group:
     parts += [Text(f"energy: {document['prices']}")]
     parts += [Text(sentence) for sentence in document["advice"]]
     parts += [_layers(one) for one in document["schemes"] if one["scheme"] == scheme]
+    if document["rates"]:
+        parts.append(TerminalNote("bars: share of the longest time in the table"))
     return Group(*parts)
 
 
@@ -52,11 +55,12 @@ def _schemes(document: Mapping[str, Any]) -> Table:
         "scheme", ">ms", ">file", ">memory", ">energy", ">additions", ">multiplications"
     )
     table.title = f"{document['network']} on {document['target']}: all operators run"
-    for one in document["schemes"]:
+    parts = shares([one["ms"] for one in document["schemes"]])
+    for one, share in zip(document["schemes"], parts, strict=True):
         add_row(
             table,
             one["scheme"],
-            _time(one["ms"]),
+            _time(one["ms"], share),
             words.size(one["file_bytes"]),
             words.size(one["arena_bytes"]),
             words.energy(one["energy_uj"]),
@@ -71,13 +75,14 @@ def _layers(scheme: Mapping[str, Any]) -> Table:
         "layer", "weights", "strategy", ">ms", ">file", ">energy", ">MACs", ">additions"
     )
     table.title = scheme["scheme"]
-    for one in scheme["layers"]:
+    parts = shares([one["ms"] for one in scheme["layers"]])
+    for one, share in zip(scheme["layers"], parts, strict=True):
         add_row(
             table,
             one["module"] or one["layer"],
             one["weights"],
             one["strategy"],
-            _time(one["ms"]),
+            _time(one["ms"], share),
             words.size(one["size_bytes"]),
             words.energy(one["energy_uj"]),
             words.count(one["macs"]),
@@ -86,5 +91,5 @@ def _layers(scheme: Mapping[str, Any]) -> Table:
     return table
 
 
-def _time(ms: float | None) -> str:
-    return "" if ms is None else words.milliseconds(ms)
+def _time(ms: float | None, share: float) -> str | NumberWithBar:
+    return "" if ms is None else NumberWithBar(words.milliseconds(ms), share)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from signbin.report import words
-from signbin.report.legends import RACE, legend_of
+from signbin.report.bars import NumberWithBar, TerminalNote, shares
+from signbin.report.legends import ALONE, RACE, STEP, legend_of
 from signbin.report.schema import (
     Kind,
     Prediction,
@@ -209,6 +210,9 @@ def comparison_view(comparison: ReportedComparison) -> Group:
         Text(f"Against {words.engine(comparison.reference)}: {_ERROR_LEGEND}"),
         _errors_table(comparison),
     ]
+    if comparison.tolerance is not None:
+        allowed = words.error(comparison.tolerance)
+        parts.append(TerminalNote(f"bars: share of the error that is allowed, {allowed}"))
     if parting is not None:
         place = ", ".join(map(str, parting.place))
         where = f"{parting.source or parting.name}, sample {parting.sample}, element ({place}):"
@@ -227,7 +231,7 @@ def _errors_table(comparison: ReportedComparison) -> Table:
             layer.name,
             words.layer_error(layer.interpreter_error),
             *(words.layer_error(layer.other_errors.get(name)) for name in others),
-            words.layer_error(layer.compiled_error),
+            _error_cell(layer.compiled_error, comparison.tolerance),
             "outside" if layer.outside else "",
         )
     table.add_section()
@@ -244,6 +248,13 @@ def _errors_table(comparison: ReportedComparison) -> Table:
         cells = ("differing from the interpreter", "nodes on codes", "", *blank, found)
         add_row(table, *cells, "outside" if differing else "")
     return table
+
+
+def _error_cell(error: float | None, tolerance: float | None) -> str | NumberWithBar:
+    """With a bar where a tolerance is known."""
+    if error is None or not tolerance:
+        return words.layer_error(error)
+    return NumberWithBar(words.layer_error(error), error / tolerance)
 
 
 def _divergence_table(parting: ReportedDivergence) -> Table:
@@ -269,7 +280,9 @@ def bench_view(bench: Mapping[str, Any]) -> Group:
     from rich.console import Group  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    return Group(bench_table(bench), *([Text(RACE)] if bench["peers"] else []))
+    legend = f"{ALONE} {RACE}" if bench["peers"] else ALONE
+    bars = TerminalNote("bars: share of the slowest median")
+    return Group(bench_table(bench), Text(legend), bars)
 
 
 def bench_table(bench: Mapping[str, Any]) -> Table:
@@ -284,7 +297,9 @@ def bench_table(bench: Mapping[str, Any]) -> Table:
         *("engine", ">median ms", ">min", ">p90", ">theirs / ours", ">rounds' ratios"),
         *(">error", ">same top-1", ">threads", ">peak memory"),
     )
-    for name, engine in {"signbin": bench, **bench["peers"]}.items():
+    engines = {"signbin": bench, **bench["peers"]}
+    parts = shares([engine["median_ms"] for engine in engines.values()])
+    for (name, engine), share in zip(engines.items(), parts, strict=True):
         ratio = f"{engine['ratio']:.2f}" if "ratio" in engine else ""
         spread = f"{engine['ratio_low']:.2f}-{engine['ratio_high']:.2f}" if ratio else ""
         if engine.get("not_comparable"):
@@ -293,7 +308,8 @@ def bench_table(bench: Mapping[str, Any]) -> Table:
         add_row(
             table,
             f"{name} {engine['version']} ({', '.join(_how(engine))})",
-            *(words.milliseconds(engine[key]) for key in _TIMES),
+            NumberWithBar(words.milliseconds(engine["median_ms"]), share),
+            *(words.milliseconds(engine[key]) for key in ("min_ms", "p90_ms")),
             ratio,
             spread,
             words.agreement(found["max_relative_error"], found["snr_db"]),
@@ -317,16 +333,16 @@ def _how(engine: Mapping[str, Any]) -> list[str]:
     return told
 
 
-_TIMES = ("median_ms", "min_ms", "p90_ms")
-
-
 def profile_view(profile: Mapping[str, Any]) -> Group:
     """One line per step: time, share of the whole, rate of dense MACs, kernel and reason."""
     from rich.console import Group  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     told = [f"{layer['strategy']} {layer['why']}" for layer in profile["layers"]]
-    return Group(_profile_table(profile), Text(legend_of("GMAC/s density", *told)))
+    bars = TerminalNote("bars: share of the whole")
+    return Group(
+        _profile_table(profile), Text(f"{legend_of('GMAC/s density', *told)}; {STEP}"), bars
+    )
 
 
 def _profile_table(profile: Mapping[str, Any]) -> Table:
@@ -337,7 +353,7 @@ def _profile_table(profile: Mapping[str, Any]) -> Table:
             table,
             layer["module"] or layer["name"],
             words.milliseconds(layer["ms"]),
-            words.percent(layer["share"]),
+            NumberWithBar(words.percent(layer["share"]), layer["share"]),
             "-" if rate is None else f"{rate:.1f}",
             "-" if density is None else words.ratio(density),
             layer["strategy"],
@@ -405,8 +421,8 @@ def new_table(*columns: str) -> Table:
     return table
 
 
-def add_row(table: Any, *cells: str) -> None:
-    """A row of plain text: brackets in a class name are no markup."""
+def add_row(table: Any, *cells: str | NumberWithBar) -> None:
+    """A row of plain text: brackets in a class name are no markup; and of numbers with bars."""
     from rich.text import Text  # noqa: PLC0415
 
-    table.add_row(*(Text(cell) for cell in cells))
+    table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from signbin.report import words
+from signbin.report.bars import NumberWithBar, TerminalNote
 from signbin.report.console import add_row, new_table
 from signbin.report.energy_chart import estimate_label
 
@@ -27,14 +28,15 @@ def energy_view(document: Mapping[str, Any]) -> Group:
         tables, notes = [_layers(document), _components(document)], list(_notes(document))
         if "kinds" in document:
             tables.append(_kinds(document["kinds"]))
-    return Group(*tables, *(Text(note) for note in notes))
+    bars = [] if "points" in document else [TerminalNote("bars: share of the whole energy")]
+    return Group(*tables, *bars, *(Text(note) for note in notes))
 
 
 def _layers(document: Mapping[str, Any]) -> Table:
     table = new_table("layer", ">cycles", f">energy, {document['unit']}", ">share")
     for layer in document["layers"]:
         name, energy = layer.get("module", layer["name"]), layer["energy"]
-        share = words.percent(_share(energy, document["energy"]))
+        share = _share_cell(energy, document["energy"])
         add_row(table, name, _cycles(layer["cycles"]), _energy(energy), share)
     return table
 
@@ -42,7 +44,7 @@ def _layers(document: Mapping[str, Any]) -> Table:
 def _components(document: Mapping[str, Any]) -> Table:
     table = new_table("component", f">energy, {document['unit']}", ">share")
     for name, energy in sorted(document["components"].items(), key=lambda item: -item[1]):
-        share = words.percent(_share(energy, document["energy"]))
+        share = _share_cell(energy, document["energy"])
         add_row(table, name.replace("_", " "), _energy(energy), share)
     return table
 
@@ -91,6 +93,7 @@ def _notes(document: Mapping[str, Any]) -> Iterator[str]:
     workload = provenance["workload"]
     energy = f"{_energy(document['energy'])} {document['unit']}"
     yield f"total: {energy}, {_cycles(document['cycles'])} cycles, for one image"
+    yield "cycles: of the array, one layer after the other; share: of the whole energy"
     if document["unit"] == "relative":
         yield "relative: the price list states no unit; compare only with figures of the same list"
     yield estimate_label(document)
@@ -118,6 +121,11 @@ def measured_words(measured: Mapping[str, Any]) -> str:
         f"measured: {measured['energy_per_image']:.4g} {measured['unit']} for one image on this "
         f"CPU ({measured['source']}, mean of {measured['images']} images, every process counted)"
     )
+
+
+def _share_cell(part: float, whole: float) -> str | NumberWithBar:
+    share = _share(part, whole)
+    return words.percent(share) if share is None else NumberWithBar(words.percent(share), share)
 
 
 def _share(part: float, whole: float) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["RACE", "legend_of"]
+__all__ = ["ALONE", "RACE", "STEP", "legend_of"]
 
 _WORDS: Final = {
     "MACs": "dense multiply-accumulates per image",
@@ -33,6 +33,18 @@ _PATTERNS: Final = {
     "recur": "inputs per pattern",
     "bits": "entropy per weight",
 }
+
+STEP: Final = (
+    "ms: median of the repeats; share: of the sum of all; kernel: the function that ran, its name "
+    "says what it computes, its tile and after __ its instruction set; direct: no weights"
+)
+"""Of the columns of ``profile``."""
+
+ALONE: Final = (
+    "median, min, p90: of the rounds' times; nine of ten rounds took p90 at most. error: largest "
+    "difference / largest value; dB: signal to noise; top-1: the class with the highest score."
+)
+"""Of the columns of ``bench``, whoever races."""
 
 RACE: Final = (
     "theirs / ours: medians of paired rounds, above 1 signbin is faster; rounds' ratios: the least "

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from signbin.report import words
+from signbin.report.bars import NumberWithBar
 from signbin.report.console import add_row, new_table
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def part_times_table(document: Mapping[str, Any]) -> Table:
             words.engine(part["engine"]),
             str(part["nodes"]),
             words.milliseconds(part["ms"]),
-            words.percent(part["ms"] / total),
+            NumberWithBar(words.percent(part["ms"] / total), part["ms"] / total),
             part["why"],
         )
     return table

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from signbin.report.bars import NumberWithBar, TerminalNote
 from signbin.report.console import add_row, new_table
 from signbin.report.legends import legend_of
 
@@ -22,7 +23,11 @@ def trade_off_view(document: Mapping[str, Any]) -> Group:
 
     legend = legend_of("patterns of 8, recur, bits, density, p0, bucket")
     return Group(
-        _weights(document), Text(legend), _additions(document), *map(Text, _notes(document))
+        _weights(document),
+        Text(legend),
+        TerminalNote("bars: density"),
+        _additions(document),
+        *map(Text, _notes(document)),
     )
 
 
@@ -37,7 +42,7 @@ def _weights(document: Mapping[str, Any]) -> Table:
             table,
             layer.get("module") or layer["name"],
             layer["value_set"],
-            f"{layer['density']:.3f}",
+            NumberWithBar(f"{layer['density']:.3f}", layer["density"]),
             _number(layer["entropy_bits"], ".2f"),
             _number(patterns.get("distinct"), ",.0f"),
             _number(patterns.get("factor"), ".1f"),

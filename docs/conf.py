@@ -12,6 +12,9 @@ extensions = ["myst_parser", "sphinx.ext.autodoc"]
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 html_theme = "furo"
+html_static_path = ["_static"]
+html_js_files = ["scrolling.js"]
+html_show_search_summary = False  # they are fetched, which a page opened as a file may not
 exclude_patterns = ["_build"]
 # The reference: docstrings say types where signatures do not, and are in the order of the source.
 autodoc_default_options = {"members": True, "undoc-members": True, "show-inheritance": True}
@@ -22,7 +25,6 @@ autodoc_member_order = "alphabetical"
 suppress_warnings = ["ref.python"]
 autodoc_preserve_defaults = True
 _QUOTED = re.compile(r"(``.*?``|:\w+:`.*?`)")
-python_maximum_signature_line_length = 80
 for _name in signbin.__all__:  # loaded when they are asked for, which autodoc does not do
     getattr(signbin, _name)
 

@@ -57,7 +57,7 @@ def write(folder: Path, name: str, **sections) -> None:
     "name",
     [
         *("networks", "kernels", "int8_layers", "linear_layers", "threads", "weight_kinds"),
-        "instructions",
+        *("instructions", "table_layers"),
     ],
 )
 def test_rows_have_the_cells_of_their_head(script, name) -> None:

@@ -64,7 +64,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     They live as long as the session, which what a test leaves running, or PyTorch keeps, holds
     beyond the end of the interpreter: the binding would complain of leaks that are none.
     """
-    named = [item.nodeid for item in items if _stays_in(getattr(item, "callspec", None))]
+    seen: dict[int, bool] = {}
+    named = [item.nodeid for item in items if _stays_in(getattr(item, "callspec", None), seen)]
     if named:
         raise pytest.UsageError(
             "parameters that are native objects or exceptions; allowed: their names or classes: "
@@ -72,21 +73,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         )
 
 
-def _stays_in(callspec: object) -> bool:
-    """Whether what it holds is an object of the extension module, or an exception."""
-    waiting = list(getattr(callspec, "params", {}).values())
-    while waiting:
-        each = waiting.pop()
-        native = type(each).__module__ == "signbin.native._signbin"
-        if native or isinstance(each, BaseException):
-            return True
-        if isinstance(each, dict):
-            waiting.extend(each.values())
-        elif isinstance(each, list | tuple):
-            waiting.extend(each)
-        elif dataclasses.is_dataclass(each) and not isinstance(each, type):
-            waiting.extend(getattr(each, field.name) for field in dataclasses.fields(each))
-    return False
+def _stays_in(callspec: object, seen: dict[int, bool]) -> bool:
+    """Whether what it holds is an object of the extension module, or an exception.
+
+    seen: what is known already, by identity: tests share their parameters.
+    """
+    return any(_is_held(each, seen) for each in getattr(callspec, "params", {}).values())
+
+
+def _is_held(each: object, seen: dict[int, bool]) -> bool:
+    if type(each).__module__ == "signbin.native._signbin" or isinstance(each, BaseException):
+        return True
+    if isinstance(each, dict):
+        parts = list(each.values())
+    elif isinstance(each, list | tuple):
+        parts = list(each)
+    elif dataclasses.is_dataclass(each) and not isinstance(each, type):
+        parts = [getattr(each, field.name) for field in dataclasses.fields(each)]
+    else:
+        return False
+    if id(each) not in seen:
+        seen[id(each)] = False
+        seen[id(each)] = any(_is_held(part, seen) for part in parts)
+    return seen[id(each)]
 
 
 @pytest.hookimpl(wrapper=True)

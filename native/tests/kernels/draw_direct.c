@@ -230,9 +230,11 @@ static void draw_totals(const sb_kernel_info *row, check_network *network) {
     check_draw_conv2d(&walks, network);
 }
 
+/* Bytes of codes, which tables and products of several at once read; scalar products take them as
+ * they lie. */
 static void draw_bytes(const sb_kernel_info *row, check_network *network) {
     sb_kernel_info products = *row;
-    products.strategy = SB_STRATEGY_DENSE;
+    products.strategy = row->isa == SB_ISA_SCALAR ? SB_STRATEGY_TABLE : SB_STRATEGY_DENSE;
     products.op = "conv2d";
     check_draw_conv2d(&products, network);
 }

@@ -99,8 +99,12 @@ def measure(found: Sequence[tuple[str, int, Run]], rounds: int) -> list[dict[str
         InProcess(f"{name}-seed-{seed}", partial(program, image))
         for (name, seed, _), program in zip(found, programs, strict=True)
     ]
+    allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, choose_cores(1))
-    times = take_turns(sides, Schedule(rounds=rounds, turn_s=0.05))
+    try:
+        times = take_turns(sides, Schedule(rounds=rounds, turn_s=0.05))
+    finally:
+        os.sched_setaffinity(0, allowed)
     return [
         {
             "run": name,

@@ -9,6 +9,7 @@ from torch import nn
 
 import signbin
 from signbin.capture import capture
+from signbin.diagnose import measure_exactness
 from signbin.errors import CaptureError
 
 
@@ -232,8 +233,6 @@ FAMILIES = {
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_agrees_with_pytorch_and_on_codes_with_the_interpreter(family):
-    from signbin.ir import interpret
-
     make, extents = FAMILIES[family]
     model, images = make().eval(), torch.randn(8, *extents)
     with torch.no_grad():
@@ -241,12 +240,11 @@ def test_a_family_agrees_with_pytorch_and_on_codes_with_the_interpreter(family):
     coded = signbin.compile(
         model, (images,), activations=signbin.QuantizedActivations(images.numpy())
     )
-    codes = [node.name for node in coded.graph.nodes if node.type.dtype == "u8"]
-    assert codes
-    expected = interpret(coded.graph, {coded.graph.inputs[0].name: images.numpy()})
-    traced = coded.trace(images)
-    for name in codes:
-        np.testing.assert_array_equal(traced[name], expected[name])
+    # Every node on the operands that it had: the last bit of a softmax may turn a code.
+    found = measure_exactness(coded.graph, coded.trace(images))
+    assert found is not None
+    assert found.values
+    assert not found.differing
 
 
 def test_attention_with_the_batch_second_is_refused_by_name():

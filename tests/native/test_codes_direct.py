@@ -40,7 +40,7 @@ def test_every_row_on_codes_is_of_a_kind_that_is_tested() -> None:
         ("bucket", "linear"),
         *(("sums", op) for op in ("conv2d", "linear")),
         *(("bitserial", op) for op in ("conv2d", "linear")),
-        ("table", "linear"),
+        *(("table", op) for op in ("conv2d", "linear")),
         *(("direct", op) for op in DIRECT),
         *(("layout", op) for op in ("halo", "relayout", "sum_channels", "bytes")),
         *(("layout", op) for op in ("quantize", "dequantize")),

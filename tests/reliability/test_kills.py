@@ -23,7 +23,7 @@ from reliability.injection import Found, in_child
 shop, faults = Workshop(Path(sys.argv[1])), Faults()
 shop.furnish_in_child(trained=False)
 faults.watch_folder(shop.place)
-save, load = library_operations(shop)
+save, load, _ = library_operations(shop)
 """
 KILLED = """
 if sys.argv[2] == "careless":  # writes in its place, and leaves what it began

@@ -17,6 +17,7 @@ import pytest
 # Tests run side by side, one process a core: numpy, PyTorch and their children keep to it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+_CORES = os.sched_getaffinity(0) if hasattr(os, "sched_setaffinity") else set()
 _NOBODY = 65534
 _DOUBLE = """
 def open_model(request):
@@ -121,6 +122,14 @@ def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
     for pattern, reason in _allowed_skips().items():
         if fnmatch.filter(ran, pattern) and not fnmatch.filter(skipped, pattern):
             terminalreporter.write_line(f"allowed to be skipped, but ran: {pattern} ({reason})")
+
+
+@pytest.fixture(autouse=True)
+def _cores_are_given_back() -> Iterator[None]:
+    """Benchmarks, and so tests and fixtures, may keep to one core: the next test has them all."""
+    yield
+    if _CORES:
+        os.sched_setaffinity(0, _CORES)
 
 
 @pytest.fixture(scope="session")

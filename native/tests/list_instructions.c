@@ -19,15 +19,11 @@ typedef struct operation {
     const char *name;
 } operation;
 
-static const operation ARITHMETIC[] = {{SB_VXORPS, "vxorps"},
-                                       {SB_VADDPS, "vaddps"},
-                                       {SB_VSUBPS, "vsubps"},
-                                       {SB_VPCMPEQD, "vpcmpeqd"},
-                                       {SB_VPSUBW, "vpsubw"},
-                                       {SB_VPADDW, "vpaddw"},
-                                       {SB_VFMADD231PS, "vfmadd231ps"},
-                                       {SB_VFMSUB231PS, "vfmsub231ps"},
-                                       {SB_VFNMADD231PS, "vfnmadd231ps"}};
+static const operation ARITHMETIC[] = {
+    {SB_VXORPS, "vxorps"},           {SB_VADDPS, "vaddps"},
+    {SB_VSUBPS, "vsubps"},           {SB_VPSUBW, "vpsubw"},
+    {SB_VPADDW, "vpaddw"},           {SB_VFMADD231PS, "vfmadd231ps"},
+    {SB_VFMSUB231PS, "vfmsub231ps"}, {SB_VFNMADD231PS, "vfnmadd231ps"}};
 
 enum {
     BASE_COUNT = sizeof BASES / sizeof *BASES,
@@ -38,7 +34,12 @@ enum {
 };
 
 static uint8_t machine_code[64];
-static sb_emitter emitter = {machine_code, 0, sizeof machine_code};
+static sb_emitter emitter = {.machine_code = machine_code, .capacity = sizeof machine_code};
+
+/* Registers of the vectors at hand. */
+static char vector(void) {
+    return emitter.long_vectors ? 'z' : 'y';
+}
 
 /* The bytes since the last call; what they should mean follows on the line. */
 static void print_bytes(void) {
@@ -48,6 +49,11 @@ static void print_bytes(void) {
     emitter.size = 0;
 }
 
+static void print_registers(const operation *operation, int target, int left, int right) {
+    const char v = vector();
+    printf("%s %cmm%d, %cmm%d, %cmm%d\n", operation->name, v, target, v, left, v, right);
+}
+
 static void list_registers(const operation *operation) {
     for (int t = 0; t < REGISTER_COUNT; ++t)
         for (int l = 0; l < REGISTER_COUNT; ++l)
@@ -55,8 +61,7 @@ static void list_registers(const operation *operation) {
                 sb_emit_registers(&emitter, operation->opcode, REGISTERS[t], REGISTERS[l],
                                   REGISTERS[r]);
                 print_bytes();
-                printf("%s ymm%d, ymm%d, ymm%d\n", operation->name, REGISTERS[t], REGISTERS[l],
-                       REGISTERS[r]);
+                print_registers(operation, REGISTERS[t], REGISTERS[l], REGISTERS[r]);
             }
 }
 
@@ -70,7 +75,7 @@ static void list_all_registers(const operation *operation) {
             continue;
         sb_emit_registers(&emitter, operation->opcode, t, l, r);
         print_bytes();
-        printf("%s ymm%d, ymm%d, ymm%d\n", operation->name, t, l, r);
+        print_registers(operation, t, l, r);
     }
 }
 
@@ -78,29 +83,45 @@ static void list_memory(const operation *operation, int target, int left) {
     for (int b = 0; b < BASE_COUNT; ++b)
         for (int d = 0; d < DISPLACEMENT_COUNT; ++d) {
             const long displacement = DISPLACEMENTS[d];
+            const char v = vector();
             const char *base = POINTERS[BASES[b]];
             sb_emit_memory(&emitter, operation->opcode, target, left, BASES[b], DISPLACEMENTS[d]);
             print_bytes();
             if (operation->opcode == SB_VMOVUPS_STORE)
-                printf("vmovups [%s%+ld], ymm%d\n", base, displacement, target);
+                printf("vmovups [%s%+ld], %cmm%d\n", base, displacement, v, target);
             else if (operation->opcode == SB_VMOVUPS_LOAD)
-                printf("vmovups ymm%d, [%s%+ld]\n", target, base, displacement);
+                printf("vmovups %cmm%d, [%s%+ld]\n", v, target, base, displacement);
             else
-                printf("%s ymm%d, ymm%d, [%s%+ld]\n", operation->name, target, left, base,
+                printf("%s %cmm%d, %cmm%d, [%s%+ld]\n", operation->name, v, target, v, left, base,
                        displacement);
         }
 }
 
-static void list_shifts(void) {
-    for (int t = 0; t < REGISTER_COUNT; ++t)
-        for (int s = 0; s < REGISTER_COUNT; ++s) {
-            sb_emit_shift_left(&emitter, REGISTERS[t], REGISTERS[s], 25);
+/* Of a few registers, or of all. */
+static void list_shifts(const int *registers, int count) {
+    const char v = vector();
+    for (int t = 0; t < count; ++t)
+        for (int s = 0; s < count; ++s) {
+            sb_emit_shift_left(&emitter, registers[t], registers[s], 25);
             print_bytes();
-            printf("vpslld ymm%d, ymm%d, 25\n", REGISTERS[t], REGISTERS[s]);
-            sb_emit_shift_right(&emitter, REGISTERS[t], REGISTERS[s], 2);
+            printf("vpslld %cmm%d, %cmm%d, 25\n", v, registers[t], v, registers[s]);
+            sb_emit_shift_right(&emitter, registers[t], registers[s], 2);
             print_bytes();
-            printf("vpsrld ymm%d, ymm%d, 2\n", REGISTERS[t], REGISTERS[s]);
+            printf("vpsrld %cmm%d, %cmm%d, 2\n", v, registers[t], v, registers[s]);
         }
+}
+
+static void list_ones(void) {
+    for (int t = 0; t < ALL_REGISTER_COUNT; ++t) {
+        const int target = ALL_REGISTERS[t];
+        const bool compares = target < 16 && !emitter.long_vectors;
+        const char *name = compares ? "vpcmpeqd" : "vpternlogd";
+        const char v = vector();
+        sb_emit_ones(&emitter, target);
+        print_bytes();
+        printf("%s %cmm%d, %cmm%d, %cmm%d%s\n", name, v, target, v, target, v, target,
+               compares ? "" : ", 255");
+    }
 }
 
 static void list_pointers(void) {
@@ -122,15 +143,14 @@ static void list_prefetches(void) {
         }
 }
 
-int main(void) {
+/* Everything that has vectors, of the size at hand. */
+static void list_vectors(void) {
     const operation load = {SB_VMOVUPS_LOAD, "vmovups"}, store = {SB_VMOVUPS_STORE, "vmovups"};
     for (int i = 0; i < ARITHMETIC_COUNT; ++i) {
         list_registers(&ARITHMETIC[i]);
+        list_all_registers(&ARITHMETIC[i]);
         list_memory(&ARITHMETIC[i], 3, 12);
         list_memory(&ARITHMETIC[i], 13, 4);
-        if (ARITHMETIC[i].opcode == SB_VPCMPEQD)
-            continue;
-        list_all_registers(&ARITHMETIC[i]);
         list_memory(&ARITHMETIC[i], 16, 15);
         list_memory(&ARITHMETIC[i], 7, 24);
     }
@@ -138,7 +158,17 @@ int main(void) {
         list_memory(&load, target, 0);
         list_memory(&store, target, 0);
     }
-    list_shifts();
+    list_ones();
+    list_shifts(REGISTERS, REGISTER_COUNT);
+    if (emitter.long_vectors)
+        list_shifts(ALL_REGISTERS, ALL_REGISTER_COUNT);
+}
+
+int main(void) {
+    list_vectors();
+    emitter.long_vectors = true;
+    list_vectors();
+    emitter.long_vectors = false;
     list_pointers();
     list_prefetches();
     sb_emit_return(&emitter);

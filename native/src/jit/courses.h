@@ -8,12 +8,12 @@
 
 /* vectors V: output pixels walked at once, 1 to SB_MACHINE_VECTORS. codes: lanes are uint16_t,
  * summed modulo 2^16, else float. tiles: how many times in a row a function runs. registers: of the
- * processor, for vectors. */
+ * processor, for vectors; vector_bytes: of each. */
 typedef struct sb_walk_form {
     int32_t vectors;
     bool codes;
     int32_t tiles;
-    int32_t registers;
+    int32_t registers, vector_bytes;
 } sb_walk_form;
 
 enum { SB_MOST_WALKS = 7, SB_IN_MEMORY = -1 };

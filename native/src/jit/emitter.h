@@ -1,6 +1,6 @@
-/* Machine code under construction: the few x86-64 instructions that walks are made of, on 32-byte
- * vectors, in VEX encoding (AVX2 and FMA), and in EVEX (AVX-512 with its short vectors) where one
- * of the registers from 16 on takes part. Bytes only: this compiles and is tested everywhere.
+/* Machine code under construction: the few x86-64 instructions that walks are made of, on vectors
+ * of 32 bytes in VEX encoding (AVX2 and FMA), and in EVEX (AVX-512) where one of the registers from
+ * 16 on takes part, or vectors have 64 bytes. Bytes only: this compiles and is tested everywhere.
  *
  * An operation reads (target, left, right) as the assembler's manual does: target = left op right;
  * right is a register or memory. Encodings are Intel's (Software Developer's Manual, volume 2,
@@ -8,14 +8,16 @@
 #ifndef SB_JIT_EMITTER_H
 #define SB_JIT_EMITTER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* machine_code NULL: nothing is written, size counts. What does not fit capacity is counted only,
- * too. */
+ * too. long_vectors: 64 bytes a vector, in place of 32. */
 typedef struct sb_emitter {
     uint8_t *machine_code;
     size_t size, capacity;
+    bool long_vectors;
 } sb_emitter;
 
 /* opcode | prefix << 8 | opcode map << 16; prefix 1 stands for 66, map 1 for 0F, 2 for 0F38. */
@@ -25,7 +27,6 @@ typedef enum sb_operation {
     SB_VXORPS = 0x10057,        /* of a register with itself: zero */
     SB_VADDPS = 0x10058,        /* fp32 */
     SB_VSUBPS = 0x1005c,        /* fp32 */
-    SB_VPCMPEQD = 0x10176,      /* of a register with itself: all bits set */
     SB_VPSUBW = 0x101f9,        /* modulo 2^16 */
     SB_VPADDW = 0x101fd,        /* modulo 2^16 */
     SB_VFMADD231PS = 0x201b8,   /* target = left * right + target, rounded once */
@@ -46,12 +47,14 @@ typedef enum sb_pointer {
     SB_R9 = 9
 } sb_pointer;
 
-/* left: 0 where the operation has none (loads and stores). Vector registers are 0 to 31; 0 to 15
- * for comparisons and shifts. */
+/* left: 0 where the operation has none (loads and stores). Vector registers are 0 to 31. */
 void sb_emit_registers(sb_emitter *emitter, sb_operation operation, int target, int left,
                        int right);
 void sb_emit_memory(sb_emitter *emitter, sb_operation operation, int target, int left,
                     sb_pointer base, int32_t displacement);
+
+/* All bits of a register set. */
+void sb_emit_ones(sb_emitter *emitter, int target);
 
 /* Every 32-bit lane of a register shifted by a constant, zeros moving in. */
 void sb_emit_shift_left(sb_emitter *emitter, int target, int source, int bits);

@@ -17,11 +17,13 @@ typedef struct sb_generator {
 
 static sb_walk_form form_of(const sb_step *step) {
     const sb_kernel_info *info = &step->generated->info;
+    const bool codes = info->type == SB_TYPE_U8;
     const size_t tiles = sb_tiles_of(&step->layer.output, info->vectors);
     return (sb_walk_form){.vectors = info->vectors,
-                          .codes = info->type == SB_TYPE_U8,
+                          .codes = codes,
                           .tiles = (int32_t)sb_generated_tiles(tiles, info->vectors),
-                          .registers = info->isa == SB_ISA_AVX2 ? 16 : 32};
+                          .registers = info->isa == SB_ISA_AVX2 ? 16 : 32,
+                          .vector_bytes = info->lanes * (codes ? 2 : 4)};
 }
 
 /* One function, up to where the next begins; returns the lines that it fetches. */
@@ -145,7 +147,7 @@ static bool write_step(sb_contents *contents, sb_generator *generator, sb_step *
 /* Bytes of machine code of the first steps that together stay below the limit; their number. */
 static size_t measure(const sb_contents *contents, size_t *bytes) {
     size_t steps = 0;
-    sb_generator generator = {.emitter = {NULL, 0, 0}};
+    sb_generator generator = {.emitter = {.machine_code = NULL}};
     *bytes = 0;
     for (; steps < contents->step_count; ++steps) {
         if (contents->steps[steps].generated)
@@ -158,8 +160,8 @@ static size_t measure(const sb_contents *contents, size_t *bytes) {
 }
 
 static bool write_steps(sb_contents *contents, size_t steps) {
-    sb_generator generator = {
-        .emitter = {contents->machine_memory.data, 0, contents->machine_memory.bytes}};
+    sb_generator generator = {.emitter = {.machine_code = contents->machine_memory.data,
+                                          .capacity = contents->machine_memory.bytes}};
     for (size_t i = 0; i < steps; ++i)
         if (contents->steps[i].generated && !write_step(contents, &generator, &contents->steps[i]))
             return false;

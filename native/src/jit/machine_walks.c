@@ -19,6 +19,9 @@
  *   S += C         |                | vaddps S, S, [rdi + 32 C]
  *   flip y1 = B+C  |                | vfmsub231ps y1, one, S
  *
+ * With vectors of 64 bytes the offsets are 64 A and so on; the 8-bit displacements of EVEX count
+ * vectors, so most of these instructions are no longer for it.
+ *
  * A flip of floats is a multiplication by one and a subtraction, rounded once: the same bits as
  * S - y, on the ports that multiply, while the additions keep theirs.
  *
@@ -32,9 +35,9 @@
 #include "machine_walks.h"
 
 enum {
-    SHORT_REGISTERS = 16, /* whose instructions have the short encoding */
-    VECTOR_BYTES = 32,
-    ONE_BITS_UP = 25, /* all bits set, shifted by 25 up and 2 down, are 0x3f800000: 1.0f */
+    SHORT_REGISTERS = 16, /* whose instructions have the short encoding, */
+    SHORT_BYTES = 32,     /* with vectors of this size */
+    ONE_BITS_UP = 25,     /* all bits set, shifted by 25 up and 2 down, are 0x3f800000: 1.0f */
     ONE_BITS_DOWN = 2
 };
 
@@ -44,7 +47,8 @@ static const sb_pointer ARGUMENT = SB_RDI, RESULT = SB_RSI, AHEAD = SB_RDX;
 
 static int32_t place_of(const sb_walk_writer *writer, const sb_course *course, int32_t f,
                         int32_t v) {
-    return ((course->first_row + f) * writer->form->vectors + v) * VECTOR_BYTES;
+    const sb_walk_form *form = writer->form;
+    return ((course->first_row + f) * form->vectors + v) * form->vector_bytes;
 }
 
 static sb_operation addition(const sb_walk_writer *writer) {
@@ -141,7 +145,7 @@ static void emit_start(sb_walk_writer *writer) {
         sb_emit_registers(emitter, SB_VXORPS, i, i, i);
     if (writer->form->codes)
         return;
-    sb_emit_registers(emitter, SB_VPCMPEQD, writer->one, writer->one, writer->one);
+    sb_emit_ones(emitter, writer->one);
     sb_emit_shift_left(emitter, writer->one, writer->one, ONE_BITS_UP);
     sb_emit_shift_right(emitter, writer->one, writer->one, ONE_BITS_DOWN);
 }
@@ -177,7 +181,7 @@ static void clear_untouched(sb_walk_writer *writer) {
 }
 
 static void emit_input(sb_walk_writer *writer, sb_course *course) {
-    const int32_t displacement = (int32_t)*course->offsets++ * VECTOR_BYTES;
+    const int32_t displacement = (int32_t)*course->offsets++ * writer->form->vector_bytes;
     const sb_operation operation = course->subtracts ? subtraction(writer) : addition(writer);
     for (int32_t v = 0; v < writer->form->vectors; ++v)
         sb_emit_memory(writer->emitter, operation, course->sum[v], course->sum[v], WINDOWS[v],
@@ -215,6 +219,7 @@ int32_t sb_emit_walks(sb_emitter *emitter, const sb_bucket_weights *weights,
     sb_walk_writer writer = {
         .emitter = emitter, .weights = weights, .form = form, .machine = &MACHINE, .count = count};
     int32_t ended = 0, lines;
+    emitter->long_vectors = form->vector_bytes > SHORT_BYTES;
     assign_registers(&writer, sb_start_courses(&writer, groups));
     const uint32_t inputs = plan_fetches(&writer, &lines);
     emit_start(&writer);

@@ -37,6 +37,10 @@ __all__ = ["STRATEGIES", "Bucket", "Dense", "StrategyRule", "family_of"]
 
 _SMALLEST_CHUNK: Final = 16
 _LEAST_REUSE: Final = 16
+# Of generated walks of AVX-512 on floats: Target.l2_load_cost, and how much of a tile's windows
+# counts as near, in sizes of the first cache: two thirds of them are those of the tile before.
+_LONG_L2_LOAD_COST: Final = 2.0
+_LONG_L1_SHARE: Final = 1.87
 
 
 class StrategyRule(Protocol):
@@ -229,10 +233,17 @@ def _is_reused(layer: Layer, kernel: Kernel, target: Target) -> bool:
 
 
 def _machine_of(kernel: Kernel, target: Target) -> Target:
-    """The machine while it walks. On codes AVX-512 gives the vectors of AVX2 more registers."""
+    """The machine while it walks. On codes AVX-512 gives the vectors of AVX2 more registers.
+
+    Its long vectors of floats are whole lines: what generated walks ask of the caches
+    was fitted to them alone.
+    """
     machine = target.running(kernel.isa)
     if kernel.isa == "avx512" and kernel.activations == "u8":
         return dataclasses.replace(target.running("avx2"), registers=machine.registers)
+    if kernel.isa == "avx512" and kernel.generated:
+        kept = round(_LONG_L1_SHARE * machine.l1_bytes)
+        return dataclasses.replace(machine, l2_load_cost=_LONG_L2_LOAD_COST, l1_bytes=kept)
     return machine
 
 

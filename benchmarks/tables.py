@@ -94,6 +94,19 @@ def wide_resnet_table(section: Row) -> str:
     return f"{networks_table(section)}\n\n{said}\n\n{stage_table}"
 
 
+def wide_resnet_accuracy_table(section: Row) -> str:
+    """How often a trained network is right on both kinds of activations."""
+    accuracy = section["accuracy"]
+    row = [
+        f"{section['images']:,}",
+        *(words.percent(accuracy[kind], 2) for kind in ("float", "int8")),
+        words.percent(section["top1_agreement"], 2),
+        f"{section['output_snr_db']:.1f} dB",
+    ]
+    heads = ["test images", "float", "8 bits", "same class from both", "signal to noise"]
+    return markdown.table(heads, [row], numbers_from=0)
+
+
 _STAGE: Final = ("ms", "load-adds, M", "left out")
 
 
@@ -329,6 +342,7 @@ TABLES: Final[Mapping[str, Callable[[Row], str]]] = {
     "table_layers": table_layers_table,
     "weight_kinds": weight_kinds_table,
     "wide_resnet": wide_resnet_table,
+    "wide_resnet_accuracy": wide_resnet_accuracy_table,
     "threads": threads_table,
     "instructions": instructions_table,
     "foreign_networks": foreign_networks_table,

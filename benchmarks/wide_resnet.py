@@ -6,12 +6,18 @@ The network of examples/wide_resnet.py, whose file you give; without it nothing 
 8-bit activations it races every peer, all limited to AVX2 as far as they have a switch for it.
 Beside it stands the same network with the weights permuted inside every filter: timed by turns, as
 a whole and layer by layer, with its load-adds, so that what training put together shows.
+
+    python examples/wide_resnet.py NPZ cifar10/test --calibrate cifar10/train --json > found.json
+    python -m benchmarks.wide_resnet NPZ --classified found.json
+
+records how many images are classified rightly, which takes a core many minutes.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import os
 import sys
 import tempfile
@@ -25,6 +31,7 @@ import numpy as np
 from benchmarks.networks import Network, line, measure_network
 from benchmarks.options import add_turns, make_parser
 from benchmarks.results import record
+from signbin.errors import FormatError
 from signbin.measure import PEERS, InProcess, Schedule, choose_cores, paired_ratio, take_turns
 from signbin.plan.layer import Layer, weighted_layers
 from signbin.runtime import Program
@@ -32,6 +39,8 @@ from signbin.verbs.bench import random_images
 
 EXAMPLE: Final = Path(__file__).parent.parent / "examples" / "wide_resnet.py"
 KINDS: Final = ("trained", "shuffled")
+CLASSIFIED: Final = "wide_resnet_accuracy"
+_ACCURACY: Final = ("weights", "images", "accuracy", "top1_agreement", "output_snr_db", "isa")
 _PROFILES: Final = 20
 
 
@@ -107,9 +116,24 @@ def describe(program: Program, layer: Layer) -> dict[str, Any]:
     return {"strategy": plan.strategy.value, **plan.parameters, **found}
 
 
+def read_classified(path: Path) -> dict[str, Any]:
+    """What the example found about images, without its times; FormatError for anything else."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {name: found[name] for name in _ACCURACY}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise FormatError(
+            str(path), allowed="what examples/wide_resnet.py --json prints", reason=str(error)
+        ) from error
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Race, compare, print, record."""
     options = _options(arguments)
+    if options.classified:
+        found = read_classified(options.classified)
+        sys.stdout.write(f"wrote {record(CLASSIFIED, found, options.results)}\n")
+        return 0
     if not options.network.is_file():
         sys.stdout.write(f"skipped: there is no {options.network}, the network to measure\n")
         return 0
@@ -133,7 +157,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument("network", type=Path, metavar="NPZ")
-    parser.add_argument("--calibrate", type=Path, required=True, metavar="DATA")
+    parser.add_argument("--calibrate", type=Path, metavar="DATA", help="images of the classes")
+    parser.add_argument("--classified", type=Path, metavar="JSON", help="what the example printed")
     parser.add_argument("--most", type=int, default=128, help="images to calibrate with")
     parser.add_argument("--extent", type=int, default=32, help="height and width of the images")
     parser.add_argument("--models", type=Path, metavar="FOLDER", help="keep what is compiled")
@@ -143,7 +168,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--limits", default="avx2", help="auto, avx2, or auto,avx2")
     add_turns(parser, rounds=20, calm=True)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if not options.calibrate and not options.classified:
+        parser.error("--calibrate: images are needed to race the network")
+    return options
 
 
 if __name__ == "__main__":

@@ -210,6 +210,31 @@ def layer_of(filters: int, strategy: str, trained: tuple, shuffled: tuple) -> di
     return {"layer": "x", "filters": filters, **rows}
 
 
+def test_what_the_example_found_about_images_is_kept_without_its_times(
+    script, tmp_path: Path
+) -> None:
+    found = {
+        "weights": "trained",
+        "images": 10000,
+        "accuracy": {"float": 0.9625, "int8": 0.9628},
+        "top1_agreement": 0.998,
+        "output_snr_db": 50.7,
+        "isa": "avx2",
+    }
+    printed, results = tmp_path / "found.json", tmp_path / "results"
+    printed.write_text(json.dumps({**found, "ms_per_image": {"float": 46.2}}))
+    options = ["x.npz", "--classified", str(printed), "--results", str(results)]
+    assert script("wide_resnet").main(options) == 0
+    (section,) = script("results").newest("wide_resnet_accuracy", results)
+    assert found.items() <= section.items()
+    assert "ms_per_image" not in section
+    lines = script("tables").of_every_cpu("wide_resnet_accuracy", results).splitlines()
+    assert lines[-1] == "| 10,000 | 96.25 % | 96.28 % | 99.80 % | 50.7 dB |"
+    printed.write_text("{}")
+    with pytest.raises(FormatError, match=r"found\.json.*examples/wide_resnet\.py --json"):
+        script("wide_resnet").main(options)
+
+
 def test_a_trained_network_stands_beside_its_shuffled_self_stage_by_stage(
     script, tmp_path: Path
 ) -> None:

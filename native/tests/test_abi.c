@@ -8,6 +8,7 @@
 #include <string.h>
 
 int test_hostile(void); /* test_hostile.c */
+int test_team(void);    /* test_team.c */
 
 static int failures;
 
@@ -204,6 +205,7 @@ static void test_wrong_calls(void) {
 int main(int count, char **arguments) {
     if (count > 1)
         return sb_replay(arguments[1], count - 2, arguments + 2);
+    EXPECT(test_team() == 0);
     test_building_in_threads();
     for (int isa = 0; isa < SB_ISA_COUNT; ++isa)
         for (int32_t shares = 1; shares <= 3; ++shares) {

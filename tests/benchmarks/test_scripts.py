@@ -97,6 +97,7 @@ def test_threads_compares_one_process_with_many(script, model, tmp_path: Path) -
     assert found["share"] == pytest.approx(0.75, rel=0.5)  # sleeps on a shared machine
     assert found["processes_images_per_s"] == pytest.approx(100, rel=0.5)
     assert len(found["cores"]) == 2
+    assert found["turns"] == 6  # one of each side a round
 
 
 class TimedProgram:

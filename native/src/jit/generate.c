@@ -12,8 +12,21 @@ typedef struct sb_generator {
     sb_machine_walks *functions; /* NULL, as starts, while sizes are measured */
     size_t *starts;
     int32_t *filters; /* of the rows of all functions, one after the other */
-    size_t function_count;
+    size_t function_count, threads;
 } sb_generator;
+
+/* How many bundles: few, and as many for every thread where threads divide them. */
+static size_t bundles_of(const sb_step *step, size_t threads) {
+    const sb_kernel_info *info = &step->generated->info;
+    const size_t walk_groups = (size_t)step->layer.buckets.walk_groups;
+    const size_t together = (size_t)info->together;
+    const size_t fewest = (walk_groups + together - 1) / together;
+    const size_t even = (fewest + threads - 1) / threads * threads;
+    const size_t tiles = sb_tiles_of(&step->layer.output, info->vectors);
+    const bool divided = threads > 1 && !step->layer.buckets.regrouped && even <= walk_groups &&
+                         sb_divides_filters(threads * SB_PIECES, tiles, even);
+    return divided ? even : fewest;
+}
 
 static sb_walk_form form_of(const sb_step *step) {
     const sb_kernel_info *info = &step->generated->info;
@@ -81,24 +94,20 @@ static size_t chunks_of(const sb_step *step) {
     return (size_t)step->layer.buckets.chunk_count * (size_t)step->layer.geometry.groups;
 }
 
-static size_t bundles_of(const sb_step *step) {
-    const size_t together = (size_t)step->generated->info.together;
-    return ((size_t)step->layer.buckets.walk_groups + together - 1) / together;
-}
-
-/* First walk of bundle b of a chunk, or, for b = bundles_of, the end of its walks. Walk groups are
+/* First walk of bundle b of a chunk, or, for b = bundles, the end of its walks. Walk groups are
  * shared out evenly among the bundles. */
-static size_t first_walk(const sb_step *step, size_t chunk, size_t b) {
+static size_t first_walk(const sb_step *step, size_t chunk, size_t bundles, size_t b) {
     const size_t walk_groups = (size_t)step->layer.buckets.walk_groups;
-    return step->layer.buckets.starts[chunk * walk_groups + b * walk_groups / bundles_of(step)];
+    return step->layer.buckets.starts[chunk * walk_groups + b * walk_groups / bundles];
 }
 
-static size_t count_functions(const sb_step *step) {
-    const size_t together = (size_t)step->generated->info.together, bundles = bundles_of(step);
+static size_t count_functions(const sb_step *step, size_t bundles) {
+    const size_t together = (size_t)step->generated->info.together;
     size_t count = 0;
     for (size_t chunk = 0; chunk < chunks_of(step); ++chunk)
         for (size_t b = 0; b < bundles; ++b)
-            count += (first_walk(step, chunk, b + 1) - first_walk(step, chunk, b) + together - 1) /
+            count += (first_walk(step, chunk, bundles, b + 1) -
+                      first_walk(step, chunk, bundles, b) + together - 1) /
                      together;
     return count;
 }
@@ -113,15 +122,15 @@ static size_t count_rows(const sb_step *step) {
 }
 
 static void emit_step(sb_generator *generator, const sb_step *step) {
-    const size_t bundles = bundles_of(step);
+    const size_t bundles = bundles_of(step, generator->threads);
     size_t *starts = generator->starts;
     generator->function_count = 0;
     for (size_t chunk = 0; chunk < chunks_of(step); ++chunk)
         for (size_t b = 0; b < bundles; ++b) {
             if (starts)
                 *starts++ = generator->function_count;
-            emit_bundle(generator, step, first_walk(step, chunk, b),
-                        first_walk(step, chunk, b + 1));
+            emit_bundle(generator, step, first_walk(step, chunk, bundles, b),
+                        first_walk(step, chunk, bundles, b + 1));
         }
     if (starts)
         *starts = generator->function_count;
@@ -129,10 +138,11 @@ static void emit_step(sb_generator *generator, const sb_step *step) {
 
 /* Machine code and lists of functions of one step, in memory that has been measured. */
 static bool write_step(sb_contents *contents, sb_generator *generator, sb_step *step) {
-    const size_t bundles = chunks_of(step) * bundles_of(step);
-    generator->functions =
-        sb_memory_take(&contents->memory, count_functions(step), sizeof *generator->functions);
-    generator->starts = sb_memory_take(&contents->memory, bundles + 1, sizeof *generator->starts);
+    const size_t bundles = bundles_of(step, generator->threads);
+    generator->functions = sb_memory_take(&contents->memory, count_functions(step, bundles),
+                                          sizeof *generator->functions);
+    generator->starts =
+        sb_memory_take(&contents->memory, chunks_of(step) * bundles + 1, sizeof *generator->starts);
     generator->filters =
         sb_memory_take(&contents->memory, count_rows(step), sizeof *generator->filters);
     if (!generator->functions || !generator->starts || !generator->filters)
@@ -140,14 +150,14 @@ static bool write_step(sb_contents *contents, sb_generator *generator, sb_step *
     emit_step(generator, step);
     step->layer.buckets.generated = (sb_generated_walks){.functions = generator->functions,
                                                          .starts = generator->starts,
-                                                         .bundles = (int32_t)bundles_of(step)};
+                                                         .bundles = (int32_t)bundles};
     return true;
 }
 
 /* Bytes of machine code of the first steps that together stay below the limit; their number. */
 static size_t measure(const sb_contents *contents, size_t *bytes) {
     size_t steps = 0;
-    sb_generator generator = {.emitter = {.machine_code = NULL}};
+    sb_generator generator = {.emitter = {.machine_code = NULL}, .threads = contents->threads};
     *bytes = 0;
     for (; steps < contents->step_count; ++steps) {
         if (contents->steps[steps].generated)
@@ -161,7 +171,8 @@ static size_t measure(const sb_contents *contents, size_t *bytes) {
 
 static bool write_steps(sb_contents *contents, size_t steps) {
     sb_generator generator = {.emitter = {.machine_code = contents->machine_memory.data,
-                                          .capacity = contents->machine_memory.bytes}};
+                                          .capacity = contents->machine_memory.bytes},
+                              .threads = contents->threads};
     for (size_t i = 0; i < steps; ++i)
         if (contents->steps[i].generated && !write_step(contents, &generator, &contents->steps[i]))
             return false;

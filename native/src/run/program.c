@@ -90,12 +90,6 @@ sb_status sb_program_arena_bytes(const sb_program *program, size_t batch, size_t
     return SB_OK;
 }
 
-static void run_alone(sb_call *call) {
-    call->shares = 1;
-    call->team = NULL;
-    sb_call_run(call, 0);
-}
-
 static bool all_given(const void *const *arrays, size_t count) {
     for (size_t i = 0; arrays && i < count; ++i)
         if (!arrays[i])
@@ -125,14 +119,12 @@ sb_status sb_program_run(const sb_program *program, const float *const *inputs,
                     .batch_values = memory + image,
                     .scratch = memory + values,
                     .batch = batch,
-                    .shares = program->contents.threads,
-                    .team = program->team,
                     .copies = copies,
                     .step_ns = step_ns};
     for (size_t i = 0; step_ns && i < program->contents.step_count; ++i)
         step_ns[i] = 0.0;
     if (!program->team || !sb_team_run(program->team, sb_call_run, &call))
-        run_alone(&call);
+        sb_call_run(&call, &(sb_member){NULL, 0, 0, 0});
     sb_arena_give_back(program->arenas, arena);
     return SB_OK;
 }

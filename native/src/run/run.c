@@ -1,16 +1,31 @@
 #include "run.h"
 
+#include <string.h>
 #include <time.h>
 
-/* What one share works on: one image, or for late steps one image or the whole batch. */
+/* What one thread works on: one image, or for late steps one image or the whole batch. */
 typedef struct sb_turn {
     const sb_call *call;
-    size_t share, image, images;
+    sb_member *member;
+    size_t image, images;
 } sb_turn;
 
-static void synchronize(const sb_turn *turn) {
-    if (turn->call->team)
-        sb_team_wait(turn->call->team);
+/* A kernel for all threads to run. scratch: of every thread, scratch_bytes each. */
+typedef struct sb_stage {
+    const sb_turn *turn;
+    const sb_kernel_row *kernel;
+    const sb_layer *layer;
+    sb_operands operands;
+    char *scratch;
+    size_t scratch_bytes;
+} sb_stage;
+
+/* Pieces of a stage per thread: a thread that is done helps one that is not. Kernels that begin
+ * every piece with the same work, as those that build tables do, have one. */
+static size_t pieces_of(const sb_turn *turn, const sb_kernel_row *kernel) {
+    const bool repeats =
+        kernel->info.strategy == SB_STRATEGY_TABLE || strcmp(kernel->info.op, "linear") == 0;
+    return turn->call->contents->threads * (repeats ? 1 : SB_PIECES);
 }
 
 /* Where the value of the turn's image lies. Inputs are only read. */
@@ -27,19 +42,34 @@ static void *address_of(const sb_turn *turn, uint32_t index) {
     return call->arena + value->offset_bytes;
 }
 
-static void run_stage(const sb_turn *turn, const sb_kernel_row *kernel, const sb_layer *layer,
-                      sb_operands operands) {
-    operands.share = turn->share;
-    operands.shares = turn->call->shares;
+static void run_piece(const void *argument, size_t thread, size_t piece, size_t pieces) {
+    const sb_stage *stage = argument;
+    sb_operands operands = stage->operands;
+    operands.share = piece;
+    operands.shares = pieces;
+    if (stage->scratch)
+        operands.scratch = stage->scratch + thread * stage->scratch_bytes;
     if (!operands.batch)
-        operands.batch = turn->images;
-    kernel->run(layer, &operands);
+        operands.batch = stage->turn->images;
+    stage->kernel->run(stage->layer, &operands);
+}
+
+/* Returns when all of it is done. */
+static void run_stage(const sb_stage *stage) {
+    sb_team_share(stage->turn->member, pieces_of(stage->turn, stage->kernel), run_piece, stage);
+}
+
+/* A kernel that needs nothing but its operands. */
+static void run_kernel(const sb_turn *turn, const sb_kernel_row *kernel, const sb_layer *layer,
+                       sb_operands operands) {
+    run_stage(&(sb_stage){.turn = turn, .kernel = kernel, .layer = layer, .operands = operands});
 }
 
 /* A private copy of *operand, which is aimed at it. */
 static void copy_in(const sb_turn *turn, const sb_copy *copy, const void **operand) {
     void *target = turn->call->scratch + copy->offset_bytes;
-    run_stage(turn, copy->kernel, &copy->layer, (sb_operands){.input = *operand, .output = target});
+    run_kernel(turn, copy->kernel, &copy->layer,
+               (sb_operands){.input = *operand, .output = target});
     *operand = target;
 }
 
@@ -50,34 +80,23 @@ static void prepare(const sb_turn *turn, const sb_step *step, sb_operands *opera
         copy_in(turn, &step->input_copy, &operands->input);
     if (step->residual_copy.kernel)
         copy_in(turn, &step->residual_copy, &operands->residual);
-    if (step->input_copy.kernel || step->residual_copy.kernel)
-        synchronize(turn);
     if (step->needs_totals) {
         void *totals = turn->call->scratch + step->totals_offset_bytes;
-        run_stage(turn, contents->stages[contents->values[step->input].type].sum_channels,
-                  &step->layer, (sb_operands){.input = operands->input, .output = totals});
+        run_kernel(turn, contents->stages[contents->values[step->input].type].sum_channels,
+                   &step->layer, (sb_operands){.input = operands->input, .output = totals});
         operands->totals = totals;
-        synchronize(turn);
     }
 }
 
 /* The kernel on one value after the other, each into channels of its own. */
-static void run_parts(const sb_turn *turn, const sb_step *step, sb_operands operands) {
-    bool copied = false;
-    for (size_t i = 0; i < step->part_count; ++i) {
-        const sb_copy *copy = &step->parts[i].copy;
-        const void *input = address_of(turn, step->parts[i].value);
-        if (copy->kernel)
-            copy_in(turn, copy, &input);
-        copied |= copy->kernel != NULL;
-    }
-    if (copied)
-        synchronize(turn);
+static void run_parts(const sb_turn *turn, const sb_step *step, sb_stage stage) {
     for (size_t i = 0; i < step->part_count; ++i) {
         const sb_part *part = &step->parts[i];
-        operands.input = part->copy.kernel ? turn->call->scratch + part->copy.offset_bytes
-                                           : address_of(turn, part->value);
-        run_stage(turn, step->kernel, &part->layer, operands);
+        stage.layer = &part->layer;
+        stage.operands.input = address_of(turn, part->value);
+        if (part->copy.kernel)
+            copy_in(turn, &part->copy, &stage.operands.input);
+        run_stage(&stage);
     }
 }
 
@@ -93,21 +112,22 @@ static void run_step(const sb_turn *turn, const sb_step *step) {
         prepare(turn, step, &operands);
     if (step->output_copy.kernel)
         operands.output = scratch + step->output_copy.offset_bytes;
-    operands.scratch = scratch + step->scratch_bytes + turn->share * step->share_scratch_bytes;
     operands.batch = step->linear ? turn->images * step->rows : turn->images;
+    const sb_stage stage = {.turn = turn,
+                            .kernel = step->kernel,
+                            .layer = &step->layer,
+                            .operands = operands,
+                            .scratch = scratch + step->scratch_bytes,
+                            .scratch_bytes = step->share_scratch_bytes};
     if (step->parts)
-        run_parts(turn, step, operands);
+        run_parts(turn, step, stage);
     else
-        run_stage(turn, step->kernel, &step->layer, operands);
-    synchronize(turn);
+        run_stage(&stage);
     if (step->output_copy.kernel)
-        run_stage(turn, step->output_copy.kernel, &step->output_copy.layer,
-                  (sb_operands){.input = operands.output, .output = target});
+        run_kernel(turn, step->output_copy.kernel, &step->output_copy.layer,
+                   (sb_operands){.input = operands.output, .output = target});
     else if (step->fills_halo)
-        run_stage(turn, stages->halo, &step->layer, (sb_operands){.output = target});
-    else
-        return;
-    synchronize(turn);
+        run_kernel(turn, stages->halo, &step->layer, (sb_operands){.output = target});
 }
 
 /* The caller's copy of a value, plain, for the turn's images. */
@@ -128,10 +148,9 @@ static void copy_value(const sb_turn *turn, uint32_t index) {
         const sb_operands operands = {
             .input = (const char *)address_of(turn, index) + image * bytes,
             .output = copies[index] + (turn->image + image) * value->elements};
-        run_stage(turn, codes ? contents->dequantize : contents->stages[SB_TYPE_F32].relayout,
-                  &layer, operands);
+        run_kernel(turn, codes ? contents->dequantize : contents->stages[SB_TYPE_F32].relayout,
+                   &layer, operands);
     }
-    synchronize(turn);
 }
 
 static double nanoseconds(void) {
@@ -142,7 +161,7 @@ static double nanoseconds(void) {
 
 static void run_timed(const sb_turn *turn, size_t index) {
     const sb_step *step = &turn->call->contents->steps[index];
-    const bool timed = turn->call->step_ns && turn->share == 0;
+    const bool timed = turn->call->step_ns && turn->member->number == 0;
     const double begin = timed ? nanoseconds() : 0.0;
     run_step(turn, step);
     if (timed)
@@ -150,10 +169,10 @@ static void run_timed(const sb_turn *turn, size_t index) {
     copy_value(turn, step->output);
 }
 
-void sb_call_run(void *argument, size_t share) {
+void sb_call_run(const void *argument, sb_member *member) {
     const sb_call *call = argument;
     const sb_contents *contents = call->contents;
-    sb_turn turn = {call, share, 0, 1};
+    sb_turn turn = {call, member, 0, 1};
     for (; turn.image < call->batch; ++turn.image) {
         for (size_t i = 0; i < contents->input_count; ++i)
             copy_value(&turn, contents->inputs[i]);

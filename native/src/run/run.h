@@ -1,4 +1,4 @@
-/* One call of a program, as every share of it sees it. */
+/* One call of a program, as every thread of it sees it. */
 #ifndef SB_RUN_H
 #define SB_RUN_H
 
@@ -10,13 +10,12 @@ typedef struct sb_call {
     const float *const *inputs;
     float *const *outputs;
     char *arena, *batch_values, *scratch;
-    size_t batch, shares;
-    sb_team *team; /* NULL for one share */
+    size_t batch;
     float *const *copies;
     double *step_ns;
 } sb_call;
 
-/* The share's part of every step; a sb_team_work. */
-void sb_call_run(void *call, size_t share);
+/* Every step, with the others of a team or alone; a sb_team_work. */
+void sb_call_run(const void *call, sb_member *member);
 
 #endif

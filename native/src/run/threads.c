@@ -1,30 +1,40 @@
 #include "threads.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Idle workers spin for a moment, since the next call often follows at once, then sleep. Waiting
- * for the others between two stages spins, then yields, in case there are fewer cores than
- * threads. */
-enum { IDLE_SPINS = 20000, BARRIER_SPINS = 2000 };
+/* Idle workers spin for a moment, since the next call often follows at once, then sleep. So does a
+ * thread that waits for pieces of others: it must not yield, since a core that has nothing to run
+ * takes over a thread that waits for one, and a core that yields to a stranger is lost for long. */
+enum { IDLE_SPINS = 20000, WAIT_SPINS = 2000 };
+enum { LINE_BYTES = 64, PIECE_BITS = 16 };
+
+/* Pieces of one thread's part of a stage that are taken, by itself or by one that is done with its
+ * own: stage << PIECE_BITS | how many of them. What an earlier stage left there counts as none. */
+typedef struct sb_claims {
+    atomic_uint_fast64_t taken;
+    char line[LINE_BYTES - sizeof(atomic_uint_fast64_t)];
+} sb_claims;
 
 struct sb_team {
     size_t threads, started;
     pthread_t *workers;
+    sb_claims *claims; /* of every thread */
     pid_t process;
     atomic_bool taken, stopping;
-    atomic_uint round;        /* counts calls; a change wakes the workers */
-    atomic_uint sleeping;     /* workers that need the condition */
-    atomic_size_t arrived;    /* at the barrier */
-    atomic_uint phase;        /* counts barriers passed */
-    atomic_size_t next_share; /* handed out to workers as they start */
+    atomic_uint round;             /* counts calls; a change wakes the workers */
+    atomic_uint sleeping, waiting; /* threads that need a condition */
+    atomic_uint_fast64_t finished; /* pieces of all calls */
+    atomic_uint_fast64_t gate;     /* workers that came into this call << 1 | whether more may */
+    atomic_uint_fast64_t left;     /* of those */
+    atomic_size_t next_number;     /* handed out to workers as they start */
+    uint64_t stage, pieces;        /* of all calls before */
     sb_team_work work;
-    void *job;
+    const void *job;
     pthread_mutex_t mutex;
-    pthread_cond_t wake;
+    pthread_cond_t wake, progress;
 };
 
 static inline void relax(void) {
@@ -35,57 +45,146 @@ static inline void relax(void) {
 #endif
 }
 
-void sb_team_wait(sb_team *team) {
-    const unsigned phase = atomic_load_explicit(&team->phase, memory_order_relaxed);
-    if (atomic_fetch_add(&team->arrived, 1) + 1 == team->threads) {
-        atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
-        atomic_store_explicit(&team->phase, phase + 1, memory_order_release);
+/* ---- waiting ------------------------------------------------------------------------------- */
+
+static void notify(sb_team *team, atomic_uint *asleep, pthread_cond_t *condition) {
+    if (!atomic_load(asleep))
         return;
-    }
-    for (int spins = 0; atomic_load_explicit(&team->phase, memory_order_acquire) == phase;
-         ++spins) {
-        if (spins < BARRIER_SPINS)
-            relax();
-        else
-            sched_yield();
-    }
+    pthread_mutex_lock(&team->mutex);
+    pthread_cond_broadcast(condition);
+    pthread_mutex_unlock(&team->mutex);
 }
 
-/* Returns when `round` is past. */
-static void await_round(sb_team *team, unsigned round) {
-    for (int spins = 0; spins < IDLE_SPINS; ++spins) {
-        if (atomic_load_explicit(&team->round, memory_order_acquire) != round)
+static void count_up(sb_team *team, atomic_uint_fast64_t *counter, uint64_t target) {
+    if (atomic_fetch_add(counter, 1) + 1 == target)
+        notify(team, &team->waiting, &team->progress);
+}
+
+static void wait_for(sb_team *team, atomic_uint_fast64_t *counter, uint64_t target) {
+    for (int spins = 0; spins < WAIT_SPINS; ++spins) {
+        if (atomic_load_explicit(counter, memory_order_acquire) >= target)
             return;
         relax();
     }
     pthread_mutex_lock(&team->mutex);
+    atomic_fetch_add(&team->waiting, 1);
+    while (atomic_load(counter) < target)
+        pthread_cond_wait(&team->progress, &team->mutex);
+    atomic_fetch_sub(&team->waiting, 1);
+    pthread_mutex_unlock(&team->mutex);
+}
+
+/* Returns the round that follows `round`, or a later one. */
+static unsigned await_round(sb_team *team, unsigned round) {
+    unsigned now;
+    for (int spins = 0; spins < IDLE_SPINS; ++spins) {
+        if ((now = atomic_load_explicit(&team->round, memory_order_acquire)) != round)
+            return now;
+        relax();
+    }
+    pthread_mutex_lock(&team->mutex);
     atomic_fetch_add(&team->sleeping, 1);
-    while (atomic_load(&team->round) == round)
+    while ((now = atomic_load(&team->round)) == round)
         pthread_cond_wait(&team->wake, &team->mutex);
     atomic_fetch_sub(&team->sleeping, 1);
     pthread_mutex_unlock(&team->mutex);
+    return now;
 }
 
 static void begin_round(sb_team *team) {
     atomic_fetch_add(&team->round, 1);
-    if (!atomic_load(&team->sleeping))
+    notify(team, &team->sleeping, &team->wake);
+}
+
+/* ---- stages -------------------------------------------------------------------------------- */
+
+/* Takes a piece of thread `owner`'s part; false where none is left. */
+static bool claim_from(sb_member *member, size_t owner, size_t pieces, size_t *piece) {
+    const size_t threads = member->team->threads;
+    const size_t begin = pieces * owner / threads, end = pieces * (owner + 1) / threads;
+    atomic_uint_fast64_t *claims = &member->team->claims[owner].taken;
+    uint_fast64_t held = atomic_load_explicit(claims, memory_order_relaxed);
+    for (;;) {
+        const uint64_t stage = held >> PIECE_BITS;
+        const size_t taken = stage == member->stage ? held & (((uint64_t)1 << PIECE_BITS) - 1) : 0;
+        if (stage > member->stage || begin + taken >= end)
+            return false;
+        *piece = begin + taken;
+        if (atomic_compare_exchange_weak(claims, &held, member->stage << PIECE_BITS | (taken + 1)))
+            return true;
+    }
+}
+
+/* Its own pieces first: what they read it has mostly written itself. */
+static bool claim(sb_member *member, size_t pieces, size_t *piece) {
+    const size_t threads = member->team->threads;
+    for (size_t i = 0; i < threads; ++i)
+        if (claim_from(member, (member->number + i) % threads, pieces, piece))
+            return true;
+    return false;
+}
+
+void sb_team_share(sb_member *member, size_t pieces, sb_team_piece run, const void *stage) {
+    sb_team *team = member->team;
+    size_t piece;
+    if (!team) {
+        run(stage, 0, 0, 1);
         return;
-    pthread_mutex_lock(&team->mutex);
-    pthread_cond_broadcast(&team->wake);
-    pthread_mutex_unlock(&team->mutex);
+    }
+    ++member->stage;
+    member->pieces += pieces;
+    while (claim(member, pieces, &piece)) {
+        run(stage, member->number, piece, pieces);
+        count_up(team, &team->finished, member->pieces);
+    }
+    wait_for(team, &team->finished, member->pieces);
+}
+
+/* ---- calls --------------------------------------------------------------------------------- */
+
+/* A worker that comes late is not waited for, one that has come in is. */
+static bool enter(sb_team *team) {
+    uint_fast64_t gate = atomic_load(&team->gate);
+    while (gate & 1)
+        if (atomic_compare_exchange_weak(&team->gate, &gate, gate + 2))
+            return true;
+    return false;
 }
 
 static void *work_on(void *argument) {
     sb_team *team = argument;
-    const size_t share = atomic_fetch_add(&team->next_share, 1);
-    for (unsigned round = 0;; ++round) {
-        await_round(team, round);
+    const size_t number = atomic_fetch_add(&team->next_number, 1);
+    for (unsigned round = 0;;) {
+        round = await_round(team, round);
         if (atomic_load(&team->stopping))
             return NULL;
-        team->work(team->job, share);
-        sb_team_wait(team);
+        if (!enter(team))
+            continue;
+        sb_member member = {team, number, team->stage, team->pieces};
+        team->work(team->job, &member);
+        atomic_fetch_add(&team->left, 1);
+        notify(team, &team->waiting, &team->progress);
     }
 }
+
+bool sb_team_run(sb_team *team, sb_team_work work, const void *job) {
+    if (team->process != getpid() || atomic_exchange(&team->taken, true))
+        return false;
+    sb_member member = {team, 0, team->stage, team->pieces};
+    team->work = work;
+    team->job = job;
+    atomic_store(&team->left, 0);
+    atomic_store(&team->gate, 1);
+    begin_round(team);
+    work(job, &member);
+    wait_for(team, &team->left, atomic_fetch_and(&team->gate, ~(uint_fast64_t)1) >> 1);
+    team->stage = member.stage;
+    team->pieces = member.pieces;
+    atomic_store(&team->taken, false);
+    return true;
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
 
 sb_team *sb_team_create(size_t threads) {
     sb_team *team = calloc(1, sizeof *team);
@@ -94,10 +193,12 @@ sb_team *sb_team_create(size_t threads) {
     team->threads = threads;
     team->process = getpid();
     team->workers = calloc(threads - 1, sizeof *team->workers);
-    atomic_store(&team->next_share, 1);
+    team->claims = calloc(threads, sizeof *team->claims);
+    atomic_store(&team->next_number, 1);
     pthread_mutex_init(&team->mutex, NULL);
     pthread_cond_init(&team->wake, NULL);
-    while (team->workers && team->started < threads - 1 &&
+    pthread_cond_init(&team->progress, NULL);
+    while (team->workers && team->claims && team->started < threads - 1 &&
            !pthread_create(&team->workers[team->started], NULL, work_on, team))
         ++team->started;
     if (team->started == threads - 1)
@@ -114,21 +215,11 @@ void sb_team_free(sb_team *team) {
         begin_round(team);
         for (size_t i = 0; i < team->started; ++i)
             pthread_join(team->workers[i], NULL);
+        pthread_cond_destroy(&team->progress);
         pthread_cond_destroy(&team->wake);
         pthread_mutex_destroy(&team->mutex);
     }
+    free(team->claims);
     free(team->workers);
     free(team);
-}
-
-bool sb_team_run(sb_team *team, sb_team_work work, void *job) {
-    if (team->process != getpid() || atomic_exchange(&team->taken, true))
-        return false;
-    team->work = work;
-    team->job = job;
-    begin_round(team);
-    work(job, 0);
-    sb_team_wait(team);
-    atomic_store(&team->taken, false);
-    return true;
 }

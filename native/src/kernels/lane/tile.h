@@ -106,10 +106,10 @@ typedef struct sb_split {
 
 static inline sb_split sb_divide(const sb_operands *operands, size_t tiles, size_t filter_groups) {
     sb_split split = {0, tiles, 0, filter_groups};
-    if (tiles >= 8 * operands->shares || filter_groups < operands->shares)
-        sb_take_share(operands, tiles, &split.first_tile, &split.end_tile);
-    else
+    if (sb_divides_filters(operands->shares, tiles, filter_groups))
         sb_take_share(operands, filter_groups, &split.first_filters, &split.end_filters);
+    else
+        sb_take_share(operands, tiles, &split.first_tile, &split.end_tile);
     return split;
 }
 

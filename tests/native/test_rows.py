@@ -138,6 +138,18 @@ def test_walks_take_elements_where_their_steps_lead(oracle, isa, threads, walk):
     np.testing.assert_array_equal(found, expected(x).reshape(2, *shape))
 
 
+@pytest.mark.parametrize("sizes", [(3, 16, 16), (2, 37, 21), (1, 15, 40), (1, 40, 15)])
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("isa", ISAS)
+def test_matrices_are_turned_in_squares_and_what_is_left_of_them(oracle, isa, threads, sizes):
+    matrices, rows, columns = sizes
+    x = normal(2, matrices, rows, columns)
+    whole = (0, 1, 1, matrices, columns, rows, 0, 0, rows * columns, 1, columns)
+    turned = (matrices, columns, rows)
+    found = made(oracle, isa, "strided", x, turned, whole=whole, threads=threads)
+    np.testing.assert_array_equal(found, x.swapaxes(2, 3))
+
+
 @pytest.mark.parametrize("walk", WALKS)
 @pytest.mark.parametrize("isa", ISAS)
 def test_walks_keep_codes(isa, walk):

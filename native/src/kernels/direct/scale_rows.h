@@ -17,6 +17,8 @@ static inline void sb_scale_row(const sb_epilogue *epilogue, const float *x, siz
         sb_store_any(y + i,
                      sb_scaled(sb_load_any(x + i), sb_load_any(scale + i), sb_load_any(bias + i)));
     const size_t left = length - i;
+    if (!left)
+        return;
     sb_store_some(y + i, left,
                   sb_scaled(sb_load_some(x + i, left, 0.0f), sb_load_some(scale + i, left, 0.0f),
                             sb_load_some(bias + i, left, 0.0f)));

@@ -10,28 +10,35 @@
 #include <math.h>
 
 /* The lanes' largest; NaN wins. */
-static inline float sb_largest_lane(sb_vector value) {
+SB_INLINE float sb_largest_lane(sb_vector value) {
     float lanes[SB_LANES];
     memcpy(lanes, &value, sizeof lanes);
-    for (size_t i = 1; i < SB_LANES; ++i)
-        if (lanes[0] == lanes[0] && !(lanes[i] <= lanes[0]))
-            lanes[0] = lanes[i];
+    SB_UNROLL
+    for (size_t half = SB_LANES / 2; half; half /= 2)
+        for (size_t i = 0; i < half; ++i) {
+            const float other = lanes[i + half], most = lanes[i] < other ? other : lanes[i];
+            lanes[i] = other == other ? most : other;
+        }
     return lanes[0];
 }
 
-/* The lanes one after the other, the first `count` of them. */
-static inline float sb_add_lanes(float sum, sb_vector value, size_t count) {
+/* The lanes' sum, of halves of halves. */
+SB_INLINE float sb_add_lanes(sb_vector value) {
     float lanes[SB_LANES];
     memcpy(lanes, &value, sizeof lanes);
-    for (size_t i = 0; i < count; ++i)
-        sum += lanes[i];
-    return sum;
+    SB_UNROLL
+    for (size_t half = SB_LANES / 2; half; half /= 2)
+        for (size_t i = 0; i < half; ++i)
+            lanes[i] += lanes[i + half];
+    return lanes[0];
 }
 
-/* Neighbours in memory are summed over. */
+/* Neighbours in memory are summed over. Lanes behind the last count as e^-infinity = 0. */
 static inline void sb_softmax_row(const float *x, size_t length, float *y) {
     const size_t whole = length / SB_LANES * SB_LANES, left = length - whole;
-    sb_vector most = sb_load_some(x + whole, left, -INFINITY), total = SB_BROADCAST(0.0f);
+    sb_vector last = SB_BROADCAST(-INFINITY), most = last, total = SB_BROADCAST(0.0f);
+    if (left)
+        most = last = sb_load_some(x + whole, left, -INFINITY);
     for (size_t c = 0; c < whole; c += SB_LANES)
         most = sb_greater(most, sb_load_any(x + c));
     most = SB_BROADCAST(sb_largest_lane(most));
@@ -40,12 +47,15 @@ static inline void sb_softmax_row(const float *x, size_t length, float *y) {
         sb_store_any(y + c, power);
         total = SB_ADD(total, power);
     }
-    const sb_vector last = sb_exponential(SB_SUBTRACT(sb_load_some(x + whole, left, 0.0f), most));
-    sb_store_some(y + whole, left, last);
-    const float sum = sb_add_lanes(sb_add_lanes(0.0f, total, SB_LANES), last, left);
+    if (left) {
+        last = sb_exponential(SB_SUBTRACT(last, most));
+        total = SB_ADD(total, last);
+    }
+    const sb_vector sum = SB_BROADCAST(sb_add_lanes(total));
     for (size_t c = 0; c < whole; c += SB_LANES)
-        sb_store_any(y + c, SB_DIVIDE(sb_load_any(y + c), SB_BROADCAST(sum)));
-    sb_store_some(y + whole, left, SB_DIVIDE(last, SB_BROADCAST(sum)));
+        sb_store_any(y + c, SB_DIVIDE(sb_load_any(y + c), sum));
+    if (left)
+        sb_store_some(y + whole, left, SB_DIVIDE(last, sum));
 }
 
 /* At most a vector of neighbours, each a sum of its own. */

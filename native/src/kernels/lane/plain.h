@@ -19,6 +19,8 @@ SB_INLINE void sb_store_any(sb_element *address, sb_vector value) {
 /* The first `count` elements, `other` in the lanes behind them. */
 SB_INLINE sb_vector sb_load_some(const sb_element *address, size_t count, sb_element other) {
     sb_element held[SB_LANES];
+    if (count == SB_LANES)
+        return sb_load_any(address);
     for (size_t i = 0; i < SB_LANES; ++i)
         held[i] = i < count ? address[i] : other;
     return sb_load_any(held);
@@ -26,6 +28,10 @@ SB_INLINE sb_vector sb_load_some(const sb_element *address, size_t count, sb_ele
 
 SB_INLINE void sb_store_some(sb_element *address, size_t count, sb_vector value) {
     sb_element held[SB_LANES];
+    if (count == SB_LANES) {
+        sb_store_any(address, value);
+        return;
+    }
     memcpy(held, &value, sizeof held);
     memcpy(address, held, count * sizeof *address);
 }

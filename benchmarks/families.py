@@ -6,9 +6,9 @@ Installs torchvision into FOLDER (which may be there from the last time), withou
 turn, and keeps nothing of it. Each network is compiled with float32 and with 8-bit activations.
 Float32 results are held against PyTorch in float64, beside PyTorch's own in float32; every node on
 codes against the interpreter on the same operands. Then both programs, compiled with ONNX Runtime
-as fallback, are timed by turns with ONNX Runtime in float32 and with its static 8 bits, all on one
-thread; a side whose numbers are more than a fifth from the network's is no measure for the others.
-A network that today's file has is left out, unless it is named.
+as fallback, are timed by turns with ONNX Runtime in float32 and with its static and its dynamic 8
+bits, all on one thread; a side whose numbers are more than a fifth from the network's is no measure
+for the others. A network that today's file has is left out, unless it is named.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SECTION: Final = "families"
 _CALIBRATION: Final = 4
 _MOST_ERROR: Final = 0.2  # of numbers in 8 bits: more is another network
 _OURS: Final = ("signbin int8", "signbin fp32")
-_THEIRS: Final = ("onnxruntime int8", "onnxruntime fp32")
+_THEIRS: Final = ("onnxruntime int8", "onnxruntime dynamic int8", "onnxruntime fp32")
 
 
 def measure(family: Family, rounds: int) -> dict[str, Any]:
@@ -148,20 +148,36 @@ def _error(found: Any, exact: NDArray[np.float64]) -> float:
 def _onnxruntime(
     graph: Graph, images: NDArray[np.float32], folder: Path
 ) -> dict[str, Callable[[], object]]:
-    """Its two forms of a network; that of 8 bits is left out where its own tool cannot make it."""
-    from signbin.measure.peers.onnxruntime_quantization import prepare_model  # noqa: PLC0415
-
-    given, coded, samples = (folder / name for name in ("float.onnx", "int8.onnx", "images.npy"))
+    """Its three forms of a network; those of 8 bits are left out where its own tools cannot make
+    them.
+    """
+    static, dynamic, plain = _THEIRS
+    given, samples = folder / "float.onnx", folder / "images.npy"
     given.write_bytes(to_onnx(graph).SerializeToString())
     np.save(samples, images)
-    made = {_THEIRS[1]: _session(given, images[:1])}
-    try:
-        paths = {"model": str(given), "output": str(coded), "calibration": str(samples)}
-        prepare_model(paths)
-        made[_THEIRS[0]] = _session(coded, images[:1])
-    except Exception as error:  # whatever their tool raises
-        sys.stderr.write(f"ONNX Runtime makes no 8-bit network: {error}\n")
+    made = {plain: _session(given, images[:1])}
+    for name, make in ((static, partial(_in_static_codes, samples)), (dynamic, _in_dynamic_codes)):
+        coded = folder / f"{name}.onnx"
+        try:
+            make(given, coded)
+            made[name] = _session(coded, images[:1])
+        except Exception as error:  # whatever their tools raise
+            sys.stderr.write(
+                f"ONNX Runtime makes no {name.removeprefix('onnxruntime ')}: {error}\n"
+            )
     return made
+
+
+def _in_static_codes(samples: Path, given: Path, coded: Path) -> None:
+    from signbin.measure.peers.onnxruntime_quantization import prepare_model  # noqa: PLC0415
+
+    prepare_model({"model": str(given), "output": str(coded), "calibration": str(samples)})
+
+
+def _in_dynamic_codes(given: Path, coded: Path) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: PLC0415 - an extra
+
+    quantize_dynamic(given, coded, per_channel=True, weight_type=QuantType.QInt8)
 
 
 def _session(path: Path, images: NDArray[np.float32]) -> Callable[[], object]:

@@ -1,4 +1,4 @@
-"""The networks that people use, with low-bit bodies: torchvision's, and four of other kinds.
+"""The networks that people use, with low-bit bodies: torchvision's, and five of other kinds.
 
 torchvision is installed into a folder of its own, without its compiled operators, which no network
 here calls: those that it registers shapes for are declared first.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -63,6 +64,7 @@ def families(site: Path) -> Iterator[Family]:
         "YOLO-like": (Detector, (3, 320, 320)),
         "keyword net": (Keywords, (40, 101)),
         "transformer encoder": (Encoder, (64, 192)),
+        "perceptron": (Perceptron, (784,)),
     }
     for name, (kind, shape) in others.items():
         yield Family(name, partial(low_bit, kind, shape), shape)
@@ -209,6 +211,24 @@ class Keywords(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Scores (N, 12) of bands (N, 40, T)."""
         return self.head(self.body(x).mean(2))  # type: ignore[no-any-return]  # nn.Module returns Any
+
+
+class Perceptron(nn.Module):
+    """Three hidden layers of 1024, as BinaryConnect has for digits (Courbariaux et al. 2015)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (784, 1024, 1024, 1024)
+        hidden = [
+            each
+            for before, after in itertools.pairwise(widths)
+            for each in (nn.Linear(before, after), nn.ReLU())
+        ]
+        self.body, self.head = nn.Sequential(*hidden), nn.Linear(1024, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores (N, 10) of images (N, 784)."""
+        return self.head(self.body(x))  # type: ignore[no-any-return]  # nn.Module returns Any
 
 
 class Encoder(nn.Module):

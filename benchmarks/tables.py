@@ -294,11 +294,21 @@ def foreign_networks_table(section: Row) -> str:
     return markdown.table(head, lines, numbers_from=4)
 
 
+_ITS_KINDS: Final = ("int8", "dynamic int8", "fp32")
+
+
 def families_table(section: Row) -> str:
     """One line per network that people use: agreement, and least times of ours and of theirs."""
     head = ["network", "input", "parameters", "int8, ms", "fp32, ms"]
-    head += ["ONNX Runtime int8, ms", "ONNX Runtime fp32, ms", "best of theirs / best of ours"]
-    head += ["parts, ours + theirs", "fp32 error", "PyTorch's own", "int8 error", "theirs"]
+    head += ["ONNX Runtime int8, ms", "dynamic int8, ms", "ONNX Runtime fp32, ms"]
+    head += [
+        "best of theirs / best of ours",
+        "parts, ours + theirs",
+        "fp32 error",
+        "PyTorch's own",
+        "int8 error",
+        "theirs",
+    ]
     head += ["codes that differ"]
     lines = []
     for row in section["rows"]:
@@ -309,7 +319,7 @@ def families_table(section: Row) -> str:
                 " x ".join(map(str, row["shape"])),
                 words.count(row["parameters"]),
                 *(_side(row, f"signbin {kind}", "min_ms") for kind in ("int8", "fp32")),
-                *(_side(row, f"onnxruntime {kind}", "min_ms") for kind in ("int8", "fp32")),
+                *(_side(row, f"onnxruntime {kind}", "min_ms") for kind in _ITS_KINDS),
                 f"{row['least_ratio']:.2f}",
                 f"{parts['signbin']} + {parts['onnxruntime']}",
                 words.error(row["error"]),

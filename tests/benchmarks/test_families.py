@@ -6,16 +6,17 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("name", ["Keywords", "UNet"])
+@pytest.mark.parametrize("name", ["Keywords", "UNet", "Perceptron"])
 def test_a_network_agrees_on_floats_and_codes_and_is_timed(script, name: str) -> None:
     networks = script("family_networks")
-    shape = {"Keywords": (40, 50), "UNet": (3, 17, 22)}[name]
+    shape = {"Keywords": (40, 50), "UNet": (3, 17, 22), "Perceptron": (784,)}[name]
     kind = getattr(networks, name)
     family = networks.Family(name, lambda: networks.low_bit(kind, shape), shape)
     row = script("families").measure(family, 3)
     assert row["error"] < 1e-4
     assert row["codes_differing"] == 0
     assert set(row["times"]) >= {"signbin int8", "signbin fp32", "onnxruntime fp32"}
+    assert row["times"]["onnxruntime dynamic int8"]["error"] < 0.5
     (line,) = script("tables").families_table({"rows": [row]}).splitlines()[2:]
     assert line.startswith(f"| {name} |")
 
@@ -26,7 +27,7 @@ def test_what_was_measured_is_kept_and_not_measured_again(script, tmp_path: Path
     site = tmp_path / "site"
     networks = script("family_networks")
     names = [family.name for family in networks.families(site)]
-    assert len(names) == 17
+    assert len(names) == 18
     kept = [{"network": name, "kept": True} for name in names if name != "keyword net"]
     results.record("families", {"rows": kept}, tmp_path / "r")
     module.main([str(site), "--rounds", "3", "--results", str(tmp_path / "r"), "--offline"])

@@ -124,7 +124,7 @@ check-kernels: install
 	$(BIN)/python -m reliability.kernels
 
 sanitize: install
-	sh native/tests/sanitize.sh "$(CURDIR)/$(BIN)/python" $(BIN)/cmake build/sanitize address thread valgrind
+	$(BIN)/python -m reliability.sanitizers
 
 trust: compilers sanitize
 	sh native/tests/compilers.sh $(BIN)/cmake build/compilers \

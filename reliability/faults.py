@@ -100,27 +100,27 @@ def inject_all(
     operations: Iterable[Operation],
     faults: Faults,
     outcome: Outcome,
-    done: Callable[[Outcome], None] = lambda _outcome: None,
+    done: Callable[[Outcome, str], None] = lambda _outcome, _name: None,
     every: int = 1,
 ) -> None:
     """Fail every call of every operation in turn, or, where less will do, each ``every``-th.
 
-    Operations that ``outcome`` has already are left out. done: told after each of the others.
+    What ``outcome`` has already is left out. done: told after each way of failing of the others.
     """
     for operation in operations:
-        if operation.name in outcome.faults:
+        counts = outcome.faults.setdefault(operation.name, {})
+        left = [each for each in sweeps_of(operation.kinds) if each.name not in counts]
+        if not left:
             continue
         start = time.monotonic()
         expected = undisturbed(operation, faults)
         gc.collect()
         gc.freeze()  # what is there already stays, unlooked at, in every child
-        counts = {
-            sweep.name: _sweep(operation, sweep, faults, expected, outcome, every)
-            for sweep in sweeps_of(operation.kinds)
-        }
-        outcome.faults[operation.name] = counts
-        outcome.seconds = round(outcome.seconds + time.monotonic() - start, 1)
-        done(outcome)
+        for sweep in left:
+            counts[sweep.name] = _sweep(operation, sweep, faults, expected, outcome, every)
+            outcome.seconds = round(outcome.seconds + time.monotonic() - start, 1)
+            start = time.monotonic()
+            done(outcome, operation.name)
 
 
 def _sweep(
@@ -145,15 +145,14 @@ def _sweep(
     return count
 
 
-def _keep(path: Path, outcome: Outcome) -> None:
+def _keep(path: Path, outcome: Outcome, name: str) -> None:
     document = {
         **dataclasses.asdict(outcome),
         "environment": environment({"signbin": native.version()}),
     }
     write_text(path, json.dumps(document, indent=1) + "\n")
-    name, counts = next(reversed(outcome.faults.items()))
-    told = ", ".join(f"{kind} {count}" for kind, count in counts.items() if count)
-    _tell(f"{name}: {told or 'nothing'}; {outcome.failed} failures so far")
+    kind, count = next(reversed(outcome.faults[name].items()))
+    _tell(f"{name}: {kind} {count}; {outcome.failed} failures so far")
 
 
 def _kept(path: Path) -> Outcome:

@@ -134,10 +134,10 @@ def _inject(operation: Operation, fault: Fault, faults: Faults, expected: str) -
         ("pieces of memory", faults.alive),
         ("mappings", faults.mapped),
         ("threads", 0 if operation.foreign_threads else _more_threads(threads_before)),
-        ("open files", len(_open_files() - open_before)),
     ):
         if left > 0:
             wrong.append(f"{left} {what} left")
+    wrong.extend(f"left open: {each}" for each in sorted(_open_files() - open_before))
     return Found(injected, outcome, tuple(wrong))
 
 

@@ -2,6 +2,7 @@
 
     python -m reliability.kernels                       # this processor, and 64-bit ARM in QEMU
     python -m reliability.kernels --machine native --cases 1
+    python -m reliability.kernels --go-on               # what is kept already is left out
 
 native/tests/kernels is the program: each row of kernels.def and each walk that became machine code
 is called through a trampoline, on memory between pages that nobody may touch. First every fault
@@ -167,31 +168,41 @@ def _check(machine: Machine, cases: int, seed: int | None) -> tuple[dict[str, An
     missed = [f"planted {name} is not found" for name, found in faults.items() if not found]
     sys.stdout.write(f"{machine.name}: {len(faults)} planted faults, {len(missed)} missed\n")
     sys.stdout.write(printed)
+    sys.stdout.flush()
     return {**counted, "planted": len(faults)}, missed
 
 
+def _kept(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    runs: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["runs"]
+    return runs
+
+
 def main() -> int:
-    """Check, keep what was counted, and exit with 1 where anything is wrong."""
+    """Check, keep what was counted after each machine, and exit with 1 where anything is wrong."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cases", type=int, default=100, help="of every row, on this processor")
     parser.add_argument("--emulated-cases", type=int, default=10, help="of every row, in QEMU")
     parser.add_argument("--seed", type=int, help="repeats a run; else one of the time")
-    parser.add_argument("--machine", help="only machines whose name has this part")
+    parser.add_argument("--machine", help="only machines whose name has this part; nothing is kept")
+    parser.add_argument("--go-on", action="store_true", help="with machines that are not kept yet")
     parser.add_argument("-o", "--output", type=Path, default=RESULTS / "kernels.json")
     options = parser.parse_args()
-    runs, wrong = [], 0
+    runs, wrong = _kept(options.output) if options.go_on else [], 0
     for machine in machines():
-        if options.machine and options.machine not in machine.name:
-            continue
         cases = options.emulated_cases if machine.command else options.cases
+        known = {(run["machine"], run["cases_per_row"]) for run in runs}
+        if (options.machine or "") not in machine.name or (machine.name, cases) in known:
+            continue
         counted, missed = _check(machine, cases, options.seed)
         sys.stderr.writelines(f"{line}\n" for line in missed)
         wrong += len(missed) + counted["faults"]
-        runs.append(counted)
-    document = {"runs": runs, "environment": environment({"signbin": native.version()})}
-    if not options.machine:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        write_text(options.output, json.dumps(document, indent=1) + "\n")
+        runs = [run for run in runs if run["machine"] != machine.name] + [counted]
+        if not options.machine:
+            document = {"runs": runs, "environment": environment({"signbin": native.version()})}
+            options.output.parent.mkdir(parents=True, exist_ok=True)
+            write_text(options.output, json.dumps(document, indent=1) + "\n")
     return 1 if wrong else 0
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "kills",
     "native_faults",
     "same_bits",
+    "sanitizers",
     "soak",
     "write_order",
 ]
@@ -126,6 +127,29 @@ def kernels(path: Path = RESULTS / "kernels.json") -> str:
     return "\n".join([*lines, markdown.table(heads, rows, numbers_from=2)])
 
 
+def sanitizers(path: Path = RESULTS / "sanitizers.json") -> str:
+    """What ``python -m reliability.sanitizers`` counted, one line per tool."""
+    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    rows = [
+        [
+            _TOOLS[name],
+            *(words.count(known[each]) for each in ("drawn", "run", "python_tests")),
+            f"{known['seconds'] / 60:.0f}",
+        ]
+        for name, known in found["tools"].items()
+    ]
+    heads = ["under", "programs drawn", "of them run", "tests in Python", "minutes"]
+    model = found["environment"]["cpu"]["model"]
+    return markdown.table(heads, rows, numbers_from=1) + f"\n\nOn {model}; nothing was found."
+
+
+_TOOLS: Mapping[str, str] = {
+    "address": "AddressSanitizer, LeakSanitizer, UndefinedBehaviorSanitizer",
+    "thread": "ThreadSanitizer",
+    "valgrind": "valgrind",
+}
+
+
 def soak(path: Path = RESULTS / "soak.json") -> str:
     """What ``python -m reliability.soak`` counted and measured, one line per part."""
     document: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -195,7 +219,7 @@ def kills(path: Path = RESULTS / "kills.json") -> str:
 def write_order(path: Path = RESULTS / "write-order.json") -> str:
     """What ``python -m reliability.write_order`` traced."""
     found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    writers = {name: order for name, order in found.items() if order["renames"]}
+    writers = {name: order for name, order in found["verbs"].items() if order["renames"]}
     total = sum(order["renames"] for order in writers.values())
     wrong = sum(len(order["wrong"]) for order in writers.values())
     return (

@@ -30,7 +30,7 @@ class Row:
 
     command: str
     counted: str
-    minutes: float | None
+    minutes: float
     open: int
     found: str
 
@@ -56,7 +56,7 @@ def summary() -> str:
         [
             f"`{row.command}`",
             row.counted,
-            words.NOT_GIVEN if row.minutes is None else f"{row.minutes:.0f}",
+            f"{row.minutes:.0f}",
             words.count(len(mended.get(row.found, ()))),
             words.count(row.open),
         ]
@@ -118,12 +118,12 @@ def _kills(document: _Document) -> Row:
 
 
 def _write_order(document: _Document) -> Row:
-    verbs = [each for each in document.values() if isinstance(each, Mapping) and "renames" in each]
+    verbs = [verb for verb in document["verbs"].values() if verb["renames"]]
     renames = sum(verb["renames"] for verb in verbs)
     return Row(
         "python -m reliability.write_order",
         f"{words.count(renames)} renames of {len(verbs)} verbs, each after its content was flushed",
-        None,
+        document["seconds"] / 60,
         sum(len(verb["wrong"]) for verb in verbs),
         "write_order",
     )
@@ -154,6 +154,19 @@ def _kernels(document: _Document) -> Row:
     )
 
 
+def _sanitizers(document: _Document) -> Row:
+    tools = document["tools"].values()
+    return Row(
+        "python -m reliability.sanitizers",
+        f"{words.count(sum(each['run'] for each in tools))} programs, "
+        f"{words.count(sum(each['python_tests'] for each in tools))} tests in Python, "
+        f"{len(tools)} tools",
+        sum(each["seconds"] for each in tools) / 60,
+        0,
+        "sanitizers",
+    )
+
+
 def _soak(document: _Document) -> Row:
     parts = document["parts"]
     answers = sum(part["answers"] for part in parts.values())
@@ -172,6 +185,7 @@ _ROWS: Final[Mapping[str, Callable[[_Document], Row]]] = {
     "same-bits": _same_bits,
     "fuzz": _fuzz,
     "kernels": _kernels,
+    "sanitizers": _sanitizers,
     "native-faults": _native_faults,
     "files-faults": _file_faults,
     "kills": _kills,

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -82,14 +83,15 @@ def main(arguments: Sequence[str]) -> int:
         restart_preloaded("reliability.write_order", arguments)
     from reliability.file_operations import Workshop, file_operations  # noqa: PLC0415 - typer
 
-    faults = Faults()
+    faults, start = Faults(), time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         shop = Workshop(Path(folder))
         shop.furnish_in_child()
         faults.watch_folder(shop.place)
         found = {each.name: order_of(each, faults) for each in file_operations(shop)}
     path = Path(arguments[0]) if arguments else RESULTS / "write-order.json"
-    write_text(path, json.dumps(found, indent=1) + "\n")
+    document = {"verbs": found, "seconds": round(time.monotonic() - start, 1)}
+    write_text(path, json.dumps(document, indent=1) + "\n")
     for name, order in found.items():
         sys.stdout.write(f"{name}: {order}\n")
     return 1 if any(order["wrong"] for order in found.values()) else 0

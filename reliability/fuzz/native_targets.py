@@ -19,10 +19,10 @@ NATIVE_TARGETS: Final[Mapping[str, NativeTarget]] = {
             "calls of the C builder, in any order, with any numbers",
             _BUILDING,
             NativePlant(
-                "steps may read a value that there is not",
-                "build/connect.c",
-                "if (index >= contents->value_count || !contents->values[index].written)",
-                "if (!contents->values[index].written)",
+                "numbers of operations may be one less than the least",
+                "build/direct.c",
+                "given->data[i] < number->least || given",
+                "given->data[i] < number->least - 1 || given",
             ),
         ),
         NativeTarget(

@@ -134,6 +134,19 @@ def test_threads_share_rows_or_filters(oracle, codes_oracle, row, threads):
         check(codes_oracle, row, drawn, given, threads=threads)
 
 
+@pytest.mark.parametrize("threads", [2, 4])
+@pytest.mark.parametrize("row", ROWS, ids=name)
+def test_a_share_of_an_odd_number_of_positions_leaves_the_next_one_alone(
+    oracle, codes_oracle, row, threads
+):
+    """Of 38 rows and 8 columns, 16 lanes make 19 positions in a column; kernels finish two each."""
+    rng = np.random.default_rng(threads)
+    given = codes_oracle.Quantized(5, 255)
+    conv = oracle.Conv(channels=9, size=(38, 8), filters=5, padding=(1, 1))
+    q = given.random(rng, (8, conv.channels, *conv.size))
+    check(codes_oracle, row, (conv, draw(rng, conv, (-1, 1)), q), given, threads=threads)
+
+
 ACTIVATIONS = {
     "none": {},
     "relu": {"activation": _signbin.Activation.RELU},

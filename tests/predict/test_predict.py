@@ -1,6 +1,9 @@
 """signbin predict: every form of data gives the scores of a call; output once and only once."""
 
+import contextlib
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +16,7 @@ from signbin.errors import FormatError, SpecError
 from signbin.predict import OutputFolder, ScoredNetwork, ScoringRequest, open_images
 
 FORMS = ["", ".zip", ".tar", ".npy", ".npz", ".parquet", ".arrow", ".feather"]
+OPEN = Path("/proc/self/fd")
 
 
 def predict(*arguments):
@@ -24,6 +28,13 @@ def predict(*arguments):
 
 def rows_of(folder):
     return pa.concat_tables(pq.read_table(path) for path in sorted(folder.glob("*.parquet")))
+
+
+def opened():
+    """The files that this process has open."""
+    for path in OPEN.iterdir():
+        with contextlib.suppress(OSError):  # what lists them is one of them
+            yield os.readlink(path)
 
 
 @pytest.fixture
@@ -155,3 +166,24 @@ def test_a_part_that_is_not_whole_is_noticed_at_the_end(model, forms, tmp_path):
     request = ScoringRequest("x", "y", 37, "small", "0" * 64, part_rows=10)
     with pytest.raises(FormatError, match="rows 10 to 19"):
         OutputFolder(out).finish(request)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(40) + b"PAR1"])
+def test_a_part_that_is_no_parquet_file_is_named_at_the_end(model, forms, tmp_path, content):
+    out = tmp_path / "out"
+    assert predict(model, forms[".npy"], "-o", out, "--part-rows", 10) == 0
+    (out / "part-000001.parquet").write_bytes(content)
+    request = ScoringRequest("x", "y", 37, "small", "0" * 64, part_rows=10)
+    with pytest.raises(FormatError, match=r"part-000001\.parquet.*remove it"):
+        OutputFolder(out).finish(request)
+
+
+@pytest.mark.skipif(not OPEN.exists(), reason="no list of open files on this system")
+def test_parts_are_closed_at_the_end(model, forms, tmp_path):
+    """Not a moment later, by a thread of Arrow's."""
+    out = tmp_path / "out"
+    assert predict(model, forms[".npy"], "-o", out, "--part-rows", 10) == 0
+    request = ScoringRequest("x", "y", 37, "small", "0" * 64, part_rows=10)
+    for _ in range(100):
+        OutputFolder(out).finish(request)
+        assert not [path for path in opened() if path.startswith(str(out))]

@@ -125,9 +125,11 @@ int sb_fuzz_executor(const uint8_t *data, size_t size) {
     if (size < 3)
         return 0;
     const uint8_t how = data[0];
+    /* One in eight: threads that are begun and ended take more time than what they do here. */
+    const bool threaded = (how & 56) == 56;
     const size_t batch = 1 + data[1] % MOST_BATCH;
-    sb_program *program = build(data + 2, size - 2, how, (how & 24) == 24 ? 0 : 1);
-    sb_program *other = program && (how & 24) == 24 ? build(data + 2, size - 2, how, 1) : NULL;
+    sb_program *program = build(data + 2, size - 2, how, threaded ? 0 : 1);
+    sb_program *other = program && threaded ? build(data + 2, size - 2, how, 1) : NULL;
     if (program)
         compare(program, other, how, batch);
     sb_program_free(program);

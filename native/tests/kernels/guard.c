@@ -77,15 +77,14 @@ void check_fill(check_guarded *guarded, int byte) {
     memset(guarded->first, byte, guarded->room);
 }
 
+/* By comparing them with themselves, a byte on: what compares is many times faster than a loop. */
+static bool all_are(const char *at, const char *end, int byte) {
+    return at == end || (*at == (char)byte && !memcmp(at, at + 1, (size_t)(end - at) - 1));
+}
+
 bool check_untouched(const check_guarded *guarded, int byte) {
-    const char *end = guarded->data + guarded->bytes;
-    for (const char *at = guarded->first; at < guarded->data; ++at)
-        if (*at != (char)byte)
-            return false;
-    for (const char *at = end; at < guarded->first + guarded->room; ++at)
-        if (*at != (char)byte)
-            return false;
-    return true;
+    return all_are(guarded->first, guarded->data, byte) &&
+           all_are(guarded->data + guarded->bytes, guarded->first + guarded->room, byte);
 }
 
 void check_rename(const void *address, const char *name) {

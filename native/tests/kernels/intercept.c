@@ -157,12 +157,13 @@ static void complain_of(size_t row, const char *fault, check_side side, size_t s
     complaint(stand_ins[row].info.name, words);
 }
 
-/* All shares, one after the other; whether all went well. */
+/* All shares, one after the other, at the start of memory the last one first: what a share writes
+ * that is another's stays where that one came before. Whether all went well. */
 static bool run_shares(size_t row, const sb_layer *layer, sb_operands *operands, check_side side) {
     char fault[CHECK_FAULT_BYTES];
     const sb_kernel_function run = planted[row] ? planted[row] : real[row];
-    for (size_t share = 0; share < operands->shares; ++share) {
-        operands->share = share;
+    for (size_t i = 0; i < operands->shares; ++i) {
+        operands->share = side == CHECK_AT_END ? i : operands->shares - 1 - i;
         const check_call call = {.function = (void (*)(void))run, .arguments = {layer, operands}};
         check_run(&call, fault);
         ++counts.calls;
@@ -204,14 +205,15 @@ static bool agree(size_t row, const sb_layer *layer, const char *a, const char *
     return true;
 }
 
-/* Once at every side, once in shares: the same bits each time. What the first call wrote is what
+/* At every side, at once and in shares: the same bits each time. What the first call wrote is what
  * the program goes on with. */
 static void check_call_of(size_t row, const sb_layer *layer, const sb_operands *given,
                           const check_extents *extents) {
     static const struct {
         check_side side;
         size_t shares;
-    } ways[] = {{CHECK_AT_END, 1}, {CHECK_AT_START, 1}, {CHECK_AT_END, SHARES}};
+    } ways[] = {
+        {CHECK_AT_END, 1}, {CHECK_AT_START, 1}, {CHECK_AT_END, SHARES}, {CHECK_AT_START, SHARES}};
     char *first = malloc(extents->bytes[CHECK_OUTPUT] + 1);
     for (size_t i = 0; first && i < sizeof ways / sizeof *ways; ++i) {
         sb_operands operands = guard_operands(extents, given, ways[i].side);

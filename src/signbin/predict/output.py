@@ -126,12 +126,10 @@ class OutputFolder:
 
     def finish(self, request: ScoringRequest) -> dict[str, Any]:
         """Rows that were scored and rows with errors; FormatError where a part is not whole."""
-        import pyarrow.parquet as pq  # noqa: PLC0415
-
         failed = 0
         for part in range(request.parts):
             first, last = request.span(part)
-            rows = pq.read_table(self.path_of(part), columns=["row", "error"])
+            rows = _read(self.path_of(part), ["row", "error"])
             if rows.column("row").to_pylist() != list(range(first, last)):
                 raise FormatError(
                     "part of the output",
@@ -148,6 +146,26 @@ class OutputFolder:
         except ValueError as error:
             raise FormatError(str(path), reason=str(error), remedy="remove the folder") from error
         return found if isinstance(found, dict) else {}
+
+
+def _read(path: Path, columns: list[str]) -> pa.Table:
+    """Columns of a part, whose file is closed once they are read; FormatError where it has none."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        # Not read_table, which leaves the closing to a thread that may be late.
+        with pq.ParquetFile(path) as file:
+            return file.read(columns=columns)
+    except (pa.ArrowException, OSError) as error:
+        if getattr(error, "errno", None) is not None:  # the system's, not of what is in the file
+            raise
+        raise FormatError(
+            "part of the output",
+            value=str(path),
+            reason=str(error),
+            remedy="remove it and run the command again",
+        ) from error
 
 
 def _table(first: int, made: ScoredRows, class_names: Sequence[str]) -> pa.Table:

@@ -92,6 +92,18 @@ static inline void sb_finish_tile_of_block(const sb_layer *layer, const sb_colle
     }
 }
 
+/* A tile of which only `count` positions are the block's repeats the last of them: those behind it
+ * are another share's, or of a later strip. */
+SB_INLINE void sb_repeat_last(size_t count, sb_tile *tile) {
+    SB_UNROLL
+    for (int v = 1; v < SB_VECTORS; ++v)
+        if ((size_t)v >= count) {
+            tile->output[v] = tile->output[v - 1];
+            tile->floats[v] = tile->floats[v - 1];
+            tile->residual[v] = tile->residual[v - 1];
+        }
+}
+
 SB_INLINE void sb_finish_block(const sb_layer *layer, const sb_operands *operands, int32_t group,
                                const sb_block_sums *block) {
     const size_t filters = (size_t)layer->geometry.out_channels / layer->geometry.groups;
@@ -101,6 +113,7 @@ SB_INLINE void sb_finish_block(const sb_layer *layer, const sb_operands *operand
         sb_sums totals[SB_VECTORS];
         sb_tile tile;
         sb_aim_outputs(layer, operands, group, &cursor, &tile);
+        sb_repeat_last(block->count - i, &tile);
         if (block->totals && (layer->epilogue.offset || layer->sums.twice)) {
             for (size_t v = 0; v < SB_VECTORS; ++v)
                 totals[v] = sb_order_lanes(

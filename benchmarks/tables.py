@@ -351,6 +351,7 @@ TABLES: Final[Mapping[str, Callable[[Row], str]]] = {
     "linear_layers": linear_layers_table,
     "table_layers": table_layers_table,
     "weight_kinds": weight_kinds_table,
+    "low_density": weight_kinds_table,
     "wide_resnet": wide_resnet_table,
     "wide_resnet_accuracy": wide_resnet_accuracy_table,
     "threads": threads_table,

@@ -7,6 +7,11 @@ with the tile its own kind is best served by. All kinds are timed by turns on on
 the low-bit layers' own times, epilogues and window sums included, and the whole network. Beside
 them stands what explains the times: vector operations counted from the weights, and the code. A
 run replaces the rows of its activations, and leaves others that were made in the same way that day.
+
+What few non-zeros bring, in times of the sparsest:
+
+    python -m benchmarks.weight_kinds --isa auto --activations int8 --section low_density \\
+        --kinds signed_binary:0.12,signed_binary:0.2,signed_binary:0.357,binary:1
 """
 
 from __future__ import annotations
@@ -29,6 +34,7 @@ from benchmarks.program_layers import ProgramLayers
 from benchmarks.results import record, todays
 from benchmarks.roofline import Peaks, measure_peaks
 from signbin import native
+from signbin.errors import SpecError
 from signbin.measure import (
     CalmCores,
     InProcess,
@@ -47,12 +53,9 @@ from signbin.spec import LowBitWeight
 from signbin.verbs.bench import random_images
 
 # The first one is what the others are compared with. Binary weights have no zeros.
-KINDS: Final = (
-    ("signed_binary", 0.357),
-    ("binary", 1.0),
-    ("ternary", 0.71),
-    ("ternary", 0.357),
-)
+KINDS: Final = "signed_binary:0.357,binary:1,ternary:0.71,ternary:0.357"
+SECTIONS: Final = ("weight_kinds", "low_density")
+_WEIGHTS: Final = ("signed_binary", "binary", "ternary")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,9 +81,29 @@ class Way:
     jit: bool
 
 
+def read_kinds(text: str) -> list[tuple[str, float]]:
+    """Kinds of weights with their densities: "signed_binary:0.12,binary:1". SpecError else."""
+    kinds = []
+    for one in text.split(","):
+        weights, _, density = one.partition(":")
+        if weights not in _WEIGHTS or not _is_share(density):
+            raise SpecError(
+                "kind of weights", value=one, allowed=f"{', '.join(_WEIGHTS)} and :0 to 1"
+            )
+        kinds.append((weights, float(density)))
+    return kinds
+
+
+def _is_share(text: str) -> bool:
+    try:
+        return 0 < float(text) <= 1
+    except ValueError:
+        return False
+
+
 def make_entries(way: Way, options: argparse.Namespace, folder: Path) -> Iterator[Entry]:
     """``signbin new`` and ``signbin compile`` for every kind; runs are made once."""
-    for weights, density in KINDS:
+    for weights, density in read_kinds(options.kinds):
         run = folder / f"{options.network}-{weights}-{density}"
         if not run.exists():
             kind = ("--weights", weights, "--density", str(density), "--seed", "0")
@@ -168,13 +191,19 @@ def line(row: dict[str, Any]) -> str:
 
 def made_with(options: argparse.Namespace) -> dict[str, Any]:
     """What all rows of a record share."""
-    return {"isa": native.resolve_isa(options.isa), "autotuned": options.autotune}
+    return {
+        "isa": native.resolve_isa(options.isa),
+        "autotuned": options.autotune,
+        "kinds": options.kinds,
+    }
 
 
 def other_rows(options: argparse.Namespace, asked: Sequence[str]) -> list[dict[str, Any]]:
     """Today's rows of the network with other activations, where they were made in the same way."""
-    before = todays("weight_kinds", options.results)
-    if before is None or any(before[name] != value for name, value in made_with(options).items()):
+    before = todays(options.section, options.results)
+    if before is None or any(
+        before.get(name) != value for name, value in made_with(options).items()
+    ):
         return []
     return [
         row
@@ -212,7 +241,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 sys.stderr.write(line(row) + "\n")
     rows = [*other_rows(options, asked), *rows]
     content = {"rows": rows, **made_with(options), "threads": 1, "cores": list(cores)}
-    sys.stdout.write(f"wrote {record('weight_kinds', content, options.results)}\n")
+    sys.stdout.write(f"wrote {record(options.section, content, options.results)}\n")
     return 0
 
 
@@ -221,7 +250,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("network", nargs="?", default="resnet18")
     parser.add_argument("--activations", default="float,int8,int7")
     parser.add_argument("--isa", default="avx2")
+    parser.add_argument("--kinds", default=KINDS, help="weights:density, separated by commas")
     parser.add_argument("--autotune", action="store_true", help="measure tiles, do not predict")
+    parser.add_argument("--section", default=SECTIONS[0], choices=SECTIONS, help="of the record")
     add_turns(parser, rounds=20, calm=True)
     return parser.parse_args(arguments)
 

@@ -14,7 +14,7 @@ import pytest
 from signbin.artifact import Artifact, write
 from signbin.cli import main
 from signbin.environment import cpu_flags
-from signbin.errors import ExecutionError
+from signbin.errors import ExecutionError, SpecError
 from signbin.measure import Engine, Family, Schedule, Tolerance
 from signbin.runtime import Program
 
@@ -313,7 +313,14 @@ def test_training_records_an_epoch_of_ours_and_of_plain_torch(
 
 def test_weight_kinds_leaves_todays_rows_of_other_activations(script, tmp_path: Path) -> None:
     kinds, results = script("weight_kinds"), script("results")
-    options = SimpleNamespace(network="resnet18", results=tmp_path, isa="portable", autotune=False)
+    options = SimpleNamespace(
+        network="resnet18",
+        results=tmp_path,
+        isa="portable",
+        autotune=False,
+        kinds=kinds.KINDS,
+        section="weight_kinds",
+    )
     assert kinds.other_rows(options, ["int8"]) == []
     rows = [
         {"network": network, "activations": activations}
@@ -324,6 +331,19 @@ def test_weight_kinds_leaves_todays_rows_of_other_activations(script, tmp_path: 
     assert kinds.other_rows(options, ["int8", "int7"]) == rows[:1]
     options.autotune = True
     assert kinds.other_rows(options, ["int8", "int7"]) == []
+    options.autotune, options.kinds = False, "binary:1"
+    assert kinds.other_rows(options, ["int8", "int7"]) == []
+
+
+def test_weight_kinds_are_read_and_checked(script) -> None:
+    kinds = script("weight_kinds")
+    assert kinds.read_kinds("signed_binary:0.12,binary:1") == [
+        ("signed_binary", 0.12),
+        ("binary", 1.0),
+    ]
+    for wrong in ("octonary:1", "binary", "ternary:0", "ternary:1.5", "ternary:x"):
+        with pytest.raises(SpecError, match=f"kind of weights: got '{wrong}'"):
+            kinds.read_kinds(wrong)
 
 
 def test_table_layers_records_every_way_and_what_the_planner_chose(script, tmp_path) -> None:

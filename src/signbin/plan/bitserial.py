@@ -53,7 +53,7 @@ class BitSerial:
             lanes = vector_lanes(layer, machine)
             cycles = words * _CYCLES_PER_WORD * lanes
             cost = cycles * machine.add_per_cycle * lane_waste(layer, 1, lanes)
-            yield Option({"vectors": 1}, in_units_of(target, kernel, layer, cost), summary)
+            yield Option({"vectors": 1}, in_units_of(target, machine, layer, cost), summary)
 
     def limits(self, layer: Layer) -> Mapping[str, range]:
         """Which bitmaps there are."""

@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 _FLOAT_BYTES: Final = 4
+_LARGEST_CODE_VECTOR: Final = 32  # bytes
 _LARGEST_SUM: Final = 2**16 - 1  # of a walk over codes
 # Fitted to times of our AVX2 walks over ResNet-18's layers, with every F, V and chunk. A load that
 # misses the first cache takes this many times as long as one that hits (of floats: see Target), and
@@ -233,9 +234,13 @@ def dense_cost(layer: Layer, vectors: int, target: Target) -> float:
 
 
 def vector_lanes(layer: Layer, target: Target) -> int:
-    """Values in a vector: codes are narrower than floats; the scalar kernels take one at once."""
+    """Values in a vector: codes are narrower than floats; the scalar kernels take one at once.
+
+    AVX-512 keeps the vectors that AVX2 has of codes.
+    """
     narrow = layer.activations == "u8" and target.lanes > 1
-    return target.lanes * _FLOAT_BYTES // target.code_bytes if narrow else target.lanes
+    vector_bytes = min(target.lanes * _FLOAT_BYTES, _LARGEST_CODE_VECTOR)
+    return vector_bytes // target.code_bytes if narrow else target.lanes
 
 
 def lane_waste(layer: Layer, vectors: int, lanes: int) -> float:

@@ -11,7 +11,6 @@ from signbin.plan.cost import vector_lanes
 from signbin.plan.layer import Layer
 from signbin.plan.operations import Operations
 from signbin.plan.target import Target
-from signbin.spec import Kernel
 
 __all__ = ["FLAGS", "Counted", "Counting", "Option", "fewest", "in_units_of"]
 
@@ -64,8 +63,7 @@ class Counting:
     missing: str = ""
 
 
-def in_units_of(target: Target, kernel: Kernel, layer: Layer, cost: float) -> float:
-    """A cost of the kernel's own vectors and additions in those of the target."""
-    machine = target.running(kernel.isa)
+def in_units_of(target: Target, machine: Target, layer: Layer, cost: float) -> float:
+    """A cost of the vectors and additions of the machine that runs a kernel in the target's."""
     lanes = vector_lanes(layer, machine)
     return cost / machine.add_per_cycle * target.add_per_cycle * target.lanes / lanes

@@ -275,4 +275,4 @@ def sums_option(
         f"{layer.multiply_adds:,} multiply-adds per output vector (density {layer.density:.2f}, "
         f"{sum_list.temporaries:,} shared sums)"
     )
-    return Option({**tile, "vectors": vectors}, in_units_of(target, kernel, layer, cost), summary)
+    return Option({**tile, "vectors": vectors}, in_units_of(target, machine, layer, cost), summary)

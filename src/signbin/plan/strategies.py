@@ -100,7 +100,7 @@ class Dense:
                 cost, said = product_cost(layer, machine), modelled_products(machine)
             else:
                 cost, said = dense_cost(layer, kernel.vectors, machine), ""
-            yield Option({}, in_units_of(target, kernel, layer, cost), summary + said)
+            yield Option({}, in_units_of(target, machine, layer, cost), summary + said)
 
     def limits(self, layer: Layer) -> Mapping[str, range]:
         """It has no parameters."""
@@ -270,7 +270,7 @@ def _tile_option(
     parameters = {"filters": tile.filters, "vectors": tile.vectors, "chunk": tile.chunk}
     if kernel.generated:
         parameters["generated"] = 1
-    return Option(parameters, in_units_of(target, kernel, layer, cost), summary)
+    return Option(parameters, in_units_of(target, machine, layer, cost), summary)
 
 
 def _halved(channels: int) -> list[int]:

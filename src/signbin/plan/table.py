@@ -122,7 +122,7 @@ class Table:
                 f"table: {bits} bit{'s' if bits > 1 else ''} a weight, sums of {inputs} "
                 f"inputs looked up, against {layer.multiply_adds:,} multiply-adds per image"
             )
-            yield Option({}, in_units_of(target, kernel, layer, cost), summary)
+            yield Option({}, in_units_of(target, machine, layer, cost), summary)
 
     def limits(self, layer: Layer) -> Mapping[str, range]:
         """It has no parameters."""

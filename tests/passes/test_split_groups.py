@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import signbin
+from signbin.diagnose import measure_exactness
 from signbin.ir import BATCH, ConstRef, Graph, Node, TensorType, Value, interpret, verify
 from signbin.passes import lower, split_groups
 from signbin.plan import Strategy
@@ -77,18 +78,57 @@ def test_a_residual_and_what_follows_the_sum_stay_where_they_were():
     np.testing.assert_allclose(after, interpret(graph, {"x": x})["z"], atol=1e-5)  # orders of sums
 
 
-def test_compiled_in_float32_it_runs_on_tables_and_on_codes_it_stays_whole():
+def network(size, group, activation):
+    """Two layers with scales per group, and a small one, with numbers to calibrate with."""
     torch.manual_seed(0)
-    model = torch.nn.Sequential(torch.nn.Linear(512, 512), torch.nn.ReLU(), torch.nn.Linear(512, 8))
+    layers = [torch.nn.Linear(size, size), activation, torch.nn.Linear(size, size)]
     with torch.no_grad():
-        model[0].weight.copy_(torch.from_numpy(grouped(512, 512, 128)))
-    x = np.random.default_rng(3).standard_normal((16, 512)).astype(np.float32)
-    floats = signbin.compile(model.eval(), (torch.from_numpy(x[:1]),))
+        for layer in (layers[0], layers[2]):
+            layer.weight.copy_(torch.from_numpy(grouped(size, size, group)))
+    x = np.random.default_rng(3).standard_normal((16, size)).astype(np.float32)
+    return torch.nn.Sequential(*layers, torch.nn.Linear(size, 8)).eval(), x
+
+
+def tables_of(program):
+    return sum(entry.strategy is Strategy.TABLE for entry in program.artifact.plan.layers)
+
+
+def test_compiled_in_float32_it_runs_on_tables():
+    model, x = network(512, 128, torch.nn.ReLU())
+    program = signbin.compile(model, (torch.from_numpy(x[:1]),))
     expected = model(torch.from_numpy(x)).detach().numpy()
-    np.testing.assert_allclose(floats(x), expected, atol=1e-5)  # orders of sums
-    planned = {entry.layer: entry.strategy for entry in floats.artifact.plan.layers}
-    assert sum(strategy is Strategy.TABLE for strategy in planned.values()) == 4
-    codes = signbin.compile(
-        model, (torch.from_numpy(x[:1]),), activations=signbin.QuantizedActivations(samples=x)
-    )
-    assert len([node for node in codes.graph.nodes if node.op == "linear"]) == 2
+    np.testing.assert_allclose(program(x), expected, atol=1e-5)  # orders of sums
+    assert tables_of(program) == 8
+    assert set(program.graph.layer_modules().values()) == {"_0", "_2", "_3"}
+
+
+@pytest.mark.parametrize(
+    "activation",
+    [torch.nn.Identity(), torch.nn.ReLU(), torch.nn.LeakyReLU(0.2), torch.nn.ReLU6()],
+    ids=["none", "relu", "leaky_relu", "clamp"],
+)
+def test_on_codes_its_sums_are_exact_and_rounded_once(activation):
+    model, x = network(512, 128, activation)
+    example = (torch.from_numpy(x[:1]),)
+    program = signbin.compile(model, example, activations=signbin.QuantizedActivations(samples=x))
+    assert tables_of(program) == 8
+    assert {node.type.dtype for node in program.graph.nodes if node.op == "add"} == {"f32"}
+    exact = measure_exactness(program.graph, program.trace(x))
+    assert exact is not None
+    assert exact.differing == 0
+    expected = model(torch.from_numpy(x)).detach().numpy()
+    assert np.abs(program(x) - expected).max() < 0.05 * np.abs(expected).max()  # 8-bit codes
+
+
+def test_on_codes_short_groups_stay_whole_and_layers_may_be_left_in_float32():
+    model, x = network(512, 64, torch.nn.ReLU())
+    example = (torch.from_numpy(x[:1]),)
+    codes = signbin.QuantizedActivations(samples=x)
+    assert tables_of(signbin.compile(model, example, activations=codes)) == 0
+    model, x = network(512, 128, torch.nn.ReLU())
+    codes = signbin.QuantizedActivations(samples=x, float_layers=("0", "2", "3"))
+    program = signbin.compile(model, example, activations=codes)
+    assert not program.graph.has_codes
+    np.testing.assert_allclose(
+        program(x), model(torch.from_numpy(x)).detach().numpy(), atol=1e-5
+    )  # orders of sums

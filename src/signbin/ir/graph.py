@@ -36,6 +36,7 @@ __all__ = [
 
 BATCH: Final = 0
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,254}\Z")
+_OF_A_WEIGHT: Final = re.compile(r"\.weight(\.group_\d+)?\Z")
 
 
 def is_name(text: str) -> bool:
@@ -169,11 +170,12 @@ class Graph:
     def layer_modules(self) -> dict[str, str]:
         """Node name -> module of every layer with weights, in execution order.
 
-        The module is that of the weight: ``layer1.0.conv1`` for ``@layer1.0.conv1.weight``.
+        The module is that of the weight: ``layer1.0.conv1`` for ``@layer1.0.conv1.weight``, and for
+        ``@layer1.0.conv1.weight.group_2``, a part of it.
         """
         references = {node.name: node.attributes.get("weight") for node in self.nodes}
         return {
-            name: reference.name.removesuffix(".weight")
+            name: _OF_A_WEIGHT.sub("", reference.name)
             for name, reference in references.items()
             if isinstance(reference, ConstRef)
         }

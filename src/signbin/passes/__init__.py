@@ -8,7 +8,7 @@ the way back.
 from signbin.passes.dequantize_activations import dequantize_activations
 from signbin.passes.pipeline import PASSES, lower
 from signbin.passes.quantize_activations import quantize_activations
-from signbin.passes.split_groups import GROUP_SIZES, split_groups
+from signbin.passes.split_groups import GROUP_SIZES, split_coded_groups, split_groups
 
 __all__ = [
     "GROUP_SIZES",
@@ -16,5 +16,6 @@ __all__ = [
     "dequantize_activations",
     "lower",
     "quantize_activations",
+    "split_coded_groups",
     "split_groups",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from signbin import native
@@ -11,10 +11,11 @@ from signbin.artifact import Artifact
 from signbin.calibrate import CalibrationMethod, QuantizedActivations, calibrate
 from signbin.errors import SpecError
 from signbin.ir import Graph
-from signbin.passes import lower, quantize_activations, split_groups
+from signbin.passes import lower, quantize_activations, split_coded_groups, split_groups
 from signbin.plan import GroupSearch, Strategy, Target, make_plan
 from signbin.runtime import Program
 from signbin.runtime.build import values_bytes
+from signbin.spec import ActivationSpec
 from signbin.tune import Autotune
 from signbin.tune import autotune as measured_plan
 from signbin.verbs.source import ModelCard
@@ -79,8 +80,8 @@ def compile_graph(
     """Compile a captured graph: lower it, plan every layer, pack for this CPU.
 
     Filters of bucket walks are regrouped where their zeros coincide; outputs are the same sums.
-    split: linear layers that are low-bit by groups of inputs become sums of low-bit ones, which
-    :func:`quantize_program` would round one by one.
+    split: linear layers that are low-bit by groups of inputs become sums of low-bit ones;
+    :func:`quantize_program` splits them itself.
     """
     card = card or ModelCard()
     isa = native.resolve_isa(isa)
@@ -123,7 +124,7 @@ def quantize_program(
         )
     watch(f"calibrating with {len(activations.samples)} samples")
     specs = calibrate(program.graph, program.trace, activations)
-    graph = quantize_activations(program.graph, specs, activations.float_layers)
+    graph = _on_codes(program.graph, specs, activations.float_layers)
     kept, target = program.artifact, Target.from_cpu(native.cpu(), program.isa)
     method = CalibrationMethod(activations.method)
     provenance = {
@@ -138,6 +139,17 @@ def quantize_program(
     artifact = Artifact(graph, plan, kept.preprocessing, kept.class_names, provenance)
     watch("packing weights for this CPU")
     return Program(artifact, isa=program.isa, strategy=strategy, threads=program.threads)
+
+
+def _on_codes(
+    graph: Graph, specs: Mapping[str, ActivationSpec], float_layers: Sequence[str]
+) -> Graph:
+    """The graph on codes, layers that are low-bit by groups of inputs as sums of low-bit ones."""
+    split, made = split_coded_groups(graph)
+    shared = {name: specs[source] for name, source in made.items() if source}
+    sums = {name for name, source in made.items() if not source}
+    added = [node.name for node in split.nodes if node.name in sums and node.op != "linear"]
+    return quantize_activations(split, {**specs, **shared}, (*float_layers, *added))
 
 
 def planned_for(

@@ -257,7 +257,7 @@ MAY_INCLUDE = {
     "jit": {"", "kernels"},
     "operands": {"", "kernels", "kernels/dense"},
     "weights": {"", "kernels", *(f"kernels/{room}" for room in KERNEL_ROOMS), "operands"},
-    "run": {""},
+    "run": {"", "operands"},
     "build": {"", "jit", "operands", "run", "weights"},
     "sums": {""},
 }

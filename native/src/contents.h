@@ -42,7 +42,14 @@ typedef struct sb_part {
     sb_layer layer;
 } sb_part;
 
-/* What a step does, stage by stage: copies in, channel totals, its kernel, copy out or halo. */
+/* Where a step keeps the middle of an input, the input less it, and the residual that goes with it
+ * (operands/centre.h); in its scratch. */
+typedef struct sb_centred {
+    size_t middle_offset_bytes, input_offset_bytes, output_offset_bytes;
+} sb_centred;
+
+/* What a step does, stage by stage: copies in, centring, channel totals, its kernel, copy out or
+ * halo. */
 typedef struct sb_step {
     const sb_kernel_row *kernel;
     const sb_kernel_row
@@ -61,6 +68,7 @@ typedef struct sb_step {
     bool fills_halo;
     bool needs_totals;
     size_t totals_offset_bytes;
+    sb_centred centred;
     size_t scratch_bytes;       /* copies and totals */
     size_t share_scratch_bytes; /* of every share, behind them */
     size_t packed_bytes;        /* of low-bit weights beside values and factors */

@@ -123,6 +123,19 @@ static sb_status place_pixels(sb_builder *builder, sb_step *step) {
     return sb_place_windows(builder, (float)builder->contents.values[step->input].zero, step);
 }
 
+/* As they lie, where they are vectors of float32; lanes would hold one channel each. */
+static sb_status place_elementwise(sb_builder *builder, sb_step *step) {
+    const sb_value *values = builder->contents.values;
+    const sb_value *input = &values[step->input], *output = &values[step->output];
+    const bool plain = !input->view.lanes && !output->view.lanes &&
+                       (step->residual == SB_NO_VALUE || !values[step->residual].view.lanes);
+    const bool floats = input->type == SB_TYPE_F32 && output->type == SB_TYPE_F32;
+    if (!plain || !floats || input->extent.height != 1 || input->extent.width != 1)
+        return place_pixels(builder, step);
+    sb_place_relay(builder, step);
+    return SB_OK;
+}
+
 /* Padding is less than any number, or code 0. */
 static sb_status place_maximum(sb_builder *builder, sb_step *step) {
     const bool codes = builder->contents.values[step->input].type == SB_TYPE_U8;
@@ -174,7 +187,7 @@ static const sb_direct_op OPS[] = {
      .scale = true,
      .epilogue = true,
      .map = map_same,
-     .place = place_pixels},
+     .place = place_elementwise},
     /* The same elements in the order [C][H][W], in another shape. */
     {.name = "flatten",
      .stage = "relayout",

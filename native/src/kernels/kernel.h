@@ -40,9 +40,11 @@ typedef struct sb_requantize {
 
 /* y = act(scale[k] * acc + offset[k] * total + bias[k] [+ residual]) + post_bias[k].
  * total: sum of the window's inputs. scale and bias are always there, slope whenever the
- * activation needs one; other NULL arrays are absent. For codes: sb_epilogue_spec in signbin.h. */
+ * activation needs one; other NULL arrays are absent. weight_sums: where inputs may be centred
+ * (operands/centre.h), sums of weights up to every tap of the window, [R][S][K]. For codes:
+ * sb_epilogue_spec in signbin.h. */
 typedef struct sb_epilogue {
-    const float *scale, *offset, *bias, *slope, *post_bias;
+    const float *scale, *offset, *bias, *slope, *post_bias, *weight_sums;
     sb_act activation;
     float low, high;
     sb_requantize requantize;

@@ -1,5 +1,7 @@
 #include "run.h"
 
+#include "operands/centre.h"
+
 #include <string.h>
 #include <time.h>
 
@@ -10,9 +12,11 @@ typedef struct sb_turn {
     size_t image, images;
 } sb_turn;
 
-/* A kernel for all threads to run. scratch: of every thread, scratch_bytes each. */
+/* A kernel for all threads to run. scratch: of every thread, scratch_bytes each. centred: NULL, or
+ * where its input less the middle lies. */
 typedef struct sb_stage {
     const sb_turn *turn;
+    const sb_centred *centred;
     const sb_kernel_row *kernel;
     const sb_layer *layer;
     sb_operands operands;
@@ -42,6 +46,24 @@ static void *address_of(const sb_turn *turn, uint32_t index) {
     return call->arena + value->offset_bytes;
 }
 
+static float *in_scratch(const sb_stage *stage, size_t offset_bytes) {
+    return (float *)(void *)(stage->turn->call->scratch + offset_bytes);
+}
+
+/* Aims at an input that was centred and at the residual it brings. A thread that comes late knows
+ * of neither: what lies in the scratch is told only to who has claimed a piece. */
+static const sb_layer *aim_at_centred(const sb_stage *stage, sb_operands *operands,
+                                      sb_layer *changed) {
+    const sb_centred *centred = stage->centred;
+    if (!centred || *in_scratch(stage, centred->middle_offset_bytes) == 0.0f)
+        return stage->layer;
+    operands->input = in_scratch(stage, centred->input_offset_bytes);
+    operands->residual = in_scratch(stage, centred->output_offset_bytes);
+    *changed = *stage->layer;
+    changed->residual = sb_centred_view(changed);
+    return changed;
+}
+
 static void run_piece(const void *argument, size_t thread, size_t piece, size_t pieces) {
     const sb_stage *stage = argument;
     sb_operands operands = stage->operands;
@@ -51,7 +73,8 @@ static void run_piece(const void *argument, size_t thread, size_t piece, size_t 
         operands.scratch = stage->scratch + thread * stage->scratch_bytes;
     if (!operands.batch)
         operands.batch = stage->turn->images;
-    stage->kernel->run(stage->layer, &operands);
+    sb_layer changed;
+    stage->kernel->run(aim_at_centred(stage, &operands, &changed), &operands);
 }
 
 /* Returns when all of it is done. */
@@ -73,6 +96,41 @@ static void copy_in(const sb_turn *turn, const sb_copy *copy, const void **opera
     *operand = target;
 }
 
+static void find_middle(const void *argument, size_t thread, size_t piece, size_t pieces) {
+    const sb_stage *stage = argument;
+    (void)thread, (void)piece, (void)pieces;
+    *in_scratch(stage, stage->centred->middle_offset_bytes) =
+        sb_middle_of(stage->layer, stage->operands.input);
+}
+
+static void centre_piece(const void *argument, size_t thread, size_t piece, size_t pieces) {
+    const sb_stage *stage = argument;
+    const float middle = *in_scratch(stage, stage->centred->middle_offset_bytes);
+    sb_operands operands = stage->operands;
+    (void)thread;
+    operands.share = piece;
+    operands.shares = pieces;
+    if (middle == 0.0f)
+        return;
+    operands.output = in_scratch(stage, stage->centred->input_offset_bytes);
+    sb_centre_input(stage->layer, &operands, middle);
+    operands.output = in_scratch(stage, stage->centred->output_offset_bytes);
+    sb_centre_output(stage->layer, &operands, middle);
+}
+
+/* The input less its middle, and what that takes from the sums as a residual, where that pays. */
+static void centre(const sb_turn *turn, const sb_step *step, const sb_operands *operands) {
+    const sb_stage stage = {
+        .turn = turn, .centred = &step->centred, .layer = &step->layer, .operands = *operands};
+    sb_team_share(turn->member, 1, find_middle, &stage);
+    sb_team_share(turn->member, turn->call->contents->threads, centre_piece, &stage);
+}
+
+/* NULL for steps whose inputs are never centred. */
+static const sb_centred *centred_of(const sb_step *step) {
+    return step->layer.epilogue.weight_sums && step->needs_totals ? &step->centred : NULL;
+}
+
 /* Private copies of the input and the residual, and channel totals; *operands is aimed at them. */
 static void prepare(const sb_turn *turn, const sb_step *step, sb_operands *operands) {
     const sb_contents *contents = turn->call->contents;
@@ -80,10 +138,16 @@ static void prepare(const sb_turn *turn, const sb_step *step, sb_operands *opera
         copy_in(turn, &step->input_copy, &operands->input);
     if (step->residual_copy.kernel)
         copy_in(turn, &step->residual_copy, &operands->residual);
+    if (centred_of(step))
+        centre(turn, step, operands);
     if (step->needs_totals) {
         void *totals = turn->call->scratch + step->totals_offset_bytes;
-        run_kernel(turn, contents->stages[contents->values[step->input].type].sum_channels,
-                   &step->layer, (sb_operands){.input = operands->input, .output = totals});
+        const sb_type type = contents->values[step->input].type;
+        run_stage(&(sb_stage){.turn = turn,
+                              .centred = centred_of(step),
+                              .kernel = contents->stages[type].sum_channels,
+                              .layer = &step->layer,
+                              .operands = {.input = operands->input, .output = totals}});
         operands->totals = totals;
     }
 }
@@ -114,6 +178,7 @@ static void run_step(const sb_turn *turn, const sb_step *step) {
         operands.output = scratch + step->output_copy.offset_bytes;
     operands.batch = step->linear ? turn->images * step->rows : turn->images;
     const sb_stage stage = {.turn = turn,
+                            .centred = centred_of(step),
                             .kernel = step->kernel,
                             .layer = &step->layer,
                             .operands = operands,

@@ -3,6 +3,8 @@
 #include "checked.h"
 #include "complain.h"
 #include "kernels/view.h"
+#include "operands/centre.h"
+#include "operands/view_plan.h"
 #include "step.h"
 
 sb_status sb_check_mode(const sb_weight_job *job) {
@@ -88,6 +90,72 @@ sb_status sb_set_filter_factors(const sb_weight_job *job, const int32_t *lift) {
     return SB_OK;
 }
 
+/* sums[r][s][k]: of the weights of filter k in rows up to r, columns up to s of its window; each
+ * weight is the float32 number that it stands for. */
+static void sum_weights(const sb_code_spec *filter, const sb_geometry *window, size_t k,
+                        float *sums) {
+    const float scale = filter->scale[0], offset = filter->offset ? filter->offset[0] : 0.0f;
+    const double values[] = {offset - scale, offset, offset + scale};
+    const size_t filters = (size_t)window->out_channels;
+    const size_t height = (size_t)window->kernel_height, width = (size_t)window->kernel_width;
+    const size_t pixels = height * width;
+    for (size_t r = 0; r < height; ++r) {
+        double row = 0.0;
+        for (size_t s = 0; s < width; ++s) {
+            const size_t pixel = r * width + s;
+            for (size_t i = pixel; i < filter->taps; i += pixels)
+                row += values[filter->codes[i] + 1];
+            const double above = r ? (double)sums[(pixel - width) * filters + k] : 0.0;
+            sums[pixel * filters + k] = (float)(above + row);
+        }
+    }
+}
+
+sb_status sb_set_weight_sums(const sb_weight_job *job) {
+    sb_epilogue *epilogue = &job->step->layer.epilogue;
+    const sb_geometry *geometry = &job->step->layer.geometry;
+    size_t count = (size_t)geometry->kernel_height * (size_t)geometry->kernel_width;
+    bool any = false;
+    if (sb_input_type(job) != SB_TYPE_F32 || job->spec->coded_rows ||
+        (size_t)job->codes.filters * job->codes.taps < SB_LEAST_CENTRED)
+        return SB_OK;
+    for (int32_t k = 0; k < job->codes.filters; ++k)
+        any |= epilogue->offset[k] != 0.0f;
+    if (!any)
+        return SB_OK;
+    float *sums = NULL;
+    if (sb_checked_multiply(&count, (size_t)job->codes.filters))
+        sums = sb_memory_take(&job->builder->contents.memory, count, sizeof *sums);
+    if (!sums)
+        return sb_complain(job->builder, SB_OUT_OF_MEMORY, "no memory for the sums of weights");
+    for (int32_t k = 0; k < job->codes.filters; ++k) {
+        const sb_code_spec filter = sb_filter_of(&job->codes, k);
+        sum_weights(&filter, geometry, (size_t)k, sums);
+    }
+    epilogue->weight_sums = sums;
+    return SB_OK;
+}
+
+/* The input may be changed where the step has a copy of its own. */
+static sb_status reserve_centred(sb_builder *builder, sb_step *step) {
+    const sb_view view = sb_centred_view(&step->layer);
+    const sb_extent extent = {view.pitch, step->layer.geometry.out_height,
+                              step->layer.geometry.out_width};
+    sb_status status;
+    size_t elements;
+    step->centred.input_offset_bytes = step->input_copy.offset_bytes;
+    if (!sb_view_elements(&view, &extent, &elements))
+        return sb_complain(builder, SB_OVERFLOW, "step %zu: its scratch does not fit memory",
+                           builder->contents.step_count);
+    status = sb_reserve(builder, step, sizeof(float), &step->centred.middle_offset_bytes);
+    if (status == SB_OK && !step->input_copy.kernel)
+        status = sb_reserve(builder, step, builder->contents.values[step->input].bytes,
+                            &step->centred.input_offset_bytes);
+    return status == SB_OK ? sb_reserve(builder, step, elements * sizeof(float),
+                                        &step->centred.output_offset_bytes)
+                           : status;
+}
+
 sb_status sb_reserve_totals(sb_builder *builder, sb_step *step) {
     const sb_layer *layer = &step->layer;
     const sb_kernel_info *info = &step->kernel->info;
@@ -100,7 +168,8 @@ sb_status sb_reserve_totals(sb_builder *builder, sb_step *step) {
         !sb_checked_multiply(&bytes, (size_t)layer->geometry.groups))
         return sb_complain(builder, SB_OVERFLOW, "the scratch of %s does not fit memory",
                            info->name);
-    return sb_reserve(builder, step, bytes, &step->totals_offset_bytes);
+    const sb_status status = sb_reserve(builder, step, bytes, &step->totals_offset_bytes);
+    return status == SB_OK && layer->epilogue.weight_sums ? reserve_centred(builder, step) : status;
 }
 
 /* The images of a pass, turned, and the sums of all filters for them. */

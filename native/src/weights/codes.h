@@ -14,7 +14,12 @@ sb_status sb_set_factors(const sb_weight_job *job, int32_t radix, const int32_t 
 /* The same where every filter has the digits its own codes ask for (sb_sum_list). */
 sb_status sb_set_filter_factors(const sb_weight_job *job, const int32_t *lift);
 
-/* Scratch for the sums of all inputs of every window; linear layers make their own. */
+/* The sums of all filters' weights, on float32 where any weight has an offset: what is taken from
+ * inputs then comes back with them (operands/centre.h). */
+sb_status sb_set_weight_sums(const sb_weight_job *job);
+
+/* Scratch for the sums of all inputs of every window, and for an input that is centred;
+ * linear layers make their own. */
 sb_status sb_reserve_totals(sb_builder *builder, sb_step *step);
 
 /* Bytes of a share's scratch: for a linear layer the images of a pass, turned, and the sums of all

@@ -163,8 +163,9 @@ static void turn_digits(const sb_weight_job *job, const int8_t *digits, int8_t *
 static const int32_t *sum_digits(const sb_weight_job *job, const int8_t *digits) {
     const size_t filters = (size_t)job->codes.filters;
     int32_t *sums = sb_memory_take(&job->builder->contents.memory, filters, sizeof *sums);
-    for (size_t i = 0; sums && i < job->count; ++i)
-        sums[i / job->codes.taps] += digits[i];
+    for (size_t k = 0; sums && k < filters; ++k, digits += job->codes.taps)
+        for (size_t i = 0; i < job->codes.taps; ++i)
+            sums[k] += digits[i];
     return sums;
 }
 

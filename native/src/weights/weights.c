@@ -172,7 +172,9 @@ static sb_status pack(sb_weight_job *job) {
 static sb_status reserve(sb_weight_job *job) {
     const sb_layer *layer = &job->step->layer;
     sb_status status = SB_OK;
-    if (job->family->form == SB_FORM_CODES && !job->family->sums_windows &&
+    if (job->family->form == SB_FORM_CODES)
+        status = sb_set_weight_sums(job);
+    if (status == SB_OK && job->family->form == SB_FORM_CODES && !job->family->sums_windows &&
         (layer->sums.twice || layer->epilogue.offset))
         status = sb_reserve_totals(job->builder, job->step);
     return status == SB_OK && job->family->scratch ? job->family->scratch(job) : status;

@@ -65,11 +65,11 @@ static inline void sb_finish_coded(const sb_layer *layer, const sb_operands *ope
     const size_t k = block * SB_FILTERS, left = filters - k;
     const size_t count = left < SB_FILTERS ? left : SB_FILTERS;
     const int32_t *digits = layer->tables.digit_sums + k;
+    const sb_row_sums row = {(float)coding->total * coding->step, 0.0f};
     float f[SB_FILTERS];
     for (size_t i = 0; i < count; ++i)
         f[i] = (float)(sums[i] - coding->zero * digits[i]) * coding->step;
-    sb_finish_floats(layer, operands, k, count, n * filters + k,
-                     (float)coding->total * coding->step, f);
+    sb_finish_floats(layer, operands, k, count, n * filters + k, &row, f);
 }
 
 static inline void sb_table_coded_linear(const sb_layer *layer, const sb_operands *operands) {

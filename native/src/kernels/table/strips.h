@@ -1,6 +1,7 @@
 /* Linear layers by table (cells.h): the layer is cut into chunks of cells, whose tables are made
  * for SB_TABLE_IMAGES images and then serve all filters, a block at a time, SB_VECTORS images
- * together. Of codes one image alone has the tables of as many chunks at once. */
+ * together. Of codes one image alone has the tables of as many chunks at once; of floats, tables
+ * hold inputs less the middle of their image (linear_floats.h). */
 #ifndef SB_KERNELS_TABLE_STRIPS_H
 #define SB_KERNELS_TABLE_STRIPS_H
 
@@ -8,13 +9,17 @@
 
 /* What a share works on: images [first, first + count), blocks [begin, end), and cells [cell, cell
  * + cells) of them. inputs: of the first image. tables: of images that are looked up together side
- * by side. sums: [block - begin][image][F]. spare: scratch behind the sums. */
+ * by side. sums: [block - begin][image][F]. spare: scratch behind the sums. middles: what inputs of
+ * an image lose on their way into the tables; of floats alone. */
 typedef struct sb_table_strip {
     const sb_table_input *inputs;
     uint8_t *tables;
     sb_table_sum *sums;
     void *spare;
     size_t count, begin, end, cell, cells;
+#if !SB_SUMS_CODES
+    float middles[SB_TABLE_IMAGES];
+#endif
 } sb_table_strip;
 
 static inline sb_table_strip sb_strip_of(const sb_layer *layer, const sb_operands *operands) {
@@ -43,6 +48,21 @@ static inline size_t sb_together(const sb_table_strip *strip, size_t image) {
     return image / SB_VECTORS * SB_VECTORS + SB_VECTORS <= strip->count ? SB_VECTORS : 1;
 }
 
+/* The tables of one cell of an image, whose inputs are the next `count` at most. */
+static inline void sb_make_cell(const sb_table_strip *strip, size_t image,
+                                const sb_table_input *inputs, size_t count, uint8_t *tables) {
+    count = count < SB_INPUTS ? count : SB_INPUTS;
+#if SB_SUMS_CODES
+    (void)strip, (void)image;
+    sb_make_tables(inputs, count, tables);
+#else
+    float centred[SB_INPUTS];
+    for (size_t i = 0; i < count; ++i)
+        centred[i] = inputs[i] - strip->middles[image];
+    sb_make_tables(centred, count, tables);
+#endif
+}
+
 static inline void sb_make_strip_tables(const sb_layer *layer, const sb_table_strip *strip) {
     const size_t channels = (size_t)layer->geometry.in_channels;
     for (size_t image = 0; image < strip->count; ++image) {
@@ -50,9 +70,8 @@ static inline void sb_make_strip_tables(const sb_layer *layer, const sb_table_st
         uint8_t *tables = sb_tables_of(strip, image) + side * SB_TABLE_BYTES;
         for (size_t i = 0; i < strip->cells; ++i, tables += together * SB_TABLE_BYTES) {
             const size_t first = (strip->cell + i) * SB_INPUTS;
-            const size_t left = channels - first;
-            sb_make_tables(strip->inputs + image * channels + first,
-                           left < SB_INPUTS ? left : SB_INPUTS, tables);
+            sb_make_cell(strip, image, strip->inputs + image * channels + first, channels - first,
+                         tables);
         }
     }
 }

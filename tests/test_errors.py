@@ -20,6 +20,11 @@ def test_parts_that_are_not_given_are_left_out() -> None:
     assert str(SpecError("recipe", value=None)) == "recipe: got None"
 
 
+def test_what_is_allowed_under_a_list_begins_its_own_line() -> None:
+    error = SpecError("2 layers:\n  first\n  second\n", allowed="third")
+    assert str(error) == "2 layers:\n  first\n  second\nallowed: third"
+
+
 def test_long_values_are_cut() -> None:
     assert len(str(SpecError("recipe", value="x" * 10_000))) < 300
 

@@ -64,7 +64,8 @@ class SignbinError(Exception):
             parts.append(f"allowed: {allowed}")
         if remedy:
             parts.append(remedy)
-        super().__init__(f"{what}: {'; '.join(parts)}" if parts else what)
+        glue = "" if what.endswith("\n") else ": "  # a list above begins no sentence
+        super().__init__(f"{what}{glue}{'; '.join(parts)}" if parts else what)
 
 
 class SpecError(SignbinError, ValueError):

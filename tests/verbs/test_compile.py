@@ -7,6 +7,7 @@ import signbin
 from signbin.diagnose import measure_exactness
 from signbin.errors import SpecError
 from signbin.verbs.compile import quantize_program
+from tests.patience import soon
 
 torch = pytest.importorskip("torch", reason="compiling a model needs torch")
 torch.set_num_threads(1)
@@ -101,3 +102,13 @@ def test_a_watcher_hears_what_begins_in_order(model, images, example):
         "planning every layer on codes",
         "packing weights for this CPU",
     ]
+
+
+def test_a_network_of_millions_of_weights_is_compiled_in_seconds():
+    signs = torch.where(torch.arange(256) % 2 > 0, 1.0, -1.0).view(-1, 1, 1, 1)
+    body = torch.nn.Sequential(*(torch.nn.Conv2d(256, 256, 3, padding=1) for _ in range(4)))
+    with torch.no_grad():
+        for layer in body:
+            layer.weight.copy_((torch.rand_like(layer.weight) < 0.35) * signs)
+    program = soon(lambda: signbin.compile(body, (torch.zeros(1, 256, 14, 14),)), 8)  # 1 alone
+    assert len(program.plan.layers) == 4

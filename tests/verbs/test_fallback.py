@@ -37,6 +37,78 @@ def expected(model: onnx.ModelProto, given: np.ndarray) -> np.ndarray:
     return session.run(None, {"image": given})[0]
 
 
+def of_nodes(
+    nodes: list[onnx.NodeProto], constants: dict[str, np.ndarray], extents: tuple[int, ...]
+) -> onnx.ModelProto:
+    """From ``image`` (N, *extents) to ``scores``, whose shape is left to those who run it."""
+    given = onnx.helper.make_tensor_value_info("image", 1, ["N", *extents])
+    made = onnx.helper.make_tensor_value_info("scores", 1, None)
+    held = [onnx.numpy_helper.from_array(each, name) for name, each in constants.items()]
+    graph = onnx.helper.make_graph(nodes, "foreign", [given], [made], held)
+    opsets = [onnx.helper.make_opsetid("", 23)]
+    inferred = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=11)
+    return onnx.shape_inference.infer_shapes(inferred)
+
+
+def foreign_models() -> dict[str, onnx.ModelProto]:
+    """Operators that no claim names, or an extent that none has: before a layer of ours."""
+    node, random = onnx.helper.make_node, np.random.default_rng(0)
+
+    def weight(*shape: int) -> np.ndarray:
+        return random.standard_normal(shape).astype(np.float32)
+
+    last = node("MatMul", ["a", "last"], ["scores"], "/last/MatMul")
+    heads = {"q_num_heads": 2, "kv_num_heads": 2}
+    attention = node("Attention", ["image"] * 3, ["a"], "/mix/Attention", **heads)
+    product = node("Einsum", ["image", "mixed"], ["a"], "/mix/Einsum", equation="ntc,cd->ntd")
+    volume = [
+        node("Conv", ["image", "cube"], ["c"], "/mix/Conv", pads=[1] * 6),
+        node("Reshape", ["c", "flat"], ["r"], "/turn/Reshape"),
+        node("Conv", ["r", "last"], ["scores"], "/last/Conv"),
+    ]
+    flat = np.array([0, 16, 12, 12], np.int64)
+    cubes = {"cube": weight(4, 2, 3, 3, 3), "flat": flat, "last": weight(8, 16, 3, 3)}
+    mixed = {"mixed": weight(16, 16), "last": weight(16, 5)}
+    return {
+        "Attention": of_nodes([attention, last], {"last": weight(16, 5)}, (6, 16)),
+        "Einsum": of_nodes([product, last], mixed, (6, 16)),
+        "Conv": of_nodes(volume, cubes, (2, 4, 12, 12)),
+    }
+
+
+@pytest.mark.parametrize("operator", foreign_models())
+def test_operators_that_are_not_read_go_to_onnx_runtime_by_name(operator: str) -> None:
+    model = foreign_models()[operator]
+    with pytest.raises(CaptureError, match=f"node /mix/{operator}"):
+        signbin.compile(model)
+    program = signbin.compile(model, fallback=SIGNBIN)
+    assert isinstance(program, HybridProgram)
+    (foreign,) = (part for part in program.parts if f"/mix/{operator}" in part.nodes)
+    assert foreign.engine.value == "onnxruntime"
+    assert operator in foreign.why
+    extents = [each.dim_value for each in model.graph.input[0].type.tensor_type.shape.dim[1:]]
+    given = images(2, tuple(extents))
+    assert error(program(given), expected(model, given)) < 1e-5
+
+
+def test_a_network_of_floats_alone_is_never_slower_than_onnx_runtime_where_it_was_timed() -> None:
+    """Whoever is faster here and now: the choice follows what was timed."""
+    layers = {name: np.eye(256, dtype=np.float32) for name in ("a", "b")}
+    nodes = [
+        onnx.helper.make_node("MatMul", ["image", "a"], ["h"], "/a/MatMul"),
+        onnx.helper.make_node("Relu", ["h"], ["r"], "/act/Relu"),
+        onnx.helper.make_node("MatMul", ["r", "b"], ["scores"], "/b/MatMul"),
+    ]
+    program = signbin.compile(of_nodes(nodes, layers, (256,)), fallback=QUICK)
+    if isinstance(program, HybridProgram):
+        ways = {way.name: way.least_ms for way in program.network.decision.ways_timed}
+        assert ways[program.network.decision.chosen] == min(ways.values())
+        return
+    said = program.artifact.provenance["fallback"]
+    ours, theirs = (float(each) for each in re.findall(r"([0-9.]+) ms", said)[:2])
+    assert ours <= theirs, said
+
+
 def error(found: np.ndarray, wanted: np.ndarray) -> float:
     return float(np.abs(found - wanted).max() / np.abs(wanted).max())
 

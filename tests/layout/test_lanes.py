@@ -123,6 +123,20 @@ def test_the_grid_computes_the_fewest_positions(graph_builder, size, blocks, blo
     assert layout.block_height * layout.block_width == least
 
 
+def test_what_lies_between_operations_along_axes_is_plain(graph_builder):
+    builder = graph_builder()
+    rectified = builder.add("relu", builder.input(3, 20, 24))
+    turned = builder.add("transpose", rectified, order=(1, 3, 2))
+    weights = builder.add("softmax", turned, axis=3)
+    shown = builder.add("relu", weights)
+    over_channels = builder.add("softmax", builder.add("transpose", shown, order=(1, 3, 2)))
+    graph = builder.graph(builder.add("relu", over_channels))
+    layouts = plan_lanes(graph, 8).layouts
+    assert layouts[turned] is None
+    for name in (rectified, weights, shown, over_channels):
+        assert layouts[name] is not None, name
+
+
 def test_a_maximum_wants_minus_infinity_around_it_unless_nothing_is_negative(graph_builder):
     pooling = {"kernel": (3, 3), "stride": (2, 2), "padding": (1, 1)}
     builder = graph_builder()

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from signbin.ir import OPS, Graph, Margins, Node, TensorType, margins, never_negative, resolve
 from signbin.ir.graph import ConstRef
+from signbin.ir.row_ops import ROW_OPS
 from signbin.layout.arena import element_bytes
 from signbin.spec import IntegerWeight
 
@@ -22,6 +23,7 @@ __all__ = ["Halo", "LanePlan", "Layout", "Window", "plan_lanes"]
 
 _CRITICAL_BYTES: Final = 2048
 _SKEW_VECTORS: Final = 8
+_ROW_OPS: Final = frozenset(row.name for row in ROW_OPS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,8 +142,9 @@ def plan_lanes(
     fewest columns of blocks. Halo and fill: what the consumers that can read in place need; a
     maximum wants the least number outside the image (-infinity, code 0), all others zero (0.0, the
     zero point), which serves a maximum as well where the value cannot be negative. Images of one
-    pixel, values that are no images, the graph's inputs and outputs, and codes of the input that
-    only dense layers read, which turn them into an image of bytes in any case, are plain.
+    pixel, values that are no images, the graph's inputs and outputs, codes of the input that only
+    dense layers read, which turn them into an image of bytes in any case, and what lies between
+    operations that go along axes are plain.
     """
     codes = _Vectors(code_lanes or (2 * lanes if lanes > 1 else 1), element_bytes("u8", code_bytes))
     widths = {"f32": _Vectors(lanes, element_bytes("f32")), "u8": codes}
@@ -151,6 +154,7 @@ def plan_lanes(
     late = _of_whole_batch(graph)
     batch = _read_or_written(graph, late) - {value.name for value in graph.inputs}
     plain |= batch | {node.name for node in graph.nodes if node.op == "reshape"}
+    plain |= {node.name for node in graph.nodes if _stays_in_rows(graph, node)}
     layouts: dict[str, Layout | None] = {}
     for name, type_ in types.items():
         bare = name in plain or len(type_.shape) != 4 or math.prod(type_.shape[2:]) == 1
@@ -175,6 +179,20 @@ def _becomes_bytes(graph: Graph, node: Node) -> bool:
         and node.inputs[0] in {value.name for value in graph.inputs}
         and all(_multiplies_bytes(graph, reader, node.name) for reader in readers)
     )
+
+
+def _stays_in_rows(graph: Graph, node: Node) -> bool:
+    """Whether a node and all that reads it go along axes: their kernels take plain values alone."""
+    readers = graph.consumers(node.name)
+    return _goes_along_axes(graph, node) and all(
+        reader.op == "reshape" or _goes_along_axes(graph, reader) for reader in readers
+    )
+
+
+def _goes_along_axes(graph: Graph, node: Node) -> bool:
+    if node.op == "softmax":
+        return len(graph.type_of(node.name).shape) != 4 or resolve(node)["axis"] != 1
+    return node.op in _ROW_OPS
 
 
 def _multiplies_bytes(graph: Graph, node: Node, name: str) -> bool:

@@ -7,14 +7,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Bytes of a row of y for a vector, and of what one call of a function reads and writes of a
- * vector: on ARM a half. */
+/* Of a vector one call of a function reads and writes a part: on ARM a half. */
 #if defined(__aarch64__)
-enum { ROW_BYTES = 32, INPUT_BYTES = 16, READ_BYTES = 8, WRITTEN_BYTES = 16, HALVES = 2 };
+enum { HALVES = 2 };
 #else
-enum { ROW_BYTES = 32, INPUT_BYTES = 32, READ_BYTES = 32, WRITTEN_BYTES = 32, HALVES = 1 };
+enum { HALVES = 1 };
 #endif
-enum { MOST_LANES = 16, UNUSED = 0xdb };
+enum { UNUSED = 0xdb };
 
 static check_guarded windows[SB_MACHINE_VECTORS], sums, arguments;
 static check_walk_counts counts;
@@ -36,6 +35,7 @@ void check_plant_in_walks(const void *bytes, size_t count) {
 /* A lane on its way through a walk. Codes are summed modulo 2^16, in `sum` as in y. */
 typedef struct lane {
     const char *window;
+    size_t step; /* bytes from an input to the next */
     int number;
     bool codes;
     const uint16_t *counts, *offsets;
@@ -45,7 +45,7 @@ typedef struct lane {
 
 static void add_list(lane *at, bool adds) {
     for (uint32_t left = *at->counts++; left; --left) {
-        const char *vector = at->window + (size_t)*at->offsets++ * INPUT_BYTES;
+        const char *vector = at->window + (size_t)*at->offsets++ * at->step;
         if (at->codes) {
             const sb_code code = ((const sb_code *)(const void *)vector)[at->number];
             at->sum = (uint16_t)(adds ? at->sum + code : at->sum - code);
@@ -94,8 +94,9 @@ static void walk_ternary(lane *at, int32_t filters, const uint8_t *flips) {
 }
 
 static void walk_lane(const sb_bucket_weights *weights, const sb_bucket_group *group,
-                      const char *window, int number, bool codes, lane *at) {
+                      const char *window, size_t step_bytes, int number, bool codes, lane *at) {
     *at = (lane){.window = window,
+                 .step = step_bytes,
                  .number = number,
                  .codes = codes,
                  .counts = weights->counts + group->counts_begin,
@@ -114,15 +115,29 @@ static void walk_lane(const sb_bucket_weights *weights, const sb_bucket_group *g
 /* ---- calls -------------------------------------------------------------------------------------
  */
 
-/* One function: what is called, on how many vectors. */
+/* One function: what is called, on how many vectors; bytes of a row of y for a vector. */
 typedef struct subject {
     const sb_bucket_weights *weights;
     const sb_machine_walks *walks;
     const char *name;
     int32_t vectors;
     bool codes;
+    size_t row_bytes;
     check_complaint complain;
 } subject;
+
+/* From an input to the next; codes of ARM are bytes, whose sums have two. */
+static size_t input_bytes(const subject *of) {
+    return of->row_bytes / HALVES;
+}
+
+static size_t read_bytes(const subject *of) {
+    return input_bytes(of) / HALVES;
+}
+
+static size_t written_bytes(const subject *of) {
+    return of->row_bytes / HALVES;
+}
 
 static uint32_t lists_of(const sb_bucket_weights *weights, const sb_bucket_group *group) {
     uint32_t patterns = 1;
@@ -143,7 +158,7 @@ static size_t reach_of(const subject *of) {
             for (uint32_t left = *count; left; --left, ++offset, any = true)
                 furthest = *offset > furthest ? *offset : furthest;
     }
-    return any ? furthest * INPUT_BYTES + READ_BYTES : 0;
+    return any ? furthest * input_bytes(of) + read_bytes(of) : 0;
 }
 
 static void fill_window(check_random *random, bool codes, check_guarded *window, size_t bytes) {
@@ -158,17 +173,18 @@ static void fill_window(check_random *random, bool codes, check_guarded *window,
 /* The first lane that is not what the walk gives, in words. */
 static void compare(const subject *of, char *fault) {
     const sb_bucket_group *groups = of->weights->groups + of->walks->first;
-    const int lanes = READ_BYTES / (int)(of->codes ? sizeof(sb_code) : sizeof(float));
+    const int lanes = (int)(read_bytes(of) / (of->codes ? sizeof(sb_code) : sizeof(float)));
     size_t row = 0;
     lane at;
     for (size_t i = 0; i < of->walks->count; row += (size_t)groups[i++].filters)
         for (int32_t v = 0; v < of->vectors; ++v)
             for (int number = 0; number < lanes; ++number) {
-                walk_lane(of->weights, &groups[i], windows[v].data, number, of->codes, &at);
+                walk_lane(of->weights, &groups[i], windows[v].data, input_bytes(of), number,
+                          of->codes, &at);
                 for (int32_t f = 0; f < groups[i].filters; ++f) {
                     const char *y =
                         sums.data +
-                        ((row + (size_t)f) * (size_t)of->vectors + (size_t)v) * ROW_BYTES;
+                        ((row + (size_t)f) * (size_t)of->vectors + (size_t)v) * of->row_bytes;
                     const bool same = of->codes
                                           ? !memcmp(y + 2 * number, &at.y[f], sizeof at.y[f])
                                           : !memcmp(y + 4 * number, &at.real[f], sizeof at.real[f]);
@@ -185,7 +201,7 @@ static void compare(const subject *of, char *fault) {
 /* At a side: the last vector of y is written by halves, of which the last has no half behind it. */
 static void call_at(const subject *of, check_random *random, check_side side) {
     const size_t reach = reach_of(of);
-    const size_t rows = (size_t)of->walks->rows * (size_t)of->vectors * ROW_BYTES;
+    const size_t rows = (size_t)of->walks->rows * (size_t)of->vectors * of->row_bytes;
     const void *pointers[SB_MACHINE_VECTORS];
     char fault[CHECK_FAULT_BYTES];
     for (int32_t v = 0; v < of->vectors; ++v) {
@@ -195,7 +211,7 @@ static void call_at(const subject *of, check_random *random, check_side side) {
         check_allow_writes(&windows[v], false);
         pointers[v] = windows[v].data;
     }
-    check_guard(&sums, "the sums", rows - (ROW_BYTES - WRITTEN_BYTES), side);
+    check_guard(&sums, "the sums", rows - (of->row_bytes - written_bytes(of)), side);
     check_fill(&sums, UNUSED);
     check_guard(&arguments, "the windows' addresses", sizeof *pointers * (size_t)of->vectors, side);
     memcpy(arguments.data, pointers, arguments.bytes);
@@ -227,15 +243,16 @@ static void check_step_walks(const sb_step *step, const sb_machine_memory *memor
     const sb_generated_walks *generated = &weights->generated;
     const size_t bundles = (size_t)weights->chunk_count * (size_t)step->layer.geometry.groups *
                            (size_t)generated->bundles;
+    const sb_kernel_info *info = &step->generated->info;
+    const bool codes = info->type == SB_TYPE_U8;
     char name[CHECK_FAULT_BYTES];
-    snprintf(name, sizeof name, "%s, a generated walk", step->generated->info.name);
+    snprintf(name, sizeof name, "%s, a generated walk", info->name);
     for (size_t i = 0; i < generated->starts[bundles]; ++i) {
-        const subject of = {weights,
-                            &generated->functions[i],
-                            name,
-                            step->generated->info.vectors,
-                            step->generated->info.type == SB_TYPE_U8,
-                            complain};
+        const subject of = {
+            weights, &generated->functions[i],
+            name,    info->vectors,
+            codes,   (size_t)info->lanes * (codes ? sizeof(uint16_t) : sizeof(float)),
+            complain};
         plant(&of, memory);
         ++counts.functions;
         call_at(&of, random, CHECK_AT_END);

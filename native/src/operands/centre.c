@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { LANES = 16 };
+enum { LANES = 16, FILTERS = 64 };
 /* Of an image, at most: most images are not centred, and then a few numbers have said so. */
 enum { FIRST_PIXELS = 2, FIRST_CHANNELS = 16, PIXELS = 8, CHANNELS = 32 };
 /* What a sum loses grows with its inputs' mean / deviation * root of their number. From here on it
@@ -187,42 +187,64 @@ static sb_rectangle rectangle_of(const sb_layer *layer, sb_taps rows, sb_taps co
     return made;
 }
 
-/* Of neighbouring lanes of one position, numbers being the first one's. */
-static void put_sums(const sb_layer *layer, const sb_rectangle *made, size_t count,
-                     float *numbers) {
-    const size_t filters = (size_t)layer->geometry.out_channels;
-    const size_t lanes = (size_t)layer->output.lanes;
-    for (size_t k = 0; k < filters; ++k, numbers += lanes) {
-        float sum = 0.0f;
-        for (size_t i = 0; i < made->count; ++i)
-            sum += made->factors[i] * made->sums[i][k];
-        for (size_t lane = 0; lane < count; ++lane)
-            numbers[lane] = sum;
-    }
+/* Of filters [first, first + count), side by side. */
+static void sum_weights(const sb_rectangle *made, size_t first, size_t count, float *sums) {
+    memset(sums, 0, count * sizeof *sums);
+    for (size_t i = 0; i < made->count; ++i)
+        for (size_t k = 0; k < count; ++k)
+            sums[k] += made->factors[i] * made->sums[i][first + k];
 }
 
-/* All lanes of one position: as one where the taps are the same. */
-static void put_position(const sb_layer *layer, int32_t y, int32_t x, float middle,
-                         float *numbers) {
+/* One position: the rectangles of its lanes, of which few differ, and which of them a lane has. */
+typedef struct sb_position {
+    sb_rectangle made[LANES];
+    int32_t which[LANES], count;
+} sb_position;
+
+static bool are_same(sb_taps a, sb_taps b) {
+    return a.first == b.first && a.end == b.end;
+}
+
+static sb_position position_of(const sb_layer *layer, int32_t y, int32_t x, float middle) {
     const sb_geometry *geometry = &layer->geometry;
     sb_taps rows[LANES], columns[LANES];
-    bool same = true;
+    sb_position found = {.count = 0};
     for (int32_t lane = 0; lane < layer->output.lanes; ++lane) {
         const int64_t row = sb_view_image_row(&layer->output, lane, y);
         const int64_t column = sb_view_image_column(&layer->output, lane, x);
-        rows[lane] =
+        const sb_taps down =
             taps_inside(row * geometry->stride_height - geometry->padding_top,
                         geometry->kernel_height, geometry->dilation_height, geometry->in_height);
-        columns[lane] =
+        const sb_taps right =
             taps_inside(column * geometry->stride_width - geometry->padding_left,
                         geometry->kernel_width, geometry->dilation_width, geometry->in_width);
-        same = same && rows[lane].first == rows[0].first && rows[lane].end == rows[0].end &&
-               columns[lane].first == columns[0].first && columns[lane].end == columns[0].end;
+        int32_t i = 0;
+        while (i < found.count && !(are_same(down, rows[i]) && are_same(right, columns[i])))
+            ++i;
+        found.which[lane] = i;
+        if (i < found.count)
+            continue;
+        rows[i] = down;
+        columns[i] = right;
+        found.made[found.count++] = rectangle_of(layer, down, right, middle);
     }
-    const int32_t pieces = same ? 1 : layer->output.lanes;
-    for (int32_t lane = 0; lane < pieces; ++lane) {
-        const sb_rectangle made = rectangle_of(layer, rows[lane], columns[lane], middle);
-        put_sums(layer, &made, (size_t)(layer->output.lanes / pieces), numbers + lane);
+    return found;
+}
+
+/* All filters and lanes of one position. */
+static void put_position(const sb_layer *layer, int32_t y, int32_t x, float middle,
+                         float *numbers) {
+    const size_t filters = (size_t)layer->geometry.out_channels;
+    const size_t lanes = (size_t)layer->output.lanes;
+    const sb_position position = position_of(layer, y, x, middle);
+    float sums[LANES][FILTERS];
+    for (size_t first = 0; first < filters; first += FILTERS) {
+        const size_t count = filters - first < FILTERS ? filters - first : FILTERS;
+        for (int32_t i = 0; i < position.count; ++i)
+            sum_weights(&position.made[i], first, count, sums[i]);
+        for (size_t k = 0; k < count; ++k, numbers += lanes)
+            for (size_t lane = 0; lane < lanes; ++lane)
+                numbers[lane] = sums[position.which[lane]][k];
     }
 }
 

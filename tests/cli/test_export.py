@@ -23,6 +23,19 @@ def test_every_flavour_is_written_and_was_checked(
     assert "Quant" in operators or flavour != "qonnx"
 
 
+def test_viewers_are_told_what_a_network_and_its_nodes_are_called(
+    signbin, compiled: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "night watch.onnx"
+    assert signbin("export", compiled, "-o", target).code == 0
+    graph = onnx.load(target).graph
+    assert graph.name == "night watch"
+    modules = {node.name.split("/")[1] for node in graph.node if "/" in node.name}
+    assert {"stem", "stages", "classifier"} <= modules
+    assert "stem.0.weight" in {tensor.name for tensor in graph.initializer}
+    assert signbin("compile", target, "-o", tmp_path / "again.sbn").code == 0
+
+
 def test_what_was_exported_is_compiled_again(signbin, compiled: Path, tmp_path: Path) -> None:
     target, again = tmp_path / "m.onnx", tmp_path / "again.sbn"
     shown = signbin("export", compiled, "-o", target)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import soon
+
 
 def test_a_page_and_its_data_are_written(
     signbin, trained, compiled, compared, tmp_path: Path
@@ -28,6 +30,11 @@ def test_a_report_without_a_model_says_not_given(signbin, trained, tmp_path: Pat
     assert result.code == 0
     assert "a compiled model (MODEL.sbn)" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert result.out.count("signed_binary") == 2
+
+
+def test_a_report_without_a_run_prints_no_empty_table(signbin, compiled, tmp_path: Path) -> None:
+    result = signbin("report", compiled, "-o", tmp_path / "report.html")
+    assert (result.code, result.out) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -100,10 +107,27 @@ def test_an_experiment_is_drawn_as_a_study(signbin, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     result = signbin("report", "--study", tmp_path, "-o", page)
     assert result.code == 0, result.err
-    assert "accuracy over non-zero quantised weights" in page.read_text(encoding="utf-8")
+    assert "accuracy over non-zero weights" in page.read_text(encoding="utf-8")
 
 
 def test_a_report_of_nothing_is_refused(signbin, tmp_path: Path) -> None:
     result = signbin("report", "-o", tmp_path / "report.html")
     assert result.code == 2
     assert "name runs, models or a study" in " ".join(result.err.split())
+
+
+@pytest.mark.wide
+def test_a_report_of_a_resnet18_that_was_trained_takes_five_seconds_of_a_processor(
+    signbin, tmp_path: Path
+) -> None:
+    run, program, page = tmp_path / "run", tmp_path / "resnet18.sbn", tmp_path / "report.html"
+    data = "data={name: generated, shape: [3, 32, 32], classes: 10, batch_size: 16}"
+    given = ("--set", data, "--set", "model.name=resnet18", "--set", "threads=1", "--epochs", 1)
+    assert signbin("train", "cifar10-resnet20", *given, "-o", run).code == 0
+    assert signbin("compile", run, "-o", program).code == 0
+    result = soon(
+        lambda: signbin("report", run, "--model", program, "-o", page, "--force"), seconds=5
+    )
+    assert result.code == 0, result.err
+    assert "layer4" in page.read_text(encoding="utf-8")
+    assert page.stat().st_size < 500_000

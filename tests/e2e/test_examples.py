@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 SHORT = (
     *("train_and_compile.py", "onnx_with_fallback.py", "one_bit_linear.py"),
-    *("export_c.py", "score_images.py"),
+    *("one_bit_network.py", "export_c.py", "score_images.py"),
 )
 MOST_LINES = 60
 
@@ -93,6 +93,10 @@ def test_the_notebook_runs_from_its_first_cell_to_its_last() -> None:
     nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3").execute()
     said = "".join(str(cell.get("outputs")) for cell in notebook.cells)
     assert "test images are right" in said
+
+
+def test_there_are_six_short_ones() -> None:
+    assert len(SHORT) == 6  # one_bit_network.py runs in test_wide_resnet.py
 
 
 @pytest.mark.parametrize("name", SHORT)

@@ -13,6 +13,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "wide_resnet.py"
+SHORT = EXAMPLE.with_name("one_bit_network.py")
 WIDTHS, BLOCKS, EXTENT = (6, 8, 12), 2, 8
 
 
@@ -113,6 +114,17 @@ def test_the_network_is_its_authors(example, network: Path) -> None:
     with torch.no_grad():
         found = example.read_network(network)(x)
     torch.testing.assert_close(found, expected_of(np.load(network), x), rtol=1e-4, atol=1e-4)
+
+
+def test_the_short_example_says_what_the_long_one_does(network: Path, images: Path) -> None:
+    command = [sys.executable, str(SHORT), str(network), str(images), str(EXTENT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    long = json.loads(run(network, images, "--json", "--calls", 2).stdout)
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["float32", "8-bit"]
+    for line, kind in zip(lines, ("float", "int8"), strict=True):
+        assert f"{long['accuracy'][kind]:.2%} of {long['images']} right" in line
 
 
 def test_shuffling_keeps_the_counts_of_every_filter(example, network: Path) -> None:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -143,6 +144,19 @@ def test_a_driver_that_is_killed_and_started_again_loses_and_repeats_nothing(
     finish(start(model, data, out, "--ray", address, "--workers", 2))
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     expect_the_same(out, expected)
+
+
+def test_a_cluster_of_this_machine_is_its_own_though_another_was_lost(model, tmp_path, monkeypatch):
+    pytest.importorskip("ray", reason="needs the extra ray")
+    images = tmp_path / "images.npy"
+    np.save(images, np.zeros((8, 3, 8, 8), np.float32))
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as short:  # names of sockets are
+        # What Ray keeps of the cluster that began last, whose head is gone.
+        (Path(short) / "ray").mkdir()
+        (Path(short) / "ray" / "ray_current_cluster").write_text(f"{HOST}:{free_port()}")
+        monkeypatch.setenv("RAY_TMPDIR", short)
+        finish(start(model, images, tmp_path / "out", "--ray", "local", "--workers", 1))
+    assert sum(pq.read_metadata(part).num_rows for part in parts_of(tmp_path / "out")) == 8
 
 
 def test_a_cluster_that_is_not_there_is_named():

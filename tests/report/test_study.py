@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from signbin.errors import FormatError
 from signbin.report import StudyPoint, read_study
 from signbin.report.study import pareto_front
+from signbin.report.study_chart import study_charts
 
+RESULTS = Path(__file__).parents[2] / "experiments" / "training" / "results"
 POINTS = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=12)
 
 
@@ -49,3 +51,28 @@ def test_a_front_holds_one_of_every_best_and_nothing_that_is_beaten(found) -> No
         mine = (point.accuracy, point.costs["ms"])
         beaten = any(a >= mine[0] and c <= mine[1] and (a, c) != mine for a, c in kept)
         assert beaten is not (mine in kept)
+
+
+def test_costs_that_were_measured_lie_beside_the_results(tmp_path: Path) -> None:
+    runs = [
+        {"run": "low", "seed": 0, "weights": "signed_binary", "accuracy": 0.7},
+        {"run": "float", "seed": 0, "accuracy": 0.8, "parameters": {"weights": 9, "quantized": 0}},
+    ]
+    rows = [{"run": "low", "seed": 0, "min_ms": 0.25, "energy_uj": 2.0, "peers": {}}]
+    (tmp_path / "costs.json").write_text(json.dumps({"rows": rows}), encoding="utf-8")
+    low, float_ = read_study(written(tmp_path, {"runs": runs})).points
+    assert low.costs == {"measured_ms": 0.25, "energy_uj": 2.0}
+    assert float_.costs == {"effectual_weights": 9.0}
+    (tmp_path / "costs.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(FormatError, match=r"costs\.json"):
+        read_study(tmp_path)
+
+
+def test_the_committed_study_shows_what_accuracy_costs() -> None:
+    study = read_study(RESULTS / "low-density-cpu")
+    assert {"float-16", "binary-16", "centred", "centred-.12"} == {one.name for one in study.points}
+    found = {one.name: one.costs for one in study.points}
+    assert 8 * found["centred-.12"]["effectual_weights"] < found["float-16"]["effectual_weights"]
+    drawn = dict(study_charts(study))
+    assert {"effectual_weights", "measured_ms", "energy_uj", "file_bytes"} <= set(drawn)
+    assert drawn["measured_ms"].count("<circle") > 2

@@ -67,5 +67,6 @@ def report_runs(
         [report.read_study(path) for path in study or ()],
     )
     page, data = report.write_report(made, output, overwrite=force)
-    show(to_document(made), kinds_table(made.kinds), as_json)
+    if made.kinds or as_json:  # a table of no runs would be a line of titles
+        show(to_document(made), kinds_table(made.kinds), as_json)
     note(f"wrote {page} and {data}")

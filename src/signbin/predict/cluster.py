@@ -84,7 +84,9 @@ def _connected(address: str) -> Any:
     quiet: dict[str, Any] = {"logging_level": logging.WARNING, "log_to_driver": False}
     if address == LOCAL:
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # Ray reads it; a cluster of others is theirs
-        ray.init(include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+        # Without an address Ray would join the last cluster that began here, and wait for one that
+        # was lost; it takes its own word for a new one.
+        ray.init(address="local", include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
         return ray
     try:
         ray.init(address=address, **quiet)

@@ -26,7 +26,7 @@ def network_card(name: str, described: Mapping[str, Any]) -> str:
         f"Accuracy was measured in PyTorch on the {config['data']['holdout']} part. A network "
         "chosen among several by that accuracy looks a little better than it is.",
         "",
-        "```",
+        "```sh",
         f"signbin compile {name}.safetensors -o {name}.sbn",
         "```",
         "",

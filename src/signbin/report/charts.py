@@ -189,13 +189,15 @@ def _numbers(values: Sequence[float]) -> list[str]:
     """The values with as many decimals as tell them apart."""
     for write in _FORMATS:
         texts = [write(value) for value in values]
-        if all(float(text) == value for text, value in zip(texts, values, strict=True)):
+        if all(
+            float(text.replace(",", "")) == value for text, value in zip(texts, values, strict=True)
+        ):
             return texts
     return [f"{value:.3g}" for value in values]
 
 
 _FORMATS: Final[tuple[Callable[[float], str], ...]] = (
-    "{:.0f}".format,
+    "{:,.0f}".format,
     "{:.1f}".format,
     "{:.2f}".format,
     "{:.3f}".format,

@@ -12,16 +12,30 @@ __all__ = ["cost_svg", "experiment_svg"]
 
 # Okabe-Ito colours: told apart with any colour vision, on light and dark paper.
 _COLORS: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7")
+# The same hues where they are words, which want a contrast of 4.5 to 1 with their paper.
+_ON_LIGHT: Final = ("#0067a0", "#855800", "#00704f", "#9c3f77")
+_ON_DARK: Final = ("#56b4e9", "#e69f00", "#2fc59a", "#e6a3c8")
+
+
+def _words(colors: Sequence[str]) -> str:
+    return "".join(
+        f"text.c{number},tspan.c{number}{{fill:{color}}}" for number, color in enumerate(colors)
+    )
+
+
 _KINDS: Final = ("signed_binary", "binary", "ternary", "float")
 _LABEL: Final = "held-out accuracy, %"
 _STYLE: Final = (
-    "text{font:13px system-ui,sans-serif;fill:#222}.label{font-weight:600}.axis,.note{fill:#777}"
+    "text{font:13px system-ui,sans-serif;fill:#222}.label{font-weight:600}.axis,.note{fill:#5c6370}"
     ".grid{stroke:#8884}.rule{stroke:#8886}.line{fill:none;stroke-width:2}.faint{opacity:.3}"
-    ".mean{stroke-width:3}.bg{fill:#fff}@media(prefers-color-scheme:dark){text{fill:#ddd}"
-    ".bg{fill:#16181d}}"
+    ".mean{stroke-width:3}.bg{fill:#fff}"
+    + _words(_ON_LIGHT)
+    + "@media(prefers-color-scheme:dark){text{fill:#ddd}"
+    ".bg{fill:#16181d}.axis,.note{fill:#a7adb8}"
+    + _words(_ON_DARK)
+    + "}"
     + "".join(
-        f".s{number}{{stroke:{color}}}.f{number}{{fill:{color}}}text.c{number},"
-        f"tspan.c{number}{{fill:{color}}}"
+        f".s{number}{{stroke:{color}}}.f{number}{{fill:{color}}}"
         for number, color in enumerate(_COLORS)
     )
 )

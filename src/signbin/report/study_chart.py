@@ -35,6 +35,7 @@ def _chart(study: Study, cost: str, named: str) -> str:
     y_ticks = ticks(min(accuracies), max(accuracies))
     frame = Frame(48, _WIDTH - 20, 30, _BOTTOM, (0.0, x_ticks[-1]), (y_ticks[0], y_ticks[-1]))
     kinds = list(dict.fromkeys(point.weights for point in study.points))
+    drawn = {point.weights for point in points}
     places = [(frame.across(one.costs[cost]), frame.up(100 * one.accuracy)) for one in front]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     body = [
@@ -42,7 +43,7 @@ def _chart(study: Study, cost: str, named: str) -> str:
         draw_titles(frame, named, "held-out accuracy, %"),
         f'<polyline class="line front" points="{path}"/>',
         *(_dot(frame, point, cost, kinds.index(point.weights), point in front) for point in points),
-        _legend(frame, kinds),
+        _legend(frame, [(i, kind) for i, kind in enumerate(kinds) if kind in drawn]),
     ]
     title = f"{study.title}: held-out accuracy over {named}"
     return standalone(title, _BOTTOM + 62, body)
@@ -58,9 +59,9 @@ def _dot(frame: Frame, point: StudyPoint, cost: str, kind: int, on_front: bool) 
     return f'<circle {look} data-tip="{tip}" {where}><title>{tip}</title></circle>'
 
 
-def _legend(frame: Frame, kinds: Sequence[str]) -> str:
+def _legend(frame: Frame, kinds: Sequence[tuple[int, str]]) -> str:
     parts, x, y = [], frame.left, frame.bottom + 52
-    for index, kind in enumerate(kinds):
+    for index, kind in kinds:
         color = index % _COLORS
         parts.append(
             f'<circle class="f{color}" cx="{x + 5:.1f}" cy="{y - 4:.1f}" r="5"/>'

@@ -34,6 +34,7 @@ _TOLERANCE: Final = 1e-4
 # A float in the middle between two codes may turn one, as for programs on codes.
 _CODES_TOLERANCE: Final = 0.05
 _SAMPLES: Final = 4
+_UNNAMED: Final = "model"  # what a network is called that came without a name
 
 READERS: Final[Mapping[Flavour, str]] = MappingProxyType(
     {
@@ -92,7 +93,8 @@ def export_onnx(
     Runtime know it; else 17. The engine is ONNX Runtime; for qonnx, our own reader of QONNX.
 
     VerifyError where ONNX cannot say it; ExecutionError where the engine is not installed, or
-    computes something else: nothing is written then. SpecError for another opset.
+    computes something else: nothing is written then. SpecError for another opset. A network that
+    nobody named is called by the file.
     """
     if flavour is Flavour.FLOAT and graph.has_codes:
         graph = dequantize_activations(graph)
@@ -107,6 +109,8 @@ def export_onnx(
         except SignbinError as raised:
             failure = raised
             continue
+        if graph.name == _UNNAMED:  # viewers show it above the graph
+            model.graph.name = path.stem
         write_whole({path: model.SerializeToString(deterministic=True)})
         return _exported(graph, model, path, flavour, tried, error)
     assert failure is not None  # there is always an opset to try

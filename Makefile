@@ -124,7 +124,7 @@ check-kernels: install
 	$(BIN)/python -m reliability.kernels
 
 sanitize: install
-	$(BIN)/python -m reliability.sanitizers
+	sh native/tests/sanitize.sh "$(CURDIR)/$(BIN)/python" $(BIN)/cmake build/sanitize address thread valgrind
 
 trust: compilers sanitize
 	sh native/tests/compilers.sh $(BIN)/cmake build/compilers \

@@ -17,7 +17,6 @@ __all__ = [
     "kills",
     "native_faults",
     "same_bits",
-    "sanitizers",
     "soak",
     "write_order",
 ]
@@ -125,29 +124,6 @@ def kernels(path: Path = RESULTS / "kernels.json") -> str:
         "",
     ]
     return "\n".join([*lines, markdown.table(heads, rows, numbers_from=2)])
-
-
-def sanitizers(path: Path = RESULTS / "sanitizers.json") -> str:
-    """What ``python -m reliability.sanitizers`` counted, one line per tool."""
-    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    rows = [
-        [
-            _TOOLS[name],
-            *(words.count(known[each]) for each in ("drawn", "run", "python_tests")),
-            f"{known['seconds'] / 60:.0f}",
-        ]
-        for name, known in found["tools"].items()
-    ]
-    heads = ["under", "programs drawn", "of them run", "tests in Python", "minutes"]
-    model = found["environment"]["cpu"]["model"]
-    return markdown.table(heads, rows, numbers_from=1) + f"\n\nOn {model}; nothing was found."
-
-
-_TOOLS: Mapping[str, str] = {
-    "address": "AddressSanitizer, LeakSanitizer, UndefinedBehaviorSanitizer",
-    "thread": "ThreadSanitizer",
-    "valgrind": "valgrind",
-}
 
 
 def soak(path: Path = RESULTS / "soak.json") -> str:

@@ -154,19 +154,6 @@ def _kernels(document: _Document) -> Row:
     )
 
 
-def _sanitizers(document: _Document) -> Row:
-    tools = document["tools"].values()
-    return Row(
-        "python -m reliability.sanitizers",
-        f"{words.count(sum(each['run'] for each in tools))} programs, "
-        f"{words.count(sum(each['python_tests'] for each in tools))} tests in Python, "
-        f"{len(tools)} tools",
-        sum(each["seconds"] for each in tools) / 60,
-        0,
-        "sanitizers",
-    )
-
-
 def _soak(document: _Document) -> Row:
     parts = document["parts"]
     answers = sum(part["answers"] for part in parts.values())
@@ -185,7 +172,6 @@ _ROWS: Final[Mapping[str, Callable[[_Document], Row]]] = {
     "same-bits": _same_bits,
     "fuzz": _fuzz,
     "kernels": _kernels,
-    "sanitizers": _sanitizers,
     "native-faults": _native_faults,
     "files-faults": _file_faults,
     "kills": _kills,

@@ -14,6 +14,7 @@ myst_heading_anchors = 3
 html_theme = "furo"
 html_static_path = ["_static"]
 html_js_files = ["scrolling.js"]
+html_css_files = ["tables.css"]
 html_show_search_summary = False  # they are fetched, which a page opened as a file may not
 exclude_patterns = ["_build"]
 # The reference: docstrings say types where signatures do not, and are in the order of the source.

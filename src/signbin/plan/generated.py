@@ -6,8 +6,8 @@ another, and keeps the outputs that flip most often in registers.
 
 Cycles were fitted to times of tiles over 17 shapes of ResNet-18, ResNet-20 and others, with
 signed-binary, binary and ternary weights, on a Zen 4: the chosen tile of a shape takes 1 % more
-than the best one on average. Those of floats in vectors of AVX-512 to 5 shapes of
-ResNet-18: the chosen tile is the best one, or within 2 % of it.
+than the best one on average. Those of floats in vectors of AVX-512 were fitted to 5 shapes of
+ResNet-18: the chosen tile is the best of those that were timed, or within 5 % of it.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -42,13 +43,17 @@ def children_of(process):
 @pytest.fixture(scope="module")
 def cluster():
     """The address of a cluster on the loopback device, and its process."""
-    ray = pytest.importorskip("ray", reason="needs the extra ray")
-    assert ray is not None
+    pytest.importorskip("ray", reason="needs the extra ray")
     port = free_port()
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]
     command += [f"--port={port}", f"--node-ip-address={HOST}", "--num-cpus=2"]
     command += ["--include-dashboard=false", "--disable-usage-stats"]
     command += ["--object-store-memory=100000000"]
+    # A token of its own, known to what is started here: one in the home folder may be made and
+    # changed by other clusters meanwhile.
+    told = pytest.MonkeyPatch()
+    told.setenv("RAY_AUTH_MODE", "token")
+    told.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
@@ -61,6 +66,7 @@ def cluster():
         with contextlib.suppress(ProcessLookupError):
             os.kill(number, signal.SIGKILL)
     process.wait()
+    told.undo()
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +77,20 @@ def data(tmp_path_factory):
     return path
 
 
-def start(model, data, out, *more):
+@pytest.fixture
+def start():
+    """Begins a prediction, which ends with the test at the latest."""
+    with contextlib.ExitStack() as begun:
+
+        def start(*asked):
+            process = begun.enter_context(started(*asked))
+            begun.callback(process.kill)
+            return process
+
+        yield start
+
+
+def started(model, data, out, *more):
     command = [sys.executable, "-m", "signbin", "predict", model, data, "-o", out]
     command += ["--part-rows", PART_ROWS, *more]
     return subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
@@ -96,7 +115,8 @@ def wait_for_parts(out, count, process):
 def expected(model, data, tmp_path_factory):
     """What one process makes of them."""
     out = tmp_path_factory.mktemp("alone") / "out"
-    finish(start(model, data, out))
+    with started(model, data, out) as process:
+        finish(process)
     return pa.concat_tables(map(pq.read_table, parts_of(out)))
 
 
@@ -113,7 +133,7 @@ def expect_the_same(out, expected):
 
 
 def test_two_workers_give_one_process_s_predictions_though_one_is_killed(
-    cluster, model, data, expected, tmp_path
+    start, cluster, model, data, expected, tmp_path
 ):
     address, head = cluster
     out = tmp_path / "out"
@@ -131,7 +151,7 @@ def test_two_workers_give_one_process_s_predictions_though_one_is_killed(
 
 
 def test_a_driver_that_is_killed_and_started_again_loses_and_repeats_nothing(
-    cluster, model, data, expected, tmp_path
+    start, cluster, model, data, expected, tmp_path
 ):
     address, _ = cluster
     out = tmp_path / "out"
@@ -146,7 +166,9 @@ def test_a_driver_that_is_killed_and_started_again_loses_and_repeats_nothing(
     expect_the_same(out, expected)
 
 
-def test_a_cluster_of_this_machine_is_its_own_though_another_was_lost(model, tmp_path, monkeypatch):
+def test_a_cluster_of_this_machine_is_its_own_though_another_was_lost(
+    start, model, tmp_path, monkeypatch
+):
     pytest.importorskip("ray", reason="needs the extra ray")
     images = tmp_path / "images.npy"
     np.save(images, np.zeros((8, 3, 8, 8), np.float32))
@@ -155,7 +177,12 @@ def test_a_cluster_of_this_machine_is_its_own_though_another_was_lost(model, tmp
         (Path(short) / "ray").mkdir()
         (Path(short) / "ray" / "ray_current_cluster").write_text(f"{HOST}:{free_port()}")
         monkeypatch.setenv("RAY_TMPDIR", short)
+        monkeypatch.setenv("HOME", short)
+        monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+        monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
         finish(start(model, images, tmp_path / "out", "--ray", "local", "--workers", 1))
+        # With a token there, whoever connects to a cluster that began without it is refused.
+        assert not (Path(short) / ".ray").exists()
     assert sum(pq.read_metadata(part).num_rows for part in parts_of(tmp_path / "out")) == 8
 
 
@@ -163,5 +190,5 @@ def test_a_cluster_that_is_not_there_is_named():
     from signbin.errors import SpecError
 
     pytest.importorskip("ray", reason="needs the extra ray")
-    with pytest.raises(SpecError, match="ray start --head"):
-        _connected("nobody")
+    with pytest.raises(SpecError, match="ray start --head"), _connected("nobody"):
+        pass

@@ -5,11 +5,13 @@
 Every layer of the grid (benchmarks/grid_layers.py), on floats and on codes, with every scheme of
 weights, against ONNX Runtime, oneDNN and OpenVINO, one thread. Outputs are compared first; then
 all engines, and every way we could run the layer, take turns: five rounds, least times. What is
-below 0.9 of the fastest peer is measured three times more, and the median of these counts.
+below 0.9 of the fastest peer is measured three times more, and the median of these counts. What
+fails, a peer, a scheme or one way, is written down with its error, and the others go on.
 
-A layer that is done is written to results/grid at once, and not measured again (--again does): stop
-it at any time, by --seconds too, and go on. --quick takes a sixth of the layers. At the end it says
-what loses, with the reason, and what the planner could have chosen better.
+A layer that is done is written to results/grid at once, and not measured again (--again does)
+unless our sources changed since: stop it at any time, by --seconds too, and go on. --quick takes a
+sixth of the layers. At the end it says what loses, with the reason, and what the planner could have
+chosen better.
 """
 
 from __future__ import annotations
@@ -20,13 +22,15 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from benchmarks.grid_layers import QUICK_EVERY, SCHEMES, TYPES, GridLayer, Scheme, grid, slice_of
 from benchmarks.grid_ours import OurLayer, Way, ours_of, ways_of
-from benchmarks.grid_page import LEAST_RATIO, SECTION, losses, planner_regret, summary
-from benchmarks.grid_peers import GridPeer, peers_of
+from benchmarks.grid_page import LEAST_RATIO, SECTION, failures, losses, planner_regret, summary
+from benchmarks.grid_peers import GridPeer, openers_of
+from benchmarks.grid_sources import of_sources, sources
 from benchmarks.options import make_parser
 from benchmarks.results import append, rows_here
 from signbin.measure import (
@@ -40,21 +44,24 @@ from signbin.measure import (
     take_turns,
 )
 
+_Made = TypeVar("_Made")
 _REPEATS: Final = 3
 _EXACT: Final = Tolerance(1e-4)
 # Rounding weights and output leaves about 50 dB, Winograd's and saturated sums far less.
 _FLOOR: Final = Floor(top1_agreement=0.0, snr_db=25.0)
 _DIGITS: Final = 4  # of what is kept
+_LONGEST_ERROR: Final = 200
 SCHEDULE: Final = Schedule(rounds=5, warm_up_s=0.01, turn_s=0.01)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Contender:
-    """Our layer with weights of a scheme, and its ways, the planner's first."""
+    """Our layer with weights of a scheme, its ways, the planner's first, and which failed how."""
 
     scheme: Scheme
     layer: OurLayer
     ways: Sequence[Way]
+    failed: Mapping[str, str]
 
     def sides(self) -> list[Side]:
         """One per way."""
@@ -70,34 +77,71 @@ def measure_layer(
     schemes: Sequence[Scheme] = SCHEMES,
     schedule: Schedule = SCHEDULE,
 ) -> dict[str, Any]:
-    """One row: least times of the peers, and of every way of every scheme."""
-    peers = list(peers_of(layer, activations))
-    for peer in peers:
-        (_FLOOR if peer.coded else _EXACT).require(f"{peer.name} {layer}", peer.found)
-    ours = [_contender(layer, scheme, activations) for scheme in schemes]
+    """One row: least times of the peers, and of every way of every scheme; what failed."""
+    failed: dict[str, str] = {}
+    openers = openers_of(layer, activations)
+    peers = _that_work({name: partial(_opened, openers[name], layer) for name in openers}, failed)
+    ours = _that_work(
+        {str(scheme): partial(_contender, layer, scheme, activations) for scheme in schemes}, failed
+    )
     theirs: list[Side] = [InProcess(peer.name, peer.call) for peer in peers]
-    times = take_turns([*theirs, *(side for one in ours for side in one.sides())], schedule)
-    fastest = min(peers, key=lambda peer: times[peer.name].min_ms)
-    return {
+    row: dict[str, Any] = {
         "layer": str(layer),
         "kind": layer.kind,
         "type": activations,
         "macs": layer.macs,
+        "sources": sources(),
+        "peers": {},
+        "schemes": {},
+    }
+    for one in ours:
+        failed |= one.failed
+    if failed:
+        row["failed"] = failed
+    if not peers or not ours:
+        return row
+    times = take_turns([*theirs, *(side for one in ours for side in one.sides())], schedule)
+    fastest = min(peers, key=lambda peer: times[peer.name].min_ms)
+    return row | {
         "peers": {peer.name: _short(times[peer.name].min_ms) for peer in peers},
         "fastest": fastest.name,
         "schemes": {str(one.scheme): _scheme(one, fastest, times, schedule) for one in ours},
     }
 
 
+def _that_work(makers: Mapping[str, Callable[[], _Made]], failed: dict[str, str]) -> list[_Made]:
+    """What could be made; of the others the error, by name."""
+    made = []
+    for name, make in makers.items():
+        try:
+            made.append(make())
+        except Exception as error:  # any of four libraries: the rest of the pass is worth more
+            told = f"{type(error).__name__}: {error}"
+            failed[name] = " ".join(told.split())[:_LONGEST_ERROR]
+    return made
+
+
+def _opened(opener: Callable[[], GridPeer], layer: GridLayer) -> GridPeer:
+    """With its output compared."""
+    peer = opener()
+    (_FLOOR if peer.coded else _EXACT).require(f"{peer.name} {layer}", peer.found)
+    return peer
+
+
 def _contender(layer: GridLayer, scheme: Scheme, activations: str) -> Contender:
     """With outputs compared: the planner's way within the bound, all others with its own."""
     ours = ours_of(layer, scheme, activations)
-    ways = ways_of(ours, "auto")
-    for way in ways:
+    floor = _FLOOR if activations == "u8" and ours.node != "y" else _EXACT
+
+    def compared(way: Way) -> Way:
         output = way.program.trace(ours.given)[ours.node]
-        floor = _FLOOR if activations == "u8" and ours.node != "y" else _EXACT
         floor.require(f"{scheme} {layer}, {way.name}", ours.agreement(output))
-    return Contender(scheme, ours, ways)
+        return way
+
+    failed: dict[str, str] = {}
+    chosen, *others = ways_of(ours, "auto")
+    makers = {f"{scheme}, {way.name}": partial(compared, way) for way in others}
+    return Contender(scheme, ours, [compared(chosen), *_that_work(makers, failed)], failed)
 
 
 def _scheme(
@@ -131,8 +175,8 @@ def _short(number: float) -> float:
 def to_measure(
     layers: Sequence[GridLayer], known: Sequence[Mapping[str, Any]], types: Sequence[str] = TYPES
 ) -> Iterator[tuple[GridLayer, str]]:
-    """Layers and types that no known row is of."""
-    done = {(row["layer"], row["type"]) for row in known}
+    """Layers and types that no known row of today's sources is of."""
+    done = {(row["layer"], row["type"]) for row in of_sources(known, sources())}
     for layer in layers:
         for activations in types:
             if (str(layer), activations) not in done:
@@ -141,13 +185,16 @@ def to_measure(
 
 def line(row: Mapping[str, Any]) -> str:
     """A row for people."""
+    failed = "".join(f"   {name} FAILED" for name in row.get("failed", ()))
+    if not row["schemes"]:
+        return f"{row['type']:3} {row['layer']:32}{failed}"
     least = row["peers"][row["fastest"]]
     head = f"{row['type']:3} {row['layer']:32} {row['fastest']} {least:.4f} ms"
     schemes = "".join(
         f"   {name} {one['ratio']:.2f}x {next(iter(one['ways']))}"
         for name, one in row["schemes"].items()
     )
-    return head + schemes
+    return head + schemes + failed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -168,9 +215,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         row = measure_layer(layer, activations)
         append(SECTION, row, ("layer", "type"), options.results)
         sys.stderr.write(line(row) + "\n")
-    rows = rows_here(SECTION, options.results)
+    rows = of_sources(rows_here(SECTION, options.results), sources())
     missing = sum(1 for _ in to_measure(layers, rows))
-    sys.stdout.write(f"{summary(rows)}\n\n{losses(rows)}\n\n{planner_regret(rows)}\n")
+    told = (summary(rows), losses(rows), planner_regret(rows), failures(rows))
+    sys.stdout.write("\n\n".join(told) + "\n")
     sys.stdout.write(f"{missing} rows of {len(TYPES) * len(layers)} are not measured yet\n")
     return 0
 

@@ -10,10 +10,20 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.grid_layers import TYPES, grid
+from benchmarks.grid_sources import newest_of
 from benchmarks.results import RESULTS, newest_rows
 from signbin.report import markdown, words
 
-__all__ = ["LEAST_RATIO", "SECTION", "TABLES", "Entry", "losses", "planner_regret", "summary"]
+__all__ = [
+    "LEAST_RATIO",
+    "SECTION",
+    "TABLES",
+    "Entry",
+    "failures",
+    "losses",
+    "planner_regret",
+    "summary",
+]
 
 Row = Mapping[str, Any]
 SECTION: Final = "grid"
@@ -161,10 +171,23 @@ def planner_regret(rows: Sequence[Row]) -> str:
     return f"{said}\n\n{markdown.table(head, lines, numbers_from=4)}"
 
 
+def failures(rows: Sequence[Row]) -> str:
+    """What could not be measured: engines, schemes and ways, with the error."""
+    lines = [
+        [row["layer"], row["type"], name, error]
+        for row in rows
+        for name, error in row.get("failed", {}).items()
+    ]
+    if not lines:
+        return "Nothing failed."
+    return markdown.table(["layer", "activations", "failed", "error"], lines)
+
+
 def _of_every_cpu(told: Callable[[Sequence[Row]], str], results: Path = RESULTS) -> str:
     found = [
-        f"{one['environment']['cpu']['model']}, begun on {one['date']}:\n\n{told(one['rows'])}"
+        f"{one['environment']['cpu']['model']}, begun on {one['date']}:\n\n{told(rows)}"
         for one in newest_rows(SECTION, results)
+        if (rows := newest_of(one["rows"]))
     ]
     return "\n\n".join(found) or "No results yet."
 
@@ -173,5 +196,6 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "grid_summary": lambda: _of_every_cpu(summary),
     "grid_losses": lambda: _of_every_cpu(losses),
     "grid_regret": lambda: _of_every_cpu(planner_regret),
+    "grid_failures": lambda: _of_every_cpu(failures),
 }
 """What pages.py puts into docs/results/grid.md."""

@@ -103,7 +103,8 @@ def test_what_is_done_is_not_measured_again(script, monkeypatch, tmp_path: Path,
 
     def measure(layer, activations):
         measured.append(activations)
-        return row(layer=str(layer), kind=layer.kind, type=activations)
+        changes = {"layer": str(layer), "kind": layer.kind, "type": activations}
+        return row(**changes, sources=grid.sources())
 
     monkeypatch.setattr(grid, "grid", lambda: (layer,))
     monkeypatch.setattr(grid, "measure_layer", measure)
@@ -120,6 +121,62 @@ def test_what_is_done_is_not_measured_again(script, monkeypatch, tmp_path: Path,
     assert measured == ["u8", "f32", "f32", "u8"]
     (path,) = (tmp_path / "grid").glob("*.jsonl")
     assert len(path.read_text().splitlines()) == 3  # the environment and two rows
+
+
+def test_what_fails_is_written_down_and_the_others_are_measured(script, monkeypatch) -> None:
+    grid, layers = script("grid"), script("grid_layers")
+    openers_of, contender = grid.openers_of, grid._contender
+
+    def openers(layer, activations):
+        found = dict(openers_of(layer, activations))
+        return found | {next(iter(found)): lambda: int("no\nnumber")}
+
+    def contend(layer, scheme, activations):
+        if scheme.kind == "binary":
+            raise MemoryError("binary alone")
+        return contender(layer, scheme, activations)
+
+    monkeypatch.setattr(grid, "openers_of", openers)
+    monkeypatch.setattr(grid, "_contender", contend)
+    schemes = (layers.Scheme("float"), layers.Scheme("binary"))
+    found = grid.measure_layer(tiny(script, "linear"), "f32", schemes, SHORT)
+    assert list(found["failed"]) == ["onnxruntime-fp32", "binary"]
+    assert "\n" not in found["failed"]["onnxruntime-fp32"]
+    assert set(found["peers"]) == {"openvino-fp32", "pytorch-fp32"}
+    assert list(found["schemes"]) == ["float"]
+    assert "binary FAILED" in grid.line(found)
+    told = script("grid_page").failures([found])
+    assert "| binary | MemoryError: binary alone |" in told
+    assert script("grid_page").failures([row()]) == "Nothing failed."
+
+
+def test_a_row_without_any_peer_says_why_and_loses_nothing(script, monkeypatch) -> None:
+    grid, layers, page = script("grid"), script("grid_layers"), script("grid_page")
+    monkeypatch.setattr(grid, "openers_of", lambda *_: {"a": lambda: int("none")})
+    found = grid.measure_layer(tiny(script, "linear"), "f32", (layers.Scheme("float"),), SHORT)
+    assert (found["peers"], found["schemes"]) == ({}, {})
+    assert "a FAILED" in grid.line(found)
+    assert page.losses([found]).startswith("No layer is below")
+
+
+def test_rows_of_other_sources_are_measured_again_and_not_told_of(script, tmp_path: Path) -> None:
+    grid, sources = script("grid"), script("grid_sources")
+    layer = tiny(script, "linear")
+    old = row(layer=str(layer), type="f32", sources="another")
+    assert list(grid.to_measure([layer], [old], ["f32"])) == [(layer, "f32")]
+    new = old | {"sources": sources.sources()}
+    assert list(grid.to_measure([layer], [old, new], ["f32"])) == []
+    assert sources.newest_of([row(), old, new]) == [new]
+    assert sources.newest_of([]) == []
+    for folder in ("native/src", "src/signbin/plan"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "native/src/kernel.c").write_text("1")
+    (tmp_path / "src/signbin/plan/rates.py").write_text("2")
+    before = sources.sources.__wrapped__(tmp_path)
+    (tmp_path / "native/src/notes.md").write_text("decides nothing")
+    assert sources.sources.__wrapped__(tmp_path) == before
+    (tmp_path / "src/signbin/plan/rates.py").write_text("3")
+    assert sources.sources.__wrapped__(tmp_path) != before
 
 
 def test_a_damaged_file_of_rows_is_refused(script, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@
 
 #include "../bucket/collect.h"
 
-enum { SB_DEPTHWISE_TAPS = 64 };
+enum { SB_DEPTHWISE_TAPS = 64, SB_DEPTHWISE_CHUNK = 128 };
 
 /* Taps [first, first + count) of a layer, `count` even. offsets: elements from a window's first
  * pixel to each; the one beyond the last tap repeats it, and has weight 0. */
@@ -33,6 +33,8 @@ static inline void sb_list_taps(const sb_layer *layer, int32_t first, sb_taps *t
 
 #if defined(SB_CENTRED_BYTES) && defined(SB_NEON_CODES)
 #include "taps_neon.h"
+#elif defined(__AVX2__) && SB_LANES == 16 && !defined(SB_PLAIN_C)
+#include "taps_avx2.h"
 #else
 /* 16 bits of codes, less their centre where weights are packed for that. */
 SB_INLINE sb_vector sb_load_tap(const sb_element *address) {
@@ -75,11 +77,25 @@ static inline void sb_total_taps(const sb_layer *layer, const sb_element *const 
     }
 }
 
-/* All filters of one channel at a tile. `taps` lists the first ones. */
+/* The sums of a filter at a tile. `taps` lists the first ones. */
+SB_INLINE void sb_sum_filter(const sb_layer *layer, const sb_taps *taps, size_t filter,
+                             const sb_element *const *windows, sb_sums *sums) {
+    const int32_t all = layer->geometry.kernel_height * layer->geometry.kernel_width;
+    const int8_t *weights = layer->integers + filter * ((size_t)all + all % 2);
+    for (int v = 0; v < SB_VECTORS; ++v)
+        sums[v] = sb_same_sums(0);
+    sb_add_taps(taps, weights, windows, sums);
+    for (int32_t tap = taps->count; tap < all; tap += SB_DEPTHWISE_TAPS) {
+        sb_taps more;
+        sb_list_taps(layer, tap, &more);
+        sb_add_taps(&more, weights, windows, sums);
+    }
+}
+
+/* All filters of one channel at a tile. */
 static inline void sb_depthwise_channel(const sb_layer *layer, const sb_taps *taps, size_t channel,
                                         sb_tile *tile) {
     const size_t multiplier = (size_t)layer->geometry.out_channels / layer->geometry.groups;
-    const int32_t all = layer->geometry.kernel_height * layer->geometry.kernel_width;
     const sb_collector collector = {NULL, multiplier, 0, 0};
     const sb_element *windows[SB_VECTORS];
     sb_sums totals[SB_VECTORS];
@@ -90,31 +106,63 @@ static inline void sb_depthwise_channel(const sb_layer *layer, const sb_taps *ta
         tile->total = totals;
     }
     for (size_t k = channel * multiplier; k < (channel + 1) * multiplier; ++k) {
-        const int8_t *weights = layer->integers + k * ((size_t)all + all % 2);
         sb_sums sums[SB_VECTORS];
-        for (int v = 0; v < SB_VECTORS; ++v)
-            sums[v] = sb_same_sums(0);
-        sb_add_taps(taps, weights, windows, sums);
-        for (int32_t tap = taps->count; tap < all; tap += SB_DEPTHWISE_TAPS) {
-            sb_taps more;
-            sb_list_taps(layer, tap, &more);
-            sb_add_taps(&more, weights, windows, sums);
-        }
+        sb_sum_filter(layer, taps, k, windows, sums);
         sb_finish_sums(layer, &collector, k, tile, sums);
     }
 }
 
+/* A filter per channel, and nothing after scale and bias but rounding to codes. */
+static inline bool sb_is_plain_depthwise(const sb_layer *layer, const sb_operands *operands) {
+    const sb_epilogue *epilogue = &layer->epilogue;
+    return layer->geometry.out_channels == layer->geometry.groups && !epilogue->offset &&
+           !epilogue->post_bias && !epilogue->requantize.floats && !operands->residual &&
+           !sb_activation_shows(epilogue);
+}
+
+/* Channels [first, end) of a plain layer at a tile: the same numbers with fewer questions. */
+static inline void sb_plain_depthwise(const sb_layer *layer, const sb_taps *taps, size_t first,
+                                      size_t end, const sb_tile *tile) {
+    const sb_requantize requantize = layer->epilogue.requantize;
+    for (size_t c = first; c < end; ++c) {
+        const sb_element *windows[SB_VECTORS];
+        sb_sums sums[SB_VECTORS];
+        SB_UNROLL
+        for (int v = 0; v < SB_VECTORS; ++v)
+            windows[v] = tile->window[v] + c * SB_LANES;
+        sb_sum_filter(layer, taps, c, windows, sums);
+        SB_UNROLL
+        for (int v = 0; v < SB_VECTORS; ++v) {
+            const sb_sums exact = sb_shift_sums(sums[v], layer->sums.shift[c]);
+            const sb_reals scaled = sb_scale_reals(sb_to_reals(exact), layer->epilogue.scale[c]);
+            SB_PUT(
+                tile->output[v] + c * SB_LANES,
+                sb_requantize_reals(&requantize, sb_shift_reals(scaled, layer->epilogue.bias[c])));
+        }
+    }
+}
+
+/* In chunks of channels that stay in the second cache while all tiles pass. */
 static inline void sb_depthwise(const sb_layer *layer, const sb_operands *operands) {
     const size_t channels = (size_t)layer->geometry.in_channels;
     const sb_split split = sb_divide(operands, sb_tile_count(&layer->output), channels);
-    sb_cursor cursor = sb_cursor_at(&layer->output, split.first_tile);
+    const bool plain = sb_is_plain_depthwise(layer, operands);
     sb_taps taps;
     sb_list_taps(layer, 0, &taps);
-    for (size_t t = split.first_tile; t < split.end_tile; ++t) {
-        sb_tile tile;
-        sb_aim(layer, operands, 0, &cursor, &tile);
-        for (size_t c = split.first_filters; c < split.end_filters; ++c)
-            sb_depthwise_channel(layer, &taps, c, &tile);
+    for (size_t first = split.first_filters; first < split.end_filters;
+         first += SB_DEPTHWISE_CHUNK) {
+        const size_t left = split.end_filters - first;
+        const size_t end = first + (left < SB_DEPTHWISE_CHUNK ? left : SB_DEPTHWISE_CHUNK);
+        sb_cursor cursor = sb_cursor_at(&layer->output, split.first_tile);
+        for (size_t t = split.first_tile; t < split.end_tile; ++t) {
+            sb_tile tile;
+            sb_aim(layer, operands, 0, &cursor, &tile);
+            if (plain)
+                sb_plain_depthwise(layer, &taps, first, end, &tile);
+            else
+                for (size_t c = first; c < end; ++c)
+                    sb_depthwise_channel(layer, &taps, c, &tile);
+        }
     }
 }
 

@@ -36,7 +36,8 @@ help:
 	@echo "make check-kernels every kernel alone: guard pages, registers, missing features, 64-bit ARM"
 	@echo "make fuzz      bytes that nobody wrote for every reader, on from where it ended before; needs clang"
 	@echo "make sanitize  the C tests and a slice of the Python tests under every sanitizer"
-	@echo "make trust     the same by both at -O0 to -O3, and what docs/reliability.md counts; it takes long"
+	@echo "make trust     every compiler at -O0 to -O3, and the rest of what docs/reliability.md counts: hours,"
+	@echo "               which it states"
 	@echo "make ci-tools  apt packages a bare Debian lacks (needs root); make fuzz-tools those of make fuzz, too"
 
 install: $(STAMP)
@@ -124,7 +125,7 @@ check-kernels: install
 	$(BIN)/python -m reliability.kernels
 
 sanitize: install
-	sh native/tests/sanitize.sh "$(CURDIR)/$(BIN)/python" $(BIN)/cmake build/sanitize address thread valgrind
+	$(BIN)/python -m reliability.sanitizers
 
 trust: compilers sanitize
 	sh native/tests/compilers.sh $(BIN)/cmake build/compilers \
@@ -135,6 +136,8 @@ trust: compilers sanitize
 	$(BIN)/python -m reliability.kernels
 	$(BIN)/python -m reliability.kills
 	$(BIN)/python -m reliability.write_order
+	$(BIN)/python -m reliability.quick
+	$(BIN)/python pages.py
 
 # Two million executions and twenty minutes of every target in C, 200,000 and fifteen in Python, less
 # what earlier runs did; may be stopped at any time.

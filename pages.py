@@ -53,6 +53,8 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "same_bits": reliability.same_bits,
     "every_kernel": reliability.kernels,
     "fuzz": reliability.fuzz,
+    "quick": reliability.quick,
+    "sanitizers": reliability.sanitizers,
     "soak": reliability.soak,
     "reliability": reliability_summary.summary,
     "native_faults": reliability.native_faults,

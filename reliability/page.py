@@ -16,7 +16,9 @@ __all__ = [
     "kernels",
     "kills",
     "native_faults",
+    "quick",
     "same_bits",
+    "sanitizers",
     "soak",
     "write_order",
 ]
@@ -26,7 +28,7 @@ def same_bits(path: Path = RESULTS / "same-bits.json") -> str:
     """What ``python -m reliability.same_bits`` counted, one line per way of running."""
     found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     cpu = found["environment"]["cpu"]
-    last = found["first_seed"] + found["networks"] // 2 - 1
+    last = found["first_seed"] + found["seeds"] - 1
     lines = [
         f"{words.count(found['networks'])} random networks (seeds {found['first_seed']} to {last}, "
         f"float32 and on codes) of {len(found['operations'])} operations, "
@@ -124,6 +126,52 @@ def kernels(path: Path = RESULTS / "kernels.json") -> str:
         "",
     ]
     return "\n".join([*lines, markdown.table(heads, rows, numbers_from=2)])
+
+
+def sanitizers(path: Path = RESULTS / "sanitizers.json") -> str:
+    """What ``python -m reliability.sanitizers`` counted, one line per tool."""
+    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    counts = ("planted", "drawn", "run", "inputs", "python_tests", "reports")
+    rows = [
+        [
+            _TOOLS[name],
+            *(words.count(known[each]) for each in counts),
+            f"{known['seconds'] / 60:.0f}",
+        ]
+        for name, known in found["tools"].items()
+    ]
+    heads = ["under", "planted and reported", "programs drawn", "of them run", "inputs of fuzzers"]
+    heads += ["tests in Python", "reports", "minutes"]
+    model = found["environment"]["cpu"]["model"]
+    return (
+        markdown.table(heads, rows, numbers_from=1)
+        + f"\n\nMinutes of processor time on {model}; what an earlier run "
+        "compiled was not compiled again."
+    )
+
+
+_TOOLS: Mapping[str, str] = {
+    "address": "AddressSanitizer, LeakSanitizer, UndefinedBehaviorSanitizer",
+    "thread": "ThreadSanitizer",
+    "valgrind": "valgrind",
+}
+
+
+def quick(path: Path = RESULTS / "quick.json") -> str:
+    """What ``python -m reliability.quick`` measured, one line per file of tests."""
+    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    files: Mapping[str, Mapping[str, Any]] = found["files"]
+    rows = [
+        [f"`{name}`", words.count(file["tests"]), f"{file['seconds']:.1f}"]
+        for name, file in files.items()
+    ]
+    total = sum(file["seconds"] for file in files.values())
+    rows.append(["in all", words.count(sum(f["tests"] for f in files.values())), f"{total:.1f}"])
+    model = found["environment"]["cpu"]["model"]
+    return (
+        markdown.table(["file", "tests", "seconds"], rows, numbers_from=1)
+        + f"\n\nSeconds of processor time on {model}, set-up and children included."
+    )
 
 
 def soak(path: Path = RESULTS / "soak.json") -> str:

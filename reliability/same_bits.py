@@ -1,14 +1,16 @@
 """Random networks with each choice of the engine made in turn: codes keep their bits.
 
     python -m reliability.same_bits --networks 1000
+    python -m reliability.same_bits --go-on          # from the seed where the last run ended
 
 Every network is run as planned, then with every strategy forced, on every instruction set of this
-CPU, without machine code, on three threads, with its filters regrouped, and image by image. What
-holds of each run:
+CPU, without machine code, on three threads, with its filters regrouped, image by image, and lowered
+by all passes but one. What holds of each run:
 
 - every node on codes computes the interpreter's bits of the operands it had;
 - every node on float32 alone is within 1e-4 of the interpreter, relative to its largest number;
-- threads and the split of a batch change no bit at all, of codes or floats.
+- threads and the split of a batch change no bit at all, of codes or floats;
+- without a pass outputs of networks on codes have the same bits, those of float32 differ by 1e-4.
 """
 
 from __future__ import annotations
@@ -35,12 +37,20 @@ from signbin.diagnose import measure_exactness, measure_float_nodes
 from signbin.environment import environment
 from signbin.errors import PlanError
 from signbin.files import write_text
-from signbin.ir import Graph
-from signbin.passes import lower
+from signbin.ir import Graph, print_graph
+from signbin.passes import PASSES, lower
 from signbin.plan import GroupSearch, Strategy, Target, make_plan
 from signbin.runtime import Program
 
-__all__ = ["Outcome", "Run", "check_network", "check_networks", "random_networks", "runs_of"]
+__all__ = [
+    "Outcome",
+    "Run",
+    "check_network",
+    "check_networks",
+    "check_passes",
+    "random_networks",
+    "runs_of",
+]
 
 _FLOATS: Final = 1e-4
 _IMAGES: Final = 3
@@ -71,6 +81,11 @@ class Outcome:
     by_run: dict[str, int] = dataclasses.field(default_factory=dict)
     operations: dict[str, int] = dataclasses.field(default_factory=dict)
     failures: list[str] = dataclasses.field(default_factory=list)
+
+    def ran(self, name: str) -> None:
+        """Count a run."""
+        self.runs += 1
+        self.by_run[name] = self.by_run.get(name, 0) + 1
 
     def fail(self, words: str) -> None:
         """Remember a difference."""
@@ -144,13 +159,44 @@ def check_network(
     for run in runs_of(graph, searches=searches):
         values = run.trace(images)
         planned = planned or values
-        outcome.runs += 1
-        outcome.by_run[run.name] = outcome.by_run.get(run.name, 0) + 1
+        outcome.ran(run.name)
         where = f"{label}, {run.name}"
         _check_codes(graph, values, outcome, where)
         _check_floats(graph, values, outcome, where)
         if run.name in _EXACTLY_ALIKE:
             _check_alike(planned, values, outcome, where)
+
+
+def check_passes(
+    original: Graph, images: list[NDArray[np.float32]], outcome: Outcome, label: str
+) -> None:
+    """Run it lowered by all passes but one, for every pass that changes something of it."""
+    lowered = lower(original)
+    text = print_graph(lowered)
+    traced = Program(Artifact(lowered)).trace(*images)
+    expected = [traced[name] for name in lowered.outputs]
+    exact = any(node.op == "quantize" for node in original.nodes)
+    for left_out in PASSES:
+        graph = original
+        for pass_ in PASSES:
+            graph = graph if pass_ is left_out else pass_(graph)
+        if print_graph(graph) == text:
+            continue
+        name = f"without {left_out.__name__.replace('_', ' ')}"
+        outcome.ran(name)
+        values, where = Program(Artifact(graph)).trace(*images), f"{label}, {name}"
+        _check_codes(graph, values, outcome, where)
+        _check_floats(graph, values, outcome, where)
+        for output, wanted in zip(graph.outputs, expected, strict=True):
+            if not _close(values[output], wanted, exact=exact):
+                outcome.fail(f"{where}: output {output} differs")
+
+
+def _close(found: NDArray[Any], wanted: NDArray[Any], *, exact: bool) -> bool:
+    if exact or wanted.dtype != np.float32:
+        return np.array_equal(found, wanted, equal_nan=True)
+    finite = np.abs(wanted[np.isfinite(wanted)]).max(initial=0.0)
+    return np.allclose(found, wanted, rtol=0.0, atol=_FLOATS * float(finite), equal_nan=True)
 
 
 def _check_codes(graph: Graph, values: Values, outcome: Outcome, where: str) -> None:
@@ -180,26 +226,34 @@ def _runnable(graph: Graph) -> Graph | None:
     """Without outputs that are inputs, which programs refuse; None where there are no others."""
     nodes = {node.name for node in graph.nodes}
     outputs = tuple(name for name in graph.outputs if name in nodes)
-    kept = dataclasses.replace(graph, outputs=outputs)
-    return lower(kept) if outputs != graph.outputs and outputs else (kept if outputs else None)
+    return dataclasses.replace(graph, outputs=outputs) if outputs else None
 
 
 def check_networks(
-    count: int, first_seed: int = 0, progress: Callable[[int], None] = lambda _done: None
+    count: int,
+    first_seed: int = 0,
+    progress: Callable[[int], None] = lambda _done: None,
+    outcome: Outcome | None = None,
 ) -> Outcome:
-    """So many networks of each kind, float32 and on codes, from consecutive seeds."""
-    made, outcome = random_networks(), Outcome()
+    """So many networks of each kind, float32 and on codes, from consecutive seeds.
+
+    outcome: of earlier seeds, to which these are added.
+    """
+    made = random_networks()
+    outcome = Outcome() if outcome is None else outcome
     for seed in range(first_seed, first_seed + count):
-        for kind, graph in (
-            ("float32", _runnable(lower(made.random_network(seed)))),
+        for kind, original in (
+            ("float32", _runnable(made.random_network(seed))),
             ("codes", _runnable(made.random_quantized_network(seed))),
         ):
-            if graph is None:
+            if original is None:
                 continue
+            graph = lower(original) if kind == "float32" else original
             given = made.random_inputs(graph, images=_IMAGES, seed=seed)
             images = [given[value.name] for value in graph.inputs]
-            searches = seed % _SEARCHED == 0
-            check_network(graph, images, outcome, f"{kind} network {seed}", searches=searches)
+            searches, label = seed % _SEARCHED == 0, f"{kind} network {seed}"
+            check_network(graph, images, outcome, label, searches=searches)
+            check_passes(original, images, outcome, label)
         progress(seed - first_seed + 1)
     return outcome
 
@@ -209,17 +263,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--networks", type=int, default=1000, help="of each kind")
     parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--go-on", action="store_true", help="after what is kept already")
     parser.add_argument("-o", "--output", type=Path, default=RESULTS / "same-bits.json")
     options = parser.parse_args()
+    first, seeds, seconds, outcome = options.first_seed, 0, 0.0, Outcome()
+    if options.go_on and options.output.is_file():
+        first, seeds, seconds, outcome = _kept(options.output)
     start = time.monotonic()
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("networks", total=options.networks)
-        outcome = check_networks(
-            options.networks, options.first_seed, lambda done: bar.update(task, completed=done)
+        check_networks(
+            options.networks,
+            first + seeds,
+            lambda done: bar.update(task, completed=done),
+            outcome,
         )
     document = {
-        "seconds": round(time.monotonic() - start, 1),
-        "first_seed": options.first_seed,
+        "seconds": round(seconds + time.monotonic() - start, 1),
+        "first_seed": first,
+        "seeds": seeds + options.networks,
         **dataclasses.asdict(outcome),
         "environment": environment({"signbin": native.version()}),
     }
@@ -229,6 +291,13 @@ def main() -> int:
         sys.stderr.write(f"{failure}\n")
     sys.stdout.write(f"{outcome.runs} runs, {len(outcome.failures)} failures: {options.output}\n")
     return 1 if outcome.failures else 0
+
+
+def _kept(path: Path) -> tuple[int, int, float, Outcome]:
+    """The first seed, how many there were, the seconds they took, and what they came to."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    counts = {field.name: document[field.name] for field in dataclasses.fields(Outcome)}
+    return document["first_seed"], document["seeds"], document["seconds"], Outcome(**counts)
 
 
 if __name__ == "__main__":

@@ -69,10 +69,22 @@ def summary() -> str:
         [
             markdown.table(heads, cells, numbers_from=2),
             "",
+            _trusted(),
+            "",
             f"{total} things were found so and mended, each with a test that failed before:",
             "",
             *lines,
         ]
+    )
+
+
+def _trusted() -> str:
+    """How long ``make trust`` takes but for its compilers, and fuzzing, which goes on."""
+    minutes = sum(row.minutes for name, row in rows().items() if name not in ("fuzz", "quick"))
+    return (
+        f"`make trust` runs all of these but the fuzzers, {minutes / 60:.1f} hours of them, after "
+        "`make compilers` at every level; `make fuzz` runs the fuzzers. The last row is a part of "
+        "`make test`."
     )
 
 
@@ -154,6 +166,31 @@ def _kernels(document: _Document) -> Row:
     )
 
 
+def _sanitizers(document: _Document) -> Row:
+    tools = document["tools"].values()
+    return Row(
+        "python -m reliability.sanitizers",
+        f"{words.count(sum(each['run'] for each in tools))} programs, "
+        f"{words.count(sum(each['inputs'] for each in tools))} inputs of fuzzers, "
+        f"{words.count(sum(each['python_tests'] for each in tools))} tests in Python, "
+        f"{len(tools)} tools",
+        sum(each["seconds"] for each in tools) / 60,
+        sum(each["reports"] for each in tools),
+        "sanitizers",
+    )
+
+
+def _quick(document: _Document) -> Row:
+    files = document["files"].values()
+    return Row(
+        "python -m reliability.quick",
+        f"{words.count(sum(each['tests'] for each in files))} tests of `make test`",
+        sum(each["seconds"] for each in files) / 60,
+        0,
+        "quick",
+    )
+
+
 def _soak(document: _Document) -> Row:
     parts = document["parts"]
     answers = sum(part["answers"] for part in parts.values())
@@ -172,9 +209,11 @@ _ROWS: Final[Mapping[str, Callable[[_Document], Row]]] = {
     "same-bits": _same_bits,
     "fuzz": _fuzz,
     "kernels": _kernels,
+    "sanitizers": _sanitizers,
     "native-faults": _native_faults,
     "files-faults": _file_faults,
     "kills": _kills,
     "write-order": _write_order,
     "soak": _soak,
+    "quick": _quick,
 }

@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-int test_hostile(void); /* test_hostile.c */
-int test_team(void);    /* test_team.c */
+int test_hostile(void);             /* test_hostile.c */
+int test_team(void);                /* test_team.c */
+int test_planted(const char *name); /* test_planted.c */
 
 static int failures;
 
@@ -201,8 +202,11 @@ static void test_wrong_calls(void) {
     sb_program_free(NULL);
 }
 
-/* test_abi TARGET FILE...: what a fuzzer of that name found, once more; else the tests. */
+/* test_abi TARGET FILE...: what a fuzzer of that name found, once more; test_abi planted NAME: a
+ * fault made on purpose; else the tests. */
 int main(int count, char **arguments) {
+    if (count == 3 && !strcmp(arguments[1], "planted"))
+        return test_planted(arguments[2]);
     if (count > 1)
         return sb_replay(arguments[1], count - 2, arguments + 2);
     EXPECT(test_team() == 0);

@@ -11,7 +11,7 @@ import hashlib
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -44,14 +44,15 @@ def tool(name: str) -> str:
     return found if Path(found).is_file() else (shutil.which(name) or name)
 
 
-def leave_one_tile_of_each_family(listing: Path) -> None:
+def leave_one_tile_of_each_family(listing: Path, isas: Collection[str] = ()) -> None:
     """Of a kernels.def the first row of every family that this CPU runs.
 
-    Rows come from the least tile to the largest: the first serves what the others serve.
+    Rows come from the least tile to the largest: the first serves what the others serve. isas: of
+    these alone, where any are named.
     """
     first: dict[tuple[object, ...], str] = {}
     for row in native.kernels():
-        if row.usable:
+        if row.usable and (not isas or row.isa in isas):
             family = (row.activations, row.strategy, row.op, row.isa, row.generated)
             first.setdefault(family, row.name)
 

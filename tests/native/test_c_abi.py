@@ -1,6 +1,7 @@
 """The C library and its C test, compiled here with the sanitizers and run without Python.
 
-`make test` compiles one kernel of each family that this CPU runs, the wide sweep every row.
+`make test` compiles one kernel of each family that any CPU runs, with checks; the wide sweeps every
+row, and plain C.
 """
 
 import os
@@ -21,11 +22,10 @@ SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 # What is inlined by force is checked at every place it is used, and takes three times as long to
 # compile; as functions it makes the same accesses and computes the same.
 AS_FUNCTIONS = "-Dalways_inline="
-# Checks are most of what a compiler has to do: of plain C, `make test` asks only for the results.
 DIALECTS = [
     pytest.param([], SANITIZERS, id="vectors"),
     pytest.param(["-DSB_PLAIN_C"], SANITIZERS, id="plain_c", marks=pytest.mark.wide),
-    pytest.param(["-DSB_PLAIN_C"], [], id="plain_c_unchecked"),
+    pytest.param(["-DSB_PLAIN_C"], [], id="plain_c_unchecked", marks=pytest.mark.wide),
 ]
 
 
@@ -36,13 +36,20 @@ def compiles(folder: Path, flags: list[str]) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-@pytest.fixture(params=["one_of_each_family", pytest.param("every_row", marks=pytest.mark.wide)])
+@pytest.fixture(
+    params=[
+        "one_of_each_family",
+        pytest.param("one_of_each_on_this_cpu", marks=pytest.mark.wide),
+        pytest.param("every_row", marks=pytest.mark.wide),
+    ]
+)
 def sources(request: pytest.FixtureRequest, tmp_path: Path, cmake: str) -> Path:
     """A copy of native/src, with the C files of its kernels."""
     room = tmp_path / "src"
     shutil.copytree(NATIVE / "src", room)
-    if request.param == "one_of_each_family":
-        leave_one_tile_of_each_family(room / "kernels.def")
+    if request.param != "every_row":
+        isas = ("scalar", "portable") if request.param == "one_of_each_family" else ()
+        leave_one_tile_of_each_family(room / "kernels.def", isas)
     kernels = room / "made"
     kernels.mkdir()
     script = str(room / "kernels.cmake")

@@ -8,6 +8,8 @@ from signbin.passes import lower
 from signbin.plan import Strategy
 from signbin.runtime import Program
 
+SEED_WITH_A_BATCH_NORM = 1
+
 
 def test_random_networks_keep_their_bits_whatever_is_chosen():
     outcome = same_bits.check_networks(2, first_seed=1)
@@ -15,6 +17,7 @@ def test_random_networks_keep_their_bits_whatever_is_chosen():
     assert outcome.networks == 4
     assert outcome.codes > 1000
     assert {"three threads", "image by image", "strategy dense"} <= set(outcome.by_run)
+    assert "without fold batch norm" in outcome.by_run
 
 
 @pytest.mark.wide
@@ -46,3 +49,25 @@ def test_a_single_wrong_value_is_found_and_the_run_is_named(monkeypatch, where):
     same_bits.check_network(graph, images, outcome, "planted", searches=False)
     assert outcome.failures
     assert all("no machine code" in failure for failure in outcome.failures)
+
+
+def test_a_pass_that_changes_an_output_is_found_and_named(monkeypatch):
+    """Programs in which a batch norm stands by itself give another output."""
+    traced = Program.trace
+
+    def wrong(program, *images):
+        values = traced(program, *images)
+        if any(node.op == "batch_norm" for node in program.graph.nodes):
+            name = program.graph.outputs[0]
+            values[name] = values[name] * 2 + 1
+        return values
+
+    monkeypatch.setattr(Program, "trace", wrong)
+    made = same_bits.random_networks()
+    original = made.random_network(SEED_WITH_A_BATCH_NORM)
+    given = made.random_inputs(original, images=3, seed=0)
+    outcome = same_bits.Outcome()
+    images = [given[value.name] for value in original.inputs]
+    same_bits.check_passes(original, images, outcome, "planted")
+    assert outcome.failures
+    assert all("without fold batch norm" in failure for failure in outcome.failures)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reliability import RESULTS, ROOT, summary
+from reliability import RESULTS, ROOT, quick, summary
 
 FOUND = [each for many in summary.found().values() for each in many]
 
@@ -33,3 +33,9 @@ def test_a_failure_that_stands_in_the_results_is_counted(tmp_path: Path) -> None
     (row,) = summary.rows(tmp_path).values()
     assert (row.open, row.minutes) == (1, 1)
     assert row.counted == "4 random networks, 20 runs"
+
+
+def test_what_make_test_runs_of_all_this_takes_a_minute_at_most() -> None:
+    files = json.loads((RESULTS / "quick.json").read_text(encoding="utf-8"))["files"]
+    assert set(files) | {"tests/reliability/test_summary.py"} == set(quick.QUICK)
+    assert sum(file["seconds"] for file in files.values()) <= quick.MOST_SECONDS

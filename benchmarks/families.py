@@ -8,7 +8,8 @@ Float32 results are held against PyTorch in float64, beside PyTorch's own in flo
 codes against the interpreter on the same operands. Then both programs, compiled with ONNX Runtime
 as fallback, are timed by turns with ONNX Runtime in float32 and with its static and its dynamic 8
 bits, all on one thread; a side whose numbers are more than a fifth from the network's is no measure
-for the others. A network that today's file has is left out, unless it is named.
+for the others. A network that was measured today is left out, unless it is named; those that are
+not named stay as they were measured on this CPU last, each with its day.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ import signbin
 from benchmarks.family_networks import PACKAGES, Family, families
 from benchmarks.imports import install
 from benchmarks.options import add_turns, make_parser
-from benchmarks.results import record, todays
+from benchmarks.results import kept, record, today
 from signbin.diagnose import measure_exactness
 from signbin.hybrid import HybridProgram, PartEngine
 from signbin.interop import to_onnx
@@ -197,12 +198,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.offline:
         install(options.folder, PACKAGES)
     torch.set_num_threads(1)
-    kept = (todays(SECTION, options.results) or {}).get("rows", [])
-    rows = {row["network"]: row for row in kept}
+    rows, day = kept(SECTION, options.results), today()
+    done = {name for name, row in rows.items() if row["date"] == day}
     for family in families(options.folder):
-        if family.name not in options.names if options.names else family.name in rows:
+        if family.name not in options.names if options.names else family.name in done:
             continue
-        row = rows[family.name] = measure(family, options.rounds)
+        row = rows[family.name] = {**measure(family, options.rounds), "date": day}
         times = "  ".join(f"{name} {each['min_ms']:.2f}" for name, each in row["times"].items())
         print(f"{family.name}: {row['least_ratio']:.2f}x  {times} ms  error {row['error']:.1e}")
         record(SECTION, {"rows": list(rows.values())}, options.results)

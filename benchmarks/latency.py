@@ -1,10 +1,13 @@
 """Do the times that ``signbin check`` predicts come true?
 
-    python -m benchmarks.latency measure [resnet18 ...]
+    python -m benchmarks.latency measure [resnet18 ...] [--isa avx2]
+    python -m benchmarks.latency describe [--isa avx2]
     python -m benchmarks.latency fit
 
 measure: compiles every network in every scheme of ``check``, with drawn weights and filters
 regrouped as ``compile`` does, and keeps the least time of every step over rounds of turns.
+describe: what their steps do is told anew, of the same times, where ``check`` counts otherwise than
+when they were measured; only on the CPU they were measured on, whose kernels decide about plans.
 fit: the rates of this CPU, from all networks that were measured, into the package. The table of
 the documentation predicts every network with rates fitted to the others.
 """
@@ -27,7 +30,7 @@ from benchmarks.latency_networks import NETWORKS, example_of
 from benchmarks.options import make_parser
 from benchmarks.results import newest, record, todays
 from signbin import native
-from signbin.analysis.latency import Rates, StepWork, fit, predict, step_works
+from signbin.analysis.latency import TERMS, Rates, StepWork, fit, predict, step_works
 from signbin.artifact import Artifact
 from signbin.capture import capture
 from signbin.documents import to_document
@@ -37,24 +40,27 @@ from signbin.passes import lower
 from signbin.plan import GroupSearch, Target, make_plan
 from signbin.report import markdown
 from signbin.runtime import Program
+from signbin.verbs.check.machines import machine_of
 from signbin.verbs.check.schemes import SCHEMES, as_scheme, expected_of, low_bit_layers, stand_in
 
 SECTION: Final = "latency"
+HELD: Final = "latency_held"
+"""Programs that are held to a narrower instruction set than their CPU has."""
 _FOLDER: Final = Path(__file__).parents[1] / "src/signbin/verbs/check/rates"
 _GROUPING: Final = GroupSearch(seconds=5.0)
 _TURN: Final = 4
 _WANTED: Final = 0.25
 
 
-def measure(name: str, rounds: int) -> list[dict[str, Any]]:
+def measure(name: str, rounds: int, isa: str = "auto") -> list[dict[str, Any]]:
     """Every scheme of a network: least milliseconds of a call and of its steps, and their work."""
-    graph, target = _graph(name), _target()
+    graph, target = _graph(name), machine_of(isa)
     layers = low_bit_layers(graph)
     rows, programs = [], []
     for scheme in SCHEMES:
         drawn = as_scheme(graph, layers, scheme)
         plan = make_plan(drawn, native.kernels(), target, grouping=_GROUPING)
-        programs.append(Program(Artifact(drawn, plan)))
+        programs.append(Program(Artifact(drawn, plan), isa=target.isa))
         row: dict[str, Any] = {"network": name, "scheme": scheme.name, "ms": math.inf, "steps": {}}
         rows.append({**row, "file_bytes": len(programs[-1].to_bytes())})
     shape = graph.inputs[0].type.shape[1:]
@@ -62,10 +68,10 @@ def measure(name: str, rounds: int) -> list[dict[str, Any]]:
     for _ in range(rounds):
         for program, row in zip(programs, rows, strict=True):
             _take_turn(program, row, image)
-    return [{**row, "work": works_of(graph, str(row["scheme"]))} for row in rows]
+    return [{**row, "work": works_of(graph, str(row["scheme"]), target)} for row in rows]
 
 
-def works_of(graph: Graph, scheme: str) -> list[list[Any]]:
+def works_of(graph: Graph, scheme: str, target: Target) -> list[list[Any]]:
     """[step, kind, amounts] of every step, as ``check`` expects them.
 
     The last amount, which is one, is left out, and whole numbers are written as such: a file has
@@ -73,9 +79,18 @@ def works_of(graph: Graph, scheme: str) -> list[list[Any]]:
     """
     chosen = next(one for one in SCHEMES if one.name == scheme)
     made = stand_in(graph, low_bit_layers(graph), chosen)
-    plan = make_plan(made, native.kernels(), _target(), expected=expected_of(made))
-    works = step_works(made, plan, _target())
+    plan = make_plan(made, native.kernels(), target, expected=expected_of(made))
+    works = step_works(made, plan, target)
     return [[work.name, work.kind, [_short(one) for one in work.amounts[:-1]]] for work in works]
+
+
+def describe(rows: Sequence[Mapping[str, Any]], isa: str) -> list[dict[str, Any]]:
+    """Measured rows with the work of their steps as it is counted now."""
+    graphs = {name: _graph(name) for name in dict.fromkeys(row["network"] for row in rows)}
+    target = machine_of(isa)
+    return [
+        {**row, "work": works_of(graphs[row["network"]], row["scheme"], target)} for row in rows
+    ]
 
 
 def _short(amount: float) -> float:
@@ -96,7 +111,7 @@ def _take_turn(program: Program, row: dict[str, Any], image: np.ndarray[Any, Any
 def rates_from(rows: Sequence[Mapping[str, Any]], source: str, machine: Mapping[str, Any]) -> Rates:
     """Rates fitted to all steps of these rows."""
     measured = [(work, row["steps"][work.name]) for row in rows for work in _works(row)]
-    return Rates(machine["cpu"], machine["isa"], source, fit(measured))
+    return Rates(machine["cpu"], machine["isa"], source, fit(measured), machine.get("widest", ""))
 
 
 def predicted(section: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], float, bool]]:
@@ -119,8 +134,17 @@ def predicted(section: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], float
 
 
 def latency_table(section: Mapping[str, Any]) -> str:
-    """One line per network: how far off what the others predict is, over its schemes."""
+    """One line per network: how far off what the others predict is, over its schemes.
+
+    And how many are near with the rates of all networks, which are those that ``check`` has.
+    """
     found: dict[str, list[tuple[float, str, bool]]] = {}
+    whole = rates_from(section["rows"], "", section)
+    near: dict[str, int] = {}
+    for row in section["rows"]:
+        ms = sum(predict(_works(row), whole).values())
+        is_near = abs(ms / row["ms"] - 1) <= _WANTED
+        near[row["network"]] = near.get(row["network"], 0) + is_near
     for row, ms, alone in predicted(section):
         found.setdefault(row["network"], []).append((ms / row["ms"] - 1, row["scheme"], alone))
     head = (
@@ -131,8 +155,9 @@ def latency_table(section: Mapping[str, Any]) -> str:
         "worst",
         "at",
         "of its own rates",
+        "within 25 % of what check says",
     )
-    lines = [_line(name, errors) for name, errors in found.items()]
+    lines = [[*_line(name, errors), str(near[name])] for name, errors in found.items()]
     return markdown.table(head, lines, numbers_from=1)
 
 
@@ -150,45 +175,60 @@ def _line(name: str, errors: Sequence[tuple[float, str, bool]]) -> list[str]:
 
 
 def _works(row: Mapping[str, Any]) -> list[StepWork]:
-    return [StepWork(name, kind, (*amounts, 1.0)) for name, kind, amounts in row["work"]]
+    """Of rows that are older than centring, its amounts are zero: nothing was centred then."""
+    return [
+        StepWork(name, kind, (*amounts, *[0.0] * (len(TERMS) - 1 - len(amounts)), 1.0))
+        for name, kind, amounts in row["work"]
+    ]
 
 
 def _graph(name: str) -> Graph:
     return lower(capture(*example_of(name)))
 
 
-def _target() -> Target:
-    return Target.from_cpu(native.cpu())
+def section_of(isa: str) -> str:
+    """Where rows of an instruction set are kept."""
+    return SECTION if native.resolve_isa(isa) == native.resolve_isa("auto") else HELD
 
 
-def keep(rows: list[dict[str, Any]], folder: Path) -> Path:
+def keep(rows: list[dict[str, Any]], folder: Path, isa: str = "auto") -> Path:
     """Today's record with these rows in place of those of the same networks."""
-    names = {row["network"] for row in rows}
-    known = (todays(SECTION, folder) or {"rows": []})["rows"]
+    names, section = {row["network"] for row in rows}, section_of(isa)
+    known = (todays(section, folder) or {"rows": []})["rows"]
     kept = [row for row in known if row["network"] not in names]
     machine = native.cpu()
-    return record(
-        SECTION, {"cpu": machine["name"], "isa": machine["isa"], "rows": [*kept, *rows]}, folder
-    )
+    held = {"widest": machine["isa"]} if section == HELD else {}
+    content = {"cpu": machine["name"], "isa": native.resolve_isa(isa), **held}
+    return record(section, {**content, "rows": [*kept, *rows]}, folder)
 
 
 def main() -> None:
-    """Measure, or fit."""
+    """Measure, describe, or fit."""
     parser = make_parser(__doc__)
-    parser.add_argument("what", choices=["measure", "fit"])
+    parser.add_argument("what", choices=["measure", "describe", "fit"])
     parser.add_argument("networks", nargs="*", help=", ".join(NETWORKS))
     parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--isa", default="auto", help="the instruction set to hold programs to")
     options: argparse.Namespace = parser.parse_args()
     if options.what == "measure":
         for name in options.networks or NETWORKS:
-            keep(measure(name, options.rounds), options.results)
-        return
-    for section in newest(SECTION, options.results):
-        networks = ", ".join(dict.fromkeys(row["network"] for row in section["rows"]))
-        rates = rates_from(section["rows"], f"fitted to {networks}, {section['date']}", section)
-        slug = f"{section['cpu'].lower().replace(' ', '-')}-{section['isa']}.json"
-        _FOLDER.mkdir(exist_ok=True)
-        write_text(_FOLDER / slug, json.dumps(to_document(rates), indent=1) + "\n")
+            keep(measure(name, options.rounds, options.isa), options.results, options.isa)
+    elif options.what == "describe":
+        known = todays(section_of(options.isa), options.results)
+        keep(describe(known["rows"] if known else [], options.isa), options.results, options.isa)
+    else:
+        for name in (SECTION, HELD):
+            for section in newest(name, options.results):
+                _write_rates(section)
+
+
+def _write_rates(section: Mapping[str, Any]) -> None:
+    networks = ", ".join(dict.fromkeys(row["network"] for row in section["rows"]))
+    rates = rates_from(section["rows"], f"fitted to {networks}, {section['date']}", section)
+    held = f"-of-{rates.widest}" if rates.widest else ""
+    slug = f"{section['cpu'].lower().replace(' ', '-')}-{section['isa']}{held}.json"
+    _FOLDER.mkdir(exist_ok=True)
+    write_text(_FOLDER / slug, json.dumps(to_document(rates), indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from signbin.train.config import ModelConfig
 from signbin.train.models import ImageTask, build_network
 
-__all__ = ["NETWORKS", "example_of", "mobilenet_v2", "resnet50"]
+__all__ = ["NETWORKS", "alexnet", "example_of", "mobilenet_v2", "resnet50"]
 
 _IMAGENET: Final = ImageTask(3, 224, 224, classes=1000)
 
@@ -58,6 +58,20 @@ class InvertedResidual(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         result: Tensor = self.body(images)
         return result + images if self.adds else result
+
+
+def alexnet() -> nn.Module:
+    """AlexNet as one tower, of Krizhevsky 2014 (One weird trick), with its three linear layers."""
+    layers: list[nn.Module] = []
+    rows = ((3, 64, 11, 4, 2), (64, 192, 5, 1, 2), (192, 384, 3, 1, 1), (384, 256, 3, 1, 1))
+    for number, row in enumerate((*rows, (256, 256, 3, 1, 1))):
+        layers += [nn.Conv2d(*row), nn.ReLU()]
+        if number in (0, 1, 4):
+            layers.append(nn.MaxPool2d(3, 2))
+    layers += [nn.Flatten(), nn.Linear(256 * 6 * 6, 4096), nn.ReLU()]
+    return nn.Sequential(
+        *layers, nn.Linear(4096, 4096), nn.ReLU(), nn.Linear(4096, _IMAGENET.classes)
+    )
 
 
 def resnet50() -> nn.Module:
@@ -107,6 +121,7 @@ NETWORKS: Final[Mapping[str, Callable[[], nn.Module]]] = MappingProxyType(
         "resnet18": _of_recipes("resnet18"),
         "resnet50": resnet50,
         "mobilenet-v2": mobilenet_v2,
+        "alexnet": alexnet,
         "vgg11": _of_recipes("vgg11"),
     }
 )

@@ -97,6 +97,25 @@ def todays(section: str, folder: Path = RESULTS) -> dict[str, Any] | None:
     return found
 
 
+def kept(section: str, folder: Path = RESULTS) -> dict[str, dict[str, Any]]:
+    """This CPU's rows of a section by network, each with the day it was measured on.
+
+    Those of the newest file that has the section. Rows of today's that state no day are today's.
+    """
+    machine = cpu()
+    files = folder.glob(f"????-??-??-{_slug(machine['name'])}-{machine['isa']}.json")
+    for path in sorted(files, reverse=True):
+        found = read(path)["sections"].get(section)
+        if found is not None:
+            return {row["network"]: {"date": path.stem[:10], **row} for row in found["rows"]}
+    return {}
+
+
+def today() -> str:
+    """The day that a record made now is of."""
+    return str(environment({"signbin": version()})["time_utc"][:10])
+
+
 def read(path: Path) -> dict[str, Any]:
     """A results file; FormatError for anything else."""
     try:

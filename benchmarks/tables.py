@@ -309,7 +309,8 @@ def families_table(section: Row) -> str:
         "int8 error",
         "theirs",
     ]
-    head += ["codes that differ"]
+    days = {row.get("date", section.get("date")) for row in section["rows"]}
+    head += ["codes that differ", *(["measured"] if len(days) > 1 else [])]
     lines = []
     for row in section["rows"]:
         parts = row["parts"][row["ours"]]
@@ -326,6 +327,7 @@ def families_table(section: Row) -> str:
                 words.error(row["pytorch_error"]),
                 *(_side(row, f"{engine} int8", "error") for engine in ("signbin", "onnxruntime")),
                 f"{row['codes_differing']} of {words.count(row['codes'])}",
+                *([row.get("date", section.get("date"))] if len(days) > 1 else []),
             ]
         )
     return markdown.table(head, lines, numbers_from=2)
@@ -361,6 +363,7 @@ TABLES: Final[Mapping[str, Callable[[Row], str]]] = {
     "torch_operator": torch_operator_table,
     "server": server_table,
     "latency": latency_table,
+    "latency_held": latency_table,
     "deploy": deploy_table,
 }
 

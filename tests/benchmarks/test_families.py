@@ -35,3 +35,24 @@ def test_what_was_measured_is_kept_and_not_measured_again(script, tmp_path: Path
     rows = json.loads(path.read_text())["sections"]["families"]["rows"]
     assert [row["network"] for row in rows if not row.get("kept")] == ["keyword net"]
     assert capsys.readouterr().out.startswith("keyword net: ")
+
+
+def test_rows_that_are_not_asked_for_keep_their_day(script, tmp_path: Path) -> None:
+    module, results, networks = (script(one) for one in ("families", "results", "family_networks"))
+    names = [family.name for family in networks.families(tmp_path)]
+    rows = [{"network": name, "old": True} for name in names]
+    path = results.record("families", {"rows": rows}, tmp_path / "r")
+    path.rename(path.with_name("2026-01-02" + path.name[10:]))
+    options = ["keyword net", "--rounds", "3", "--results", str(tmp_path / "r"), "--offline"]
+    module.main([str(tmp_path), *options])
+    made = results.kept("families", tmp_path / "r")
+    assert list(made) == names
+    assert {name for name, row in made.items() if not row.get("old")} == {"keyword net"}
+    days = {name: row["date"] for name, row in made.items()}
+    assert days.pop("keyword net") == results.today()
+    assert set(days.values()) == {"2026-01-02"}
+    (fresh,) = (row for row in made.values() if not row.get("old"))
+    other = {**fresh, "network": "other", "date": "2026-01-02"}
+    lines = script("tables").families_table({"rows": [fresh, other]}).splitlines()
+    assert lines[0].endswith("| measured |")
+    assert lines[3].endswith("| 2026-01-02 |")

@@ -1,7 +1,12 @@
 """What the guide says of predicted times holds of what was measured."""
 
-from benchmarks.latency import SECTION, latency_table, predicted
+import pytest
+
+from benchmarks.latency import HELD, SECTION, _works, latency_table, predicted, rates_from
 from benchmarks.results import RESULTS, newest
+from signbin.analysis.latency import predict
+from signbin.verbs.check import rates_of
+from signbin.verbs.check.schemes import SCHEMES
 
 
 def test_left_out_networks_are_predicted_as_well_as_the_guide_says():
@@ -21,5 +26,26 @@ def test_the_table_counts_what_is_near_and_names_the_worst():
         dict.fromkeys(row["network"] for row in section["rows"])
     )
     for line in lines:
-        _, _, schemes, near, _, worst, *_ = (cell.strip() for cell in line.split("|"))
+        _, _, schemes, near, _, worst, *_, of_all, _ = (cell.strip() for cell in line.split("|"))
+        assert int(near) - 1 <= int(of_all) <= int(schemes)
         assert (schemes == near) == (abs(int(worst.split()[0])) <= 25)
+
+
+def test_what_check_says_is_near_for_every_network_on_the_newest_kernels():
+    """Rates of the package, fitted to all: the claim of the verb."""
+    for section in (*newest(SECTION, RESULTS), *newest(HELD, RESULTS)):
+        if not any(row["network"] == "alexnet" for row in section["rows"]):
+            continue  # older than the term for centring
+        rates = rates_of(section["cpu"], section["isa"], section.get("widest", section["isa"]))
+        fitted = rates_from(section["rows"], "", section)
+        assert rates is not None
+        for kind, expected in fitted.kinds.items():
+            assert rates.kinds[kind] == pytest.approx(expected, rel=1e-3, abs=1e-12)
+        for name in ("resnet18", "resnet50", "mobilenet-v2", "vgg11"):
+            near = [
+                abs(sum(predict(_works(row), rates).values()) / row["ms"] - 1) <= 0.25
+                for row in section["rows"]
+                if row["network"] == name
+            ]
+            assert len(near) == len(SCHEMES)
+            assert all(near), (section["isa"], name)

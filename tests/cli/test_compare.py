@@ -3,6 +3,11 @@
 from pathlib import Path
 
 import pytest
+import torch
+
+from signbin.errors import SpecError
+from signbin.verbs.graphs import example_arrays_of
+from signbin.verbs.source import ModelCard, Source
 
 
 def test_pytorch_interpreter_and_compiled_model_agree(compared) -> None:
@@ -60,3 +65,28 @@ def test_the_printed_document_is_what_report_reads(compared, tmp_path: Path) -> 
     read = read_comparison(tmp_path / "compare.json")
     assert read.samples == 20
     assert len(read.layers) == len(compared.document["layers"])
+
+
+def test_as_many_samples_are_compared_as_were_asked_for(signbin, tmp_path: Path) -> None:
+    own = (
+        "import torch\n"
+        "def make():\n"
+        "    torch.manual_seed(0)\n"
+        "    layers = torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Flatten()\n"
+        "    return torch.nn.Sequential(*layers), (torch.rand(2, 1, 6, 6),)\n"
+    )
+    (tmp_path / "own.py").write_text(own, encoding="utf-8")
+    source, made = f"{tmp_path}/own.py:make", tmp_path / "m.sbn"
+    assert signbin("compile", source, "-o", made).code == 0
+    for asked, compared in ((20, 20), (1, 1), (None, 2)):
+        more = () if asked is None else ("--samples", asked)
+        result = signbin("compare", source, made, *more, "--json")
+        assert result.code == 0, result.err
+        assert result.document["samples"] == compared
+
+
+def test_inputs_that_cannot_be_drawn_are_not_made_up() -> None:
+    source = Source("m", torch.nn.Flatten(), (torch.zeros(2, 3, dtype=torch.int64),), ModelCard())
+    assert len(example_arrays_of(source, 1)[0]) == 1
+    with pytest.raises(SpecError, match="up to 2: the source brings no more of its int64 input"):
+        example_arrays_of(source, 20)

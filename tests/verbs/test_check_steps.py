@@ -33,7 +33,7 @@ def graph_of(width):
 
 def test_a_kind_of_step_without_rates_leaves_its_scheme_without_a_time(monkeypatch):
     graph = graph_of(512)
-    kinds = {"dense linear f32": (1e-6, 0.0, 0.0, 0.0, 0.0)}
+    kinds = {"dense linear f32": (1e-6, 0.0, 0.0, 0.0, 0.0, 0.0)}
     monkeypatch.setattr(
         network, "rates_for", lambda machine: Rates("", machine.isa, "those of a test", kinds)
     )

@@ -1,7 +1,8 @@
 """Milliseconds from a plan: what a step has to do, at rates that were measured on a CPU.
 
 A step's time is a sum of few terms, each a count times a rate >= 0: the planner's cycles, the
-numbers it reads and writes, the bytes of weights or walks it streams, and its start. Rates differ
+numbers it reads and writes, the bytes of weights or walks it streams, the numbers whose sums get
+back what centring took from the inputs, and its start. Rates differ
 by kind: what the step computes, on floats or codes. They come from networks that were run, by
 :func:`fit`; nothing here is run.
 """
@@ -15,14 +16,16 @@ from typing import Final
 
 import numpy as np
 
+from signbin.analysis.centring import is_centred
 from signbin.errors import SpecError
 from signbin.ir import Graph, Node, resolve
 from signbin.plan import Layer, LayerPlan, Plan, Strategy, Target, weighted_layers
 
 __all__ = ["TERMS", "Rates", "StepWork", "fit", "predict", "step_works"]
 
-TERMS: Final = ("cycles", "read", "written", "streamed", "start")
-"""Cycles as planned; numbers read and written; inputs or weights that are not in cache; one."""
+TERMS: Final = ("cycles", "read", "written", "streamed", "centred", "start")
+"""Cycles as planned; numbers read and written; inputs or weights that are not in cache; numbers
+written whose inputs were centred; one."""
 _LEAST_RATE: Final = 1e-15
 
 
@@ -37,12 +40,16 @@ class StepWork:
 
 @dataclasses.dataclass(frozen=True)
 class Rates:
-    """How fast one CPU is, on one thread. kinds: milliseconds per unit of TERMS, by kind."""
+    """How fast one CPU is, on one thread. kinds: milliseconds per unit of TERMS, by kind.
+
+    widest: the CPU's own instruction set, "" where that is ``isa`` itself.
+    """
 
     cpu: str
     isa: str
     source: str
     kinds: Mapping[str, tuple[float, ...]]
+    widest: str = ""
 
     def __post_init__(self) -> None:
         for kind, rates in self.kinds.items():
@@ -108,10 +115,12 @@ def _weighted(
     generated = "generated " if planned.parameters.get("generated") else ""
     strategy = f"{generated}{planned.strategy.value}"
     streamed = cycles / max(1.0, pixels / target.lanes) if walked else layer.multiply_adds
+    written = float(_numbers(node.type.shape))
+    centred = written if walked and is_centred(graph, layer) else 0.0
     return StepWork(
         node.name,
         f"{strategy} {form} {layer.activations}",
-        (cycles, _read(graph, node), float(_numbers(node.type.shape)), streamed, 1.0),
+        (cycles, _read(graph, node), written, streamed, centred, 1.0),
     )
 
 
@@ -125,7 +134,7 @@ def _direct(graph: Graph, node: Node) -> StepWork:
     return StepWork(
         node.name,
         f"{form} {dtype}",
-        (0.0, _read(graph, node), written, written * taps, 1.0),
+        (0.0, _read(graph, node), written, written * taps, 0.0, 1.0),
     )
 
 

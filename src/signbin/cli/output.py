@@ -20,14 +20,16 @@ _PIPE_WIDTH: Final = 240
 
 
 def show(document: Mapping[str, Any], table: RenderableType, as_json: bool) -> None:
-    """The result on standard output: one JSON document, or a table."""
+    """The result on standard output: one JSON document, or a table and what its words mean."""
     if as_json:
         sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
         return
     from rich.console import Console
 
+    from signbin.report.legends import explained
+
     # A pipe or a file has no width: lines are left as long as they are.
-    Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table)
+    Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(explained(table))
 
 
 def note(message: str) -> None:

@@ -375,7 +375,9 @@ def c_export_table(exported: Mapping[str, Any]) -> Table:
 
 def export_table(exported: Mapping[str, Any]) -> Table:
     """What was written: flavour, opset, operators, weights, and who computed the same from it."""
-    table = new_table("flavour", ">opset", ">operators", ">low-bit layers", ">bits", "checked by")
+    table = new_table(
+        "flavour", ">opset", ">operators", ">low-bit layers", ">weight bits", "checked by"
+    )
     add_row(
         table,
         exported["flavour"],

@@ -35,8 +35,8 @@ def compare_source(
     the graph where it is installed. tolerance, min_agreement: None for 1e-4 and 1, or 0.2 and 0.95
     where the program's activations are codes, for rounding to 7 or 8 bits. Uses the run's whole
     test split, or its first ``samples`` images; where there is none, a factory's example inputs,
-    or noise for an ONNX model. Of a network in parts, see
-    :func:`signbin.verbs.compare_parts.compare_parts`.
+    or noise for an ONNX model, and noise for what ``samples`` is beyond them. Of a network in
+    parts, see :func:`signbin.verbs.compare_parts.compare_parts`.
     """
     if isinstance(program, HybridProgram):
         return compare_parts(
@@ -45,7 +45,7 @@ def compare_source(
     if source.samples is not None:
         inputs = [source.samples[:samples]]
     else:
-        inputs = [array[:samples] for array in example_arrays_of(source)]
+        inputs = example_arrays_of(source, samples)
     graph, codes = graph_of(source), program.graph.has_codes
     usual = tolerance is None
     if tolerance is None:

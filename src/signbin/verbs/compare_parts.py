@@ -38,8 +38,10 @@ def compare_parts(
     Limits and samples as of :func:`signbin.verbs.compare.compare_source`. SpecError where source
     and program are not of the same inputs and outputs.
     """
-    arrays = [source.samples] if source.samples is not None else example_arrays_of(source)
-    inputs = [array[:samples] if array.ndim else array for array in arrays]
+    if source.samples is not None:
+        inputs = [source.samples[:samples]]
+    else:
+        inputs = example_arrays_of(source, samples)
     _expect_ports(program, inputs)
     parts = _parts(inputs, program.network.inputs[0].shape[:1])
     codes = _has_codes(program)

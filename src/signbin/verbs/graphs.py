@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from signbin.diagnose.compare import ReferenceFunction
 from signbin.draft import legal_name
+from signbin.errors import SpecError
 from signbin.ir import Graph
 from signbin.verbs.source import Source, is_onnx
 
@@ -49,8 +50,32 @@ def operators_of(source: Source) -> int:
     return len(source.model.graph.node) if is_onnx(source.model) else 0
 
 
-def example_arrays_of(source: Source) -> list[NDArray[Any]]:
-    """The example inputs as arrays; noise where an ONNX model was given without any."""
+def example_arrays_of(source: Source, count: int | None = None) -> list[NDArray[Any]]:
+    """The example inputs as arrays; noise where an ONNX model was given without any.
+
+    count: so many samples of every input. Beyond those that there are, noise of their mean and
+    deviation; SpecError for inputs that are no floats.
+    """
+    found = _examples_of(source)
+    return found if count is None else [_as_many(each, count) for each in found]
+
+
+def _as_many(array: NDArray[Any], count: int) -> NDArray[Any]:
+    if not array.ndim or len(array) >= count:
+        return array[:count] if array.ndim else array
+    if array.dtype.kind != "f" or not array.size:
+        raise SpecError(
+            "number of samples",
+            value=count,
+            allowed=f"up to {len(array)}: the source brings no more of its {array.dtype} input",
+            remedy="leave --samples out, or let the factory return more example inputs",
+        )
+    shape = (count - len(array), *array.shape[1:])
+    drawn = np.random.default_rng(0).normal(array.mean(), array.std() or 1.0, shape)
+    return np.concatenate([array, drawn.astype(array.dtype)])
+
+
+def _examples_of(source: Source) -> list[NDArray[Any]]:
     if is_onnx(source.model) and not source.example_inputs:
         from signbin.verbs.onnx_inputs import example_arrays  # noqa: PLC0415 - an extra
 

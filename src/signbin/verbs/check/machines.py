@@ -21,7 +21,7 @@ __all__ = ["machine_of", "rates_for", "rates_of"]
 _RATES: Final = Path(__file__).parent / "rates"
 _LARGEST_FILE: Final = 2**20
 _NUMBER_CYCLES: Final = 0.25
-"""Of steps without weights, for every number read and every one written: a guess for all cores."""
+"""For every number read and every one written beside sums of weights: a guess for all cores."""
 
 
 def machine_of(isa: str, target: str | None = None) -> Target:
@@ -39,7 +39,8 @@ def machine_of(isa: str, target: str | None = None) -> Target:
 def rates_for(machine: Target) -> Rates | None:
     """How fast a machine is: measured, or of another one with a known core modelled; else None."""
     if machine.host:
-        return rates_of(str(native.cpu()["name"]), machine.isa)
+        cpu = native.cpu()
+        return rates_of(str(cpu["name"]), machine.isa, str(cpu["isa"]))
     core = CORES.get(machine.core)
     if core is None:
         return None
@@ -48,14 +49,24 @@ def rates_for(machine: Target) -> Rates | None:
     return Rates(machine.core, machine.isa, f"{MODELLED}, {board}", _kinds(cycle))
 
 
-def rates_of(cpu: str, isa: str) -> Rates | None:
-    """How fast a CPU was measured to be with an instruction set; None where nobody measured."""
+def rates_of(cpu: str, isa: str, widest: str = "") -> Rates | None:
+    """How fast a CPU was measured to be with an instruction set; None where nobody measured.
+
+    widest: its own one. Of processors of one name, one that was held to ``isa`` as it is held now
+    goes before one that has nothing wider.
+    """
+    found = [each for each in _measured() if (each.cpu, each.isa) == (cpu, isa)]
+    alike = [each for each in found if (each.widest or each.isa) == (widest or isa)]
+    return next(iter(alike or found), None)
+
+
+def _measured() -> list[Rates]:
+    found = []
     for path in sorted(_RATES.glob("*.json")):
         rules = ReadingRules(FormatError, str(path), "install signbin again")
-        rates = from_document(Rates, json.loads(files.read_text(path, _LARGEST_FILE)), rules=rules)
-        if (rates.cpu, rates.isa) == (cpu, isa):
-            return rates
-    return None
+        document = json.loads(files.read_text(path, _LARGEST_FILE))
+        found.append(from_document(Rates, document, rules=rules))
+    return found
 
 
 def _kinds(cycle: float) -> Mapping[str, tuple[float, ...]]:
@@ -66,7 +77,7 @@ def _kinds(cycle: float) -> Mapping[str, tuple[float, ...]]:
     kinds: dict[str, tuple[float, ...]] = {}
     for dtype in ("f32", "u8"):
         for strategy, form in itertools.product(strategies, forms):
-            kinds[f"{strategy} {form} {dtype}"] = (cycle, 0.0, 0.0, 0.0, 0.0)
-        kinds[f"direct {dtype}"] = (0.0, number, number, 0.0, 0.0)
-        kinds[f"window {dtype}"] = (0.0, 0.0, number, number, 0.0)
+            kinds[f"{strategy} {form} {dtype}"] = (cycle, 0.0, 0.0, 0.0, 2 * number, 0.0)
+        kinds[f"direct {dtype}"] = (0.0, number, number, 0.0, 0.0, 0.0)
+        kinds[f"window {dtype}"] = (0.0, 0.0, number, number, 0.0, 0.0)
     return MappingProxyType(kinds)

@@ -56,3 +56,15 @@ def test_rows_that_are_not_asked_for_keep_their_day(script, tmp_path: Path) -> N
     lines = script("tables").families_table({"rows": [fresh, other]}).splitlines()
     assert lines[0].endswith("| measured |")
     assert lines[3].endswith("| 2026-01-02 |")
+
+
+def test_every_network_agrees_and_none_is_slower_than_the_faster_of_onnx_runtimes(script) -> None:
+    results = script("results")
+    sections = results.newest("families")
+    assert sections
+    for section in sections:
+        assert len(section["rows"]) == 18
+        for row in section["rows"]:
+            assert row["error"] < 1e-4, row["network"]
+            assert row["codes_differing"] == 0, row["network"]
+            assert row["least_ratio"] > 1 / 1.1, row["network"]

@@ -111,7 +111,7 @@ static inline size_t sb_dense_offset(const sb_dense_cut *cut, size_t chunk, size
 /* Images and panels whose sums wait together. Rows of inputs whose distance is a multiple of so
  * many floats share the sets of a cache; of up to so many rows none is lost for that; copies lie so
  * many floats further apart. */
-enum { SB_LINEAR_STRIP = 48, SB_LINEAR_PANELS = 4 };
+enum { SB_LINEAR_STRIP = 64, SB_LINEAR_PANELS = 4 };
 enum { SB_LINEAR_COLLIDES = 1024, SB_LINEAR_WAYS = 4, SB_LINEAR_APART = 16 };
 
 static inline bool sb_linear_has_panels(const sb_dense_tile_size *tile) {

@@ -5,6 +5,8 @@
  *   sb_filter_chain, sb_load_chain   what 16 filters need, `count` of them of the layer
  *   sb_chain_codes                   their codes at one pixel, any order
  *   sb_turn_codes                    16 such vectors into one vector of pixels per filter
+ * or, where SB_CHAIN_TURNS, both of that at once:
+ *   sb_chain_position                from sums to one vector of pixels per filter
  * or, where SB_CHAIN_ADDS, which adds a residual and clamps, too:
  *   sb_finish_chain                  all of that */
 #ifndef SB_KERNELS_FINISH_FILTERS_H
@@ -66,10 +68,14 @@ SB_INLINE void sb_finish_filters(const sb_layer *layer, const sb_block_sums *blo
 #else
         sb_vector codes[SB_LANES];
         (void)residual;
+#ifdef SB_CHAIN_TURNS
+        sb_chain_position(&chain, sums + f, block->stride, codes);
+#else
         SB_UNROLL
         for (int lane = 0; lane < SB_LANES; ++lane)
             codes[lane] = sb_chain_codes(&chain, sums + (size_t)lane * block->stride + f);
         sb_turn_codes(codes);
+#endif
         SB_UNROLL
         for (int i = 0; i < SB_CHAIN_FILTERS; ++i)
             if (i < count)

@@ -134,6 +134,73 @@ static inline void sb_finish_filters_of(const sb_epilogue *epilogue, size_t chan
             values[i] += epilogue->post_bias[channel + i];
 }
 
+/* What is told of every filter of a panel: its vectors, and whether they are there. */
+typedef struct sb_panel_chain {
+    sb_vector scale[SB_VECTORS], bias[SB_VECTORS], post_bias[SB_VECTORS];
+    bool has_scale, has_bias, has_post_bias;
+} sb_panel_chain;
+
+static inline sb_panel_chain sb_load_panel_chain(const sb_epilogue *epilogue, size_t channel) {
+    sb_panel_chain chain = {.has_scale = epilogue->scale != NULL,
+                            .has_bias = epilogue->bias != NULL,
+                            .has_post_bias = epilogue->post_bias != NULL};
+    for (size_t v = 0; v < SB_VECTORS; ++v, channel += SB_LANES) {
+        if (chain.has_scale)
+            chain.scale[v] = sb_load_any(epilogue->scale + channel);
+        if (chain.has_bias)
+            chain.bias[v] = sb_load_any(epilogue->bias + channel);
+        if (chain.has_post_bias)
+            chain.post_bias[v] = sb_load_any(epilogue->post_bias + channel);
+    }
+    return chain;
+}
+
+SB_INLINE sb_vector sb_activate_panel(const sb_epilogue *epilogue, sb_vector y) {
+    const sb_vector zero = SB_BROADCAST(0.0f);
+    if (epilogue->activation == SB_ACT_RELU)
+        return SB_SELECT_LESS(y, zero, zero, y);
+    if (epilogue->activation == SB_ACT_CLAMP) {
+        const sb_vector low = SB_BROADCAST(epilogue->low), high = SB_BROADCAST(epilogue->high);
+        y = SB_SELECT_LESS(y, low, low, y);
+        return SB_SELECT_LESS(high, y, high, y);
+    }
+    return y;
+}
+
+/* sb_finish_filters_of for a whole panel whose activation has no slope, by the vector. */
+static inline void sb_finish_panel_of(const sb_epilogue *epilogue, const sb_panel_chain *chain,
+                                      const float *sums, const float *residual, float *output) {
+    SB_UNROLL
+    for (int v = 0; v < SB_VECTORS; ++v) {
+        sb_vector y = SB_LOAD(sums + v * SB_LANES);
+        if (chain->has_scale)
+            y = SB_MULTIPLY(y, chain->scale[v]);
+        if (chain->has_bias)
+            y = SB_ADD(y, chain->bias[v]);
+        if (residual)
+            y = SB_ADD(y, sb_load_any(residual + v * SB_LANES));
+        y = sb_activate_panel(epilogue, y);
+        if (chain->has_post_bias)
+            y = SB_ADD(y, chain->post_bias[v]);
+        sb_store_any(output + v * SB_LANES, y);
+    }
+}
+
+/* One panel for all images of a strip. sums: [image][filter]. */
+static inline void sb_finish_panel(const sb_layer *layer, const sb_operands *operands,
+                                   const float *sums, size_t first, size_t images, size_t channel) {
+    const sb_epilogue *epilogue = &layer->epilogue;
+    const size_t filters = (size_t)layer->geometry.out_channels;
+    const float *residual = operands->residual;
+    float *output = operands->output;
+    const sb_panel_chain chain = sb_load_panel_chain(epilogue, channel);
+    for (size_t i = 0; i < images; ++i) {
+        const size_t index = (first + i) * filters + channel;
+        sb_finish_panel_of(epilogue, &chain, sums + i * SB_PANEL,
+                           residual ? residual + index : NULL, output + index);
+    }
+}
+
 /* The sums of some panels from scratch through the epilogue; first: the first image of the strip,
  * panel: the first panel. */
 static inline void sb_finish_panels(const sb_layer *layer, const sb_operands *operands,
@@ -145,6 +212,10 @@ static inline void sb_finish_panels(const sb_layer *layer, const sb_operands *op
     for (size_t p = 0; p < panels; ++p, sums += SB_LINEAR_STRIP * SB_PANEL) {
         const size_t channel = (panel + p) * SB_PANEL, left = filters - channel;
         const size_t count = left < SB_PANEL ? left : SB_PANEL;
+        if (count == SB_PANEL && layer->epilogue.activation != SB_ACT_LEAKY_RELU) {
+            sb_finish_panel(layer, operands, sums, first, images, channel);
+            continue;
+        }
         for (size_t i = 0; i < images; ++i) {
             const size_t index = (first + i) * filters + channel;
             memcpy(output + index, sums + i * SB_PANEL, count * sizeof *output);

@@ -384,6 +384,8 @@ def _caption(section: Row) -> str:
     flags = environment["cpu"]["flags"]
     widest = next((flag for flag in ("avx512f", "avx2", "neon", "asimd") if flag in flags), "")
     cpu = f"{section['cpu']}{f' ({widest})' if widest else ''}"
+    if "widest" in section:
+        cpu += f", held to {section['isa']}"
     return f"{cpu}, {section['date']}, signbin {environment['native']['signbin']}:"
 
 

@@ -49,3 +49,14 @@ def test_what_check_says_is_near_for_every_network_on_the_newest_kernels():
             ]
             assert len(near) == len(SCHEMES)
             assert all(near), (section["isa"], name)
+
+
+def test_a_cpu_that_is_held_to_an_instruction_set_has_rates_of_its_own():
+    for section in newest(HELD, RESULTS):
+        cpu, isa, widest = section["cpu"], section["isa"], section["widest"]
+        held = rates_of(cpu, isa, widest)
+        assert held is not None
+        assert held.widest == widest
+        own = rates_of(cpu, isa, isa)
+        assert own is None or own.widest == ""
+        assert rates_of(cpu, isa, "another") is not None

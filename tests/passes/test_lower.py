@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from signbin.errors import VerifyError
@@ -50,6 +50,20 @@ def test_each_pass_alone_keeps_the_values(random_network, random_inputs, pass_, 
     after = pass_(graph)
     verify(after)
     assert_same_values(graph, after, random_inputs(graph))
+
+
+@settings(max_examples=60, deadline=None)
+@example(seed=469)  # a bias behind a convolution whose codes have another scale than it
+@example(seed=615)  # the same, before a flatten
+@given(seed=SEEDS)
+def test_what_reads_codes_reads_them_rounded(random_quantized_network, random_inputs, seed):
+    graph = random_quantized_network(seed)
+    lowered = lower(graph)
+    inputs = random_inputs(graph)
+    old, new = interpret(graph, inputs), interpret(lowered, inputs)
+    assert set(new) <= set(old)
+    for name in lowered.outputs:
+        assert np.array_equal(new[name], old[name]), name
 
 
 @settings(max_examples=60, deadline=None)

@@ -2,6 +2,7 @@
 
 #include "operands/view_plan.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -216,6 +217,36 @@ static float largest(const float *numbers, size_t count) {
     return most;
 }
 
+/* No weight of a layer is larger: a number, or scale * code + offset. */
+static float largest_weight(const sb_weight_spec *weight) {
+    return largest(weight->values.data, weight->values.count) +
+           largest(weight->scale.data, weight->scale.count) +
+           largest(weight->offset.data, weight->offset.count);
+}
+
+/* What the sums of a value may have lost to rounding, beside what its numbers tell: an activation
+ * may have cut off all that is large. Errors of n products of either sign add up to some sqrt(n) of
+ * one, which is that of a sum as large as sqrt(n) products. */
+static float rounding_of(const check_network *network, uint32_t value,
+                         const check_results *expected) {
+    const check_step *step = &network->steps[network->checked];
+    const bool linear = step->kind == CHECK_LINEAR;
+    const uint32_t input = linear ? step->linear.input : step->conv.input;
+    const uint32_t output = linear ? step->linear.output : step->conv.output;
+    if (step->kind == CHECK_DIRECT || value < output ||
+        network->values[input].spec.type != SB_TYPE_F32)
+        return 0.0f;
+    const sb_weight_spec *weight = linear ? &step->linear.weight : &step->conv.weight;
+    const sb_value_spec *image = &network->values[input].spec;
+    const sb_window_spec *window = &step->conv.window;
+    const int32_t taps =
+        linear ? (int32_t)check_elements(image) / step->linear.rows
+               : image->channels / step->conv.groups * window->kernel_height * window->kernel_width;
+    const size_t read = check_elements(image) * network->batch;
+    return FLT_EPSILON * (float)taps * largest(expected->values[input], read) *
+           largest_weight(weight);
+}
+
 void check_compare(const check_network *network, const check_results *found,
                    const check_results *expected, char words[CHECK_WORDS]) {
     words[0] = '\0';
@@ -224,7 +255,9 @@ void check_compare(const check_network *network, const check_results *found,
         const size_t count = check_elements(spec) * network->batch;
         const float *ours = found->values[i], *theirs = expected->values[i];
         const bool exact = network->exact || spec->type == SB_TYPE_U8;
-        const float slack = exact ? 0.0f : network->tolerance * largest(theirs, count);
+        const float slack =
+            exact ? 0.0f
+                  : network->tolerance * largest(theirs, count) + rounding_of(network, i, expected);
         for (size_t at = 0; at < count; ++at) {
             if (same_bits(ours[at], theirs[at]) ||
                 (!exact && fabsf(ours[at] - theirs[at]) <= slack))

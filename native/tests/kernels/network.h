@@ -36,7 +36,8 @@ typedef struct check_step {
 
 /* words: what it is, for whoever reads of a failure. inputs: of every input value, batch images.
  * exact: the floats of the last step are the scalar kernel's to the bit; else within `tolerance`
- * of the largest of them. checked: the step that the case is about. */
+ * of the largest of them, and what rounding takes from its sums. checked: the step that the case is
+ * about. */
 typedef struct check_network {
     check_random random;
     check_value values[CHECK_VALUES];

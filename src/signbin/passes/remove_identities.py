@@ -14,9 +14,9 @@ def remove_identities(graph: Graph) -> Graph:
     """Let readers of an identity read its input.
 
     Identities: a channel_bias of zeros, a clamp without bounds, a leaky_relu or prelu of slope 1,
-    a flatten of [N,C], a pooling of single pixels, a subsample_pad that keeps everything.
-    An identity that is a graph output hands its name to its producer if nothing else reads that,
-    and stays otherwise: outputs keep their names.
+    a flatten of [N,C], a pooling of single pixels, a subsample_pad that keeps everything; on codes
+    those whose result has the scale of their input. An identity that is a graph output hands its
+    name to its producer if nothing else reads that, and stays otherwise: outputs keep their names.
     """
     uses = count_uses(graph)
     types = graph.types()
@@ -26,7 +26,8 @@ def remove_identities(graph: Graph) -> Graph:
         inputs = tuple(stands_for.get(name, name) for name in original.inputs)
         node = dataclasses.replace(original, inputs=inputs)
         identity = OPS[node.op].identity
-        if identity is not None and identity(arguments_of(graph, node, types)):
+        same = identity is not None and types[node.inputs[0]] == types[node.name]
+        if same and identity is not None and identity(arguments_of(graph, node, types)):
             if node.name not in graph.outputs:
                 stands_for[node.name] = inputs[0]
                 uses[inputs[0]] += uses[node.name] - 1

@@ -102,6 +102,8 @@ def fuse_pairs(graph: Graph, merge: Merge) -> Graph:
     producer reads is defined before it, whatever else the node reads is defined before the node,
     and nothing in between reads the producer. A merged node can be merged again with its own
     reader. Where several producers qualify, the later in execution order is offered first.
+    Producers whose result is codes are not offered: their readers work on rounded sums, and their
+    own results may have another scale.
     """
     constants = Constants(graph)
     uses = count_uses(graph)
@@ -111,7 +113,8 @@ def fuse_pairs(graph: Graph, merge: Merge) -> Graph:
         node = original
         sole = [name for name in set(node.inputs) if name in nodes and uses[name] == 1]
         for name in sorted(sole, key=position.__getitem__, reverse=True):
-            merged = merge(nodes[name], node, constants)
+            rounded = nodes[name].type.dtype == "u8"
+            merged = None if rounded else merge(nodes[name], node, constants)
             if merged is not None:
                 del nodes[name]
                 node = merged

@@ -1,6 +1,7 @@
 """The soak asks mixed programs in threads and children, and finds what is wrong, stuck or grows."""
 
 import dataclasses
+import mmap
 import os
 import random
 import time
@@ -110,7 +111,10 @@ def test_programs_that_are_kept_show_as_memory_and_threads(shared):
     for _ in range(10):
         program = specimen.load()
         assert specimen.cases[0].is_answered_by(program)
-        kept.append((program, bytearray(b"1" * 1_000_000)))
+        # Mapped, as what is allocated may be memory that was let go before.
+        memory = mmap.mmap(-1, 2_000_000, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        memory.write(b"1" * 2_000_000)
+        kept.append((program, memory))
     after = steady.held()
     assert after.threads == before.threads + 10
     assert after.rss > before.rss + 9_000_000

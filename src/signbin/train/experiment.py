@@ -144,7 +144,7 @@ def _scale(name: str, document: object, runs: Mapping[str, object]) -> Scale:
 
 def _known(where: str, names: tuple[str, ...], runs: Mapping[str, object]) -> tuple[str, ...]:
     for name in names:
-        if name not in runs:
+        if not isinstance(name, str) or name not in runs:
             raise unknown(where, name, runs)
     return names
 
@@ -152,6 +152,10 @@ def _known(where: str, names: tuple[str, ...], runs: Mapping[str, object]) -> tu
 def _mapping(value: object, where: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise SpecError(where, value=value, allowed="a mapping of keys to values")
+    for key in value:
+        if not isinstance(key, str):
+            remedy = f'write it as text: "{key}"'
+            raise SpecError(f"{where}: a name", value=key, allowed="text", remedy=remedy)
     return value
 
 

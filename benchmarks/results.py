@@ -3,7 +3,8 @@
 The instruction set tells processors apart that a virtual machine gives the same name.
 
 {"environment": {...}, "sections": {"kernels": {...}, "networks": {...}, ...}}. A script replaces
-its own section and leaves the others. Tables in the documentation are made from these files.
+its own section and leaves the others. Sections of many rows stand apart, in a folder of their name.
+Tables in the documentation are made from these files.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from signbin.files import write_whole
 from signbin.native import cpu, version
 
 RESULTS: Final = Path(__file__).parent / "results"
+_APART: Final = ("latency", "latency_held")
 # Of lists within it, one level. In quotes there may be brackets, but no line break.
 _LIST: Final = re.compile(r"\[\n(?:(?:[^\[\]{}\n]|\[[^\[\]{}\n]*\])*\n)*?\s*\]")
 _BREAK: Final = re.compile(r"\n\s*")
@@ -29,10 +31,10 @@ _LINE: Final = 100
 def record(section: str, content: Mapping[str, Any], folder: Path = RESULTS) -> Path:
     """Put a section into today's file for this CPU; the file's path."""
     measured_on = environment({"signbin": version()})
-    path = _path(measured_on, folder)
+    path = _path(measured_on, _home(section, folder))
     document = read(path) if path.exists() else {"sections": {}}
     sections = {**document["sections"], section: {"environment": measured_on, **content}}
-    folder.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     whole = {"environment": measured_on, "sections": dict(sorted(sections.items()))}
     write_whole({path: _text(whole).encode()})
     return path
@@ -92,7 +94,7 @@ def _line(row: Mapping[str, Any]) -> str:
 
 def todays(section: str, folder: Path = RESULTS) -> dict[str, Any] | None:
     """A section of today's file for this CPU, None where there is none yet."""
-    path = _path(environment({"signbin": version()}), folder)
+    path = _path(environment({"signbin": version()}), _home(section, folder))
     found: dict[str, Any] | None = read(path)["sections"].get(section) if path.exists() else None
     return found
 
@@ -130,7 +132,8 @@ def read(path: Path) -> dict[str, Any]:
 def newest(section: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
     """The newest record of a section for every CPU, as ``{"date", "cpu", ...section}``."""
     found: dict[str, dict[str, Any]] = {}
-    for path in sorted(folder.glob("*.json")):
+    files = {*folder.glob("*.json"), *_home(section, folder).glob("*.json")}
+    for path in sorted(files, key=lambda path: path.name):
         date, slug = path.stem[:10], path.stem[11:]
         content = read(path)["sections"].get(section)
         if content is not None:
@@ -150,6 +153,11 @@ def _text(document: Mapping[str, Any]) -> str:
 def _on_one_line(found: re.Match[str]) -> str:
     line = _BREAK.sub("", found[0].replace(",\n", ", \n"))
     return line if len(line) <= _LINE else found[0]
+
+
+def _home(section: str, folder: Path) -> Path:
+    """The folder of new records of a section."""
+    return folder / section if section in _APART else folder
 
 
 def _path(measured_on: Mapping[str, Any], folder: Path) -> Path:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from reliability import RESULTS, ROOT
+from reliability.scripts import cmake
 from signbin import native
 from signbin.environment import environment
 from signbin.errors import SignbinError
@@ -111,8 +112,6 @@ def build(machine: Machine, folder: Path = _BUILT) -> Path:
     made = _made_by_install()
     if made is not None and machine.folder == platform.machine():
         return made
-    beside = Path(sys.executable).parent / "cmake"
-    cmake = str(beside) if beside.exists() else "cmake"
     there = folder / machine.folder
     options = ["-DSIGNBIN_CHECK_KERNELS=ON", "-DSIGNBIN_WERROR=ON"]
     if machine.folder == "aarch64":
@@ -120,8 +119,8 @@ def build(machine: Machine, folder: Path = _BUILT) -> Path:
     if shutil.which("ccache"):
         options.append("-DCMAKE_C_COMPILER_LAUNCHER=ccache")
     for command in (
-        [cmake, "-S", str(ROOT), "-B", str(there), *options],
-        [cmake, "--build", str(there), "--parallel", "2", "--target", "check_kernels"],
+        [cmake(), "-S", str(ROOT), "-B", str(there), *options],
+        [cmake(), "--build", str(there), "--parallel", "2", "--target", "check_kernels"],
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

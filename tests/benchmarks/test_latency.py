@@ -60,3 +60,8 @@ def test_a_cpu_that_is_held_to_an_instruction_set_has_rates_of_its_own():
         own = rates_of(cpu, isa, isa)
         assert own is None or own.widest == ""
         assert rates_of(cpu, isa, "another") is not None
+
+
+def test_no_file_of_results_is_too_large_to_look_at():
+    sizes = {path.name: path.stat().st_size for path in RESULTS.rglob("*.json*")}
+    assert {name: size for name, size in sizes.items() if size > 500_000} == {}

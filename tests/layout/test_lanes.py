@@ -1,5 +1,6 @@
 """The layout plan, without any native code: grids cover images, windows stay inside buffers."""
 
+import itertools
 import math
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from signbin.ir import resolve
 from signbin.layout import plain_bytes, plan_lanes
-from signbin.layout.lanes import Halo
+from signbin.layout.lanes import Halo, Window
 from signbin.passes import lower
 from signbin.spec import ActivationSpec, IntegerWeight, LowBitWeight
 
@@ -204,6 +205,76 @@ def test_codes_of_the_input_are_plain_where_only_dense_layers_read_them(graph_bu
         made = builder.add("conv2d", made, codes, weight=dense, padding=(1, 1), codes=spec)
     layout = plan_lanes(builder.graph(builder.add("dequantize", made)), 8).layouts[codes]
     assert (layout is None) == (reader == "dense")
+
+
+def strided(graph_builder, size, *, depthwise=True, second=None, codes=None):
+    """1x1 convolution of 4 channels, relu, 3x3 in steps of two, in an odd place of a graph."""
+    builder, channels = graph_builder(), 4 if second == "narrow" else 16
+    grown = np.ones((16, channels, 1, 1), np.float32)
+    window = np.ones((16, 1 if depthwise else 16, 3, 3), np.float32)
+    if codes:
+        grown, window = IntegerWeight.from_float(grown), IntegerWeight.from_float(window)
+    coded = {"codes": codes} if codes else {}
+    value = builder.add("relu", builder.input(channels, *size))
+    if codes:
+        value = builder.add("quantize", value, codes=codes)
+    if second == "narrow":
+        value = builder.add("conv2d", value, weight=builder.const(grown), **coded)
+    made = builder.add(
+        "conv2d",
+        value,
+        weight=builder.const(window),
+        stride=(2, 2),
+        padding=(1, 1),
+        groups=16 if depthwise else 1,
+        **coded,
+    )
+    if second == "reader":
+        other = builder.add("avg_pool2d", value, kernel=(2, 2), stride=(2, 2), padding=(0, 0))
+        made = builder.add("add", made, other)
+    if codes:
+        made = builder.add("dequantize", made)
+    graph = builder.graph(builder.add("relu", made))
+    reader = next(node for node in graph.consumers(value) if node.op == "conv2d")
+    layouts = plan_lanes(graph, 16, 16).layouts
+    window = Window((3, 3), (2, 2), (1, 1, 1, 1))
+    return layouts[value], layouts[value].serves(window, layouts[reader.name])
+
+
+@pytest.mark.parametrize("depthwise", [True, False])
+@pytest.mark.parametrize("second", [None, "narrow"])
+@pytest.mark.parametrize(("size", "block"), [((14, 14), (4, 4)), ((28, 28), (4, 14))])
+def test_what_a_convolution_alone_reads_in_steps_has_its_blocks(
+    graph_builder, size, block, second, depthwise
+):
+    layout, serves = strided(graph_builder, size, depthwise=depthwise, second=second)
+    assert serves
+    assert (layout.block_height, layout.block_width) == block
+    assert layout.halo == Halo(1, 0, 1, 0)
+
+
+@pytest.mark.parametrize("size", [(14, 14), (28, 28)])
+@pytest.mark.parametrize("case", ["another reads it, too", "codes that become bytes"])
+def test_other_values_have_the_fewest_positions_though_read_in_steps(graph_builder, size, case):
+    second = "reader" if case.startswith("another") else None
+    codes = None if second else ActivationSpec(0.5, 0, 8)
+    layout, serves = strided(graph_builder, size, depthwise=not codes, second=second, codes=codes)
+    assert not serves
+    assert layout.positions == (14 if size == (14, 14) else 49)
+
+
+def test_blocks_for_steps_may_have_a_seventh_more_positions_and_no_more(graph_builder):
+    for size in itertools.product(range(7, 40), repeat=2):
+        layout, serves = strided(graph_builder, size)
+        least = min(
+            math.ceil(size[0] / y) * math.ceil(size[1] / (16 // y)) for y in (1, 2, 4, 8, 16)
+        )
+        assert layout.positions <= least * 8 / 7
+        assert serves or layout.positions == least
+
+
+def test_codes_that_a_depthwise_convolution_reads_in_steps_have_its_blocks(graph_builder):
+    assert strided(graph_builder, (14, 14), codes=ActivationSpec(0.5, 0, 8))[1]
 
 
 def test_wide_pixels_are_skewed(graph_builder):

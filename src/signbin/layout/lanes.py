@@ -23,6 +23,13 @@ __all__ = ["Halo", "LanePlan", "Layout", "Window", "plan_lanes"]
 
 _CRITICAL_BYTES: Final = 2048
 _SKEW_VECTORS: Final = 8
+_MORE_POSITIONS: Final = 8 / 7
+_EXPANDS: Final = 2
+"""Outputs per input of a convolution of one pixel whose input is small beside its output."""
+_OF_ONE_PIXEL: Final = frozenset(
+    {"relu", "leaky_relu", "prelu", "clamp", "batch_norm", "channel_bias", "unary"}
+    | {"quantize", "dequantize"}
+)
 _ROW_OPS: Final = frozenset(row.name for row in ROW_OPS)
 
 
@@ -83,11 +90,34 @@ class Layout:
         return self.blocks_y * self.blocks_x
 
     @property
+    def positions(self) -> int:
+        """Vectors of a channel."""
+        return self.block_height * self.block_width
+
+    @property
     def size_bytes(self) -> int:
         """Bytes of one image."""
         rows = self.halo.top + self.block_height + self.halo.bottom
         columns = self.halo.left + self.block_width + self.halo.right
         return rows * columns * self.pitch * self.lanes * self.element_bytes
+
+    def covers(self, type_: TensorType) -> bool:
+        """Whether every pixel of a value has a place."""
+        _, height, width = image_extent(type_)
+        return (
+            self.blocks_y * self.block_height >= height
+            and self.blocks_x * self.block_width >= width
+        )
+
+    def cut_for(self, window: Window, output: Layout) -> Layout:
+        """The same value, cut so that it serves the windows of an output of as many lanes."""
+        return dataclasses.replace(
+            self,
+            blocks_y=output.blocks_y,
+            blocks_x=output.blocks_x,
+            block_height=output.block_height * window.stride[0],
+            block_width=output.block_width * window.stride[1],
+        )
 
     def serves(self, window: Window, output: Layout) -> bool:
         """Whether the windows of output block b start in block b of this layout.
@@ -139,12 +169,14 @@ def plan_lanes(
     code_bytes: of a code, as for :func:`signbin.layout.arena.element_bytes`.
 
     Blocks: fewest positions per block, then the smallest block with a border of one pixel, then
-    fewest columns of blocks. Halo and fill: what the consumers that can read in place need; a
-    maximum wants the least number outside the image (-infinity, code 0), all others zero (0.0, the
-    zero point), which serves a maximum as well where the value cannot be negative. Images of one
-    pixel, values that are no images, the graph's inputs and outputs, codes of the input that only
-    dense layers read, which turn them into an image of bytes in any case, and what lies between
-    operations that go along axes are plain.
+    fewest columns of blocks; a value that one convolution alone reads, in steps, gets the blocks
+    that it reads in place, where they have at most a seventh more positions: nearly always less
+    work than a copy. Halo and fill: what the consumers that can read in place need; a maximum wants
+    the least number outside the image (-infinity, code 0), all others zero (0.0, the zero point),
+    which serves a maximum as well where the value cannot be negative. Images of one pixel, values
+    that are no images, the graph's inputs and outputs, codes of the input that only dense layers
+    read, which turn them into an image of bytes in any case, and what lies between operations that
+    go along axes are plain.
     """
     codes = _Vectors(code_lanes or (2 * lanes if lanes > 1 else 1), element_bytes("u8", code_bytes))
     widths = {"f32": _Vectors(lanes, element_bytes("f32")), "u8": codes}
@@ -159,12 +191,14 @@ def plan_lanes(
     for name, type_ in types.items():
         bare = name in plain or len(type_.shape) != 4 or math.prod(type_.shape[2:]) == 1
         layouts[name] = None if bare else _cut(type_, widths)
+    for node in reversed(graph.nodes):
+        layouts.update(_cut_for_steps(graph, node, layouts, widths))
     unsigned = never_negative(graph)
     for name, layout in layouts.items():
         if layout is not None:
             fills = _fills(types[name], name in unsigned)
             cuts = {
-                consumer.name: _cut(types[consumer.name], widths)
+                consumer.name: layouts[consumer.name] or _cut(types[consumer.name], widths)
                 for consumer in graph.consumers(name)
             }
             layouts[name] = _with_halo(graph, name, layout, cuts, fills)
@@ -211,6 +245,51 @@ def _fills(type_: TensorType, unsigned: bool) -> _Fills:
     if type_.quantization is not None:
         return _Fills(type_.quantization.zero_point, 0.0)
     return _Fills(0.0, 0.0 if unsigned else -math.inf)
+
+
+def _cut_for_steps(
+    graph: Graph, node: Node, layouts: Mapping[str, Layout | None], widths: Mapping[str, _Vectors]
+) -> dict[str, Layout]:
+    """The values before a convolution that goes in steps, cut so that it reads in place.
+
+    Its input, and what operations on single pixels make that of, back to one that converts its
+    input in any case or whose copy is small: a convolution of one pixel that expands its channels.
+    Nothing where others read any of them, too: they would copy instead; nor for codes unless it is
+    depthwise, as what multiplies them otherwise makes an image of bytes of any blocks.
+    """
+    window = _window(graph, node)
+    if node.op != "conv2d" or window is None or window.stride == (1, 1):
+        return {}
+    given = graph.type_of(node.inputs[0])
+    if given.quantization is not None and given.shape[1] != node.attributes.get("groups", 1):
+        return {}
+    wanted = layouts[node.name] or _cut(graph.type_of(node.name), widths)
+    found: dict[str, Layout] = {}
+    name = node.inputs[0]
+    while (least := layouts[name]) is not None and least.lanes == wanted.lanes:
+        maker = graph.node(name)
+        wanted = least.cut_for(window, wanted)
+        alone = len(graph.consumers(name)) == 1 and len(maker.inputs) == 1
+        most = _MORE_POSITIONS * least.positions
+        if not alone or not wanted.covers(graph.type_of(name)) or wanted.positions > most:
+            return {}
+        found[name] = wanted
+        if _expands(graph, maker):
+            break
+        if maker.op not in _OF_ONE_PIXEL and layouts[maker.inputs[0]] is not None:
+            return {}
+        window, name = Window(), maker.inputs[0]
+    return found
+
+
+def _expands(graph: Graph, node: Node) -> bool:
+    """Whether a node is a convolution of one pixel that makes several channels of each."""
+    channels = graph.type_of(node.inputs[0]).shape[1]
+    return (
+        node.op == "conv2d"
+        and _window(graph, node) == Window()
+        and node.type.shape[1] >= _EXPANDS * channels
+    )
 
 
 def _cut(type_: TensorType, widths: Mapping[str, _Vectors]) -> Layout:

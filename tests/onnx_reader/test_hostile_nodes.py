@@ -2,10 +2,11 @@
 
 import random
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
-from onnx import AttributeProto, ModelProto, numpy_helper
+from onnx import AttributeProto, ModelProto, TensorProto, helper, numpy_helper
 
 from docs.onnx_operators import Case, cases, with_constants
 from signbin.errors import SignbinError
@@ -63,3 +64,23 @@ def test_nothing_but_errors_of_ours_and_no_time_is_lost(operator: str, seed: int
             except SignbinError:
                 continue
         assert time.process_time() - begun < LONGEST, case.name
+
+
+def test_a_slice_of_an_axis_padded_to_many_millions_makes_no_list_of_them() -> None:
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 2, 4, 4])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    numbers = {"pads": [0] * 7 + [2**26], "starts": [0], "ends": [2**60], "axes": [3], "steps": [2]}
+    parts = [numpy_helper.from_array(np.array(each), name) for name, each in numbers.items()]
+    nodes = [
+        helper.make_node("Pad", ["x", "pads"], ["wide"]),
+        helper.make_node("Slice", ["wide", "starts", "ends", "axes", "steps"], ["y"]),
+    ]
+    model = helper.make_model(
+        helper.make_graph(nodes, "wide", [x], [y], parts),
+        opset_imports=[helper.make_opsetid("", 17)],
+    )
+    tracemalloc.start()
+    with pytest.raises(SignbinError, match="elements per image"):
+        read_onnx(model)
+    assert tracemalloc.get_traced_memory()[1] < 2**26  # 2**26 numbers in a list are half a gigabyte
+    tracemalloc.stop()

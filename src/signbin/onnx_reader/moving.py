@@ -64,7 +64,9 @@ def _some(node: OnnxNode, x: Variable, axis: int, places: Sequence[int], suffix:
     """Elements of an axis by their places: a slice where they are one."""
     shape = (*x.shape[:axis], len(places), *x.shape[axis + 1 :])
     step = places[1] - places[0] if len(places) > 1 else 1
-    even = step > 0 and list(places) == list(range(places[0], places[-1] + 1, step))
+    # Ranges are compared as they are: a small file may slice an axis padded to many millions.
+    stepped = range(places[0], places[-1] + 1, step) if step > 0 else range(0)
+    even = places == stepped if isinstance(places, range) else list(places) == list(stepped)
     if not even:
         call = node.call({}, suffix=suffix)
         return taken_from(call, x, axis, places)

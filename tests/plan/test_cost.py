@@ -3,7 +3,16 @@ import dataclasses
 import pytest
 
 from signbin.plan import Target
-from signbin.plan.cost import Tile, buckets, dense_cost, lane_waste, walk_cost, walk_counts
+from signbin.plan.cost import (
+    Tile,
+    buckets,
+    dense_cost,
+    lane_waste,
+    load_share,
+    total_cycles,
+    walk_cost,
+    walk_counts,
+)
 from signbin.plan.layer import weighted_layers
 from signbin.plan.stats import pattern_stats
 
@@ -79,14 +88,50 @@ def test_a_linear_layer_fills_its_lanes_with_images(layer_of):
     assert lane_waste(layer_of("binary", (8, 32), images=16), 2, 8) == 1
 
 
-def test_dense_costs_every_multiply_add_at_the_machines_rate(layer_of):
-    layer = layer_of("float", (16, 32, 3, 3))
+def test_dense_costs_every_multiply_add_at_the_machines_rate_and_every_sum_its_way_out(layer_of):
+    deep, flat = layer_of("float", (16, 32, 3, 3)), layer_of("float", (16, 16, 3, 3))
     target = Target.portable()
-    adds = target.add_per_cycle
-    expected = 16 * 32 * 9 / target.fma_per_cycle * adds
-    assert dense_cost(layer, 1, target) == pytest.approx(expected)
     fast = dataclasses.replace(target, fma_per_cycle=4 * target.fma_per_cycle)
-    assert dense_cost(layer, 1, fast) == pytest.approx(expected / 4)
+
+    def products(machine):
+        return dense_cost(deep, 1, machine) - dense_cost(flat, 1, machine)
+
+    expected = 16 * 16 * 9 / target.fma_per_cycle * target.add_per_cycle
+    assert products(target) == pytest.approx(expected)
+    assert products(fast) == pytest.approx(expected / 4)
+    assert dense_cost(flat, 1, target) > products(target)
+    scalar = Target.for_isa("scalar")
+    assert dense_cost(flat, 1, scalar) == 16 * 16 * 9 / scalar.fma_per_cycle
+
+
+@pytest.mark.parametrize("isa", ["avx2", "avx512"])
+def test_walks_on_floats_pay_for_the_sum_of_every_window_whatever_their_weights_are(layer_of, isa):
+    """A depthwise layer has as many such sums as filters: each as long as a product."""
+    layer = layer_of("signed_binary", (64, 1, 7, 7), groups=64)
+    target = Target.for_isa(isa, host=False)
+    assert not layer.needs_window_total
+    walked = walk_cost(layer, counts_of(layer, 1), Tile(1, 4, 1), target)
+    assert walked > 64 * 49 * target.add_per_cycle * (4 if isa == "avx512" else 1)
+    coded = dataclasses.replace(layer, activations="u8", top=255)
+    assert total_cycles(coded, target) == 0 < total_cycles(layer, target)
+
+
+@pytest.mark.parametrize("isa", ["avx2", "avx512"])
+@pytest.mark.parametrize("kind", ["signed_binary", "binary", "ternary"])
+def test_large_depthwise_windows_of_floats_are_dense(layer_of, isa, kind):
+    layer = layer_of(kind, (64, 1, 7, 7), groups=64, size=14)
+    target = Target.for_isa(isa, host=False)
+    dense = dense_cost(layer, 2, target)
+    costs = [walk_cost(layer, counts_of(layer, 1), Tile(1, v, 1), target) for v in (1, 2, 4, 7)]
+    assert dense < min(costs)
+
+
+def test_windows_that_share_no_pixel_are_read_from_beyond_the_first_cache(layer_of):
+    layer = layer_of("signed_binary", (16, 3, 9, 9), size=27)
+    apart = dataclasses.replace(layer, stride=9)
+    target = Target.for_isa("avx512", host=False)
+    tile = Tile(4, 1, 3)
+    assert load_share(apart, tile, target) < 0.5 * load_share(layer, tile, target)
 
 
 def test_a_tile_that_leaves_the_first_cache_costs_more(layer_of):

@@ -109,8 +109,7 @@ def _weighted(
     cost = min(one.cost for one in planned.candidates if one.why.startswith("chosen"))
     pixels = math.prod(layer.output)
     cycles = cost / target.add_per_cycle * pixels / target.lanes
-    depthwise = layer.channels == 1 and layer.groups > 1
-    form = "depthwise" if depthwise else layer.op
+    form = "depthwise" if layer.is_depthwise else layer.op
     walked = planned.strategy is not Strategy.DENSE
     generated = "generated " if planned.parameters.get("generated") else ""
     strategy = f"{generated}{planned.strategy.value}"

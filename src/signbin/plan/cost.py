@@ -32,6 +32,7 @@ __all__ = [
     "lane_waste",
     "load_share",
     "relayout_cycles",
+    "total_cycles",
     "vector_lanes",
     "walk_cost",
     "walk_counts",
@@ -39,6 +40,7 @@ __all__ = [
 
 _FLOAT_BYTES: Final = 4
 _LARGEST_CODE_VECTOR: Final = 32  # bytes
+_LONG_LANES: Final = 16  # of a vector of floats that is a whole line
 _LARGEST_SUM: Final = 2**16 - 1  # of a walk over codes
 # Fitted to times of our AVX2 walks over ResNet-18's layers, with every F, V and chunk. A load that
 # misses the first cache takes this many times as long as one that hits (of floats: see Target), and
@@ -51,10 +53,46 @@ _L1_SHARE_FOR_INPUTS: Final = 0.75
 _L3_LOAD_SHARE: Final = 0.5
 _SPILL_CYCLES: Final = 0.9
 _FLOAT_MERGE_CYCLES: Final = 6.0  # of codes: see Target
-# Cycles to begin with a convolution group, per vector.
-_GROUP_CYCLES: Final = 25.0
+
+
+@dataclasses.dataclass(frozen=True)
+class _Beside:
+    """Cycles of a walked convolution beside its load-adds and boundaries.
+
+    channel, tap: of a vector, to add an input to the total of its pixel, and that of a pixel to its
+    window's: each waits for the one before. group: to find a vector's windows in a convolution
+    group; group_tile: the same whatever V is. walk: to begin with one at a tile, for which its
+    first lists are never foreseen. Fitted on a Zen 4 to 7500 times of tiles, over all convolutions
+    of the grid of benchmarks, half of which are within 8 %; those of AVX2 on floats to 1000 of
+    layers of few inputs, within 12 %.
+    """
+
+    channel: float
+    tap: float
+    group: float
+    group_tile: float = 0.0
+    walk: float = 0.0
+
+
+_BESIDE: Final = {
+    "f32": _Beside(channel=1.5, tap=1.0, group=25.0),
+    "u8": _Beside(channel=3.0, tap=5.2, group=20.0, group_tile=37.0, walk=22.0),
+}
+_LONG_BESIDE: Final = _Beside(channel=2.5, tap=4.2, group=44.0, walk=43.0)  # f32, whole lines
+# Windows that share no pixel, of as many rows as a set of the first cache has lines: cycles of a
+# load, which finds nothing there; fitted to 16x16 pixels of 3 channels. Half a line of floats is
+# faster.
+_WAYS: Final = 8
+_SCATTERED_CYCLES: Final = 4.0
+_SCATTERED_HALF_CYCLES: Final = 2.0
+# A dense convolution of floats, cycles per vector of pixels: to bring a sum to its place, and to
+# begin with a convolution group.
+_DENSE_OUTPUT_CYCLES: Final = 8.7
+_DENSE_GROUP_CYCLES: Final = 18.0
+# Of a depthwise one: a tap of a filter, and to bring a vector of inputs close.
+_DEPTHWISE: Final = {"avx2": (1.1, 2.9), "avx512": (1.73, 3.0)}
 # Cycles to move a vector of codes into other blocks.
-_RELAYOUT_CYCLES: Final = 25.0
+_RELAYOUT_CYCLES: Final = 12.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,9 +227,9 @@ def walk_cost(layer: Layer, counts: WalkCounts, tile: Tile, target: Target) -> f
     cycles = (
         counts.load_adds * load_add
         + counts.boundaries * boundary
-        + counts.window_total * max(add, 1 / load_rate)
+        + total_cycles(layer, target)
         + counts.results * (target.merge_cycles if codes else _FLOAT_MERGE_CYCLES)
-        + (layer.groups - 1) * _GROUP_CYCLES
+        + _tile_cycles(layer, counts, tile, target)
         + relayout_cycles(layer, target)
         + _image_cycles(layer, target)
     )
@@ -200,6 +238,34 @@ def walk_cost(layer: Layer, counts: WalkCounts, tile: Tile, target: Target) -> f
         computed = math.prod(layer.output) / vector_lanes(layer, target) * waste
         cycles += _list_cycles(counts) / computed
     return cycles * target.add_per_cycle * waste / (target.walk_share if codes else 1.0)
+
+
+def total_cycles(layer: Layer, target: Target) -> float:
+    """Cycles of a vector of output pixels for the sums of all inputs of its windows.
+
+    Convolutions of floats by walks always make them: they tell whether any input is infinite.
+    """
+    if layer.op == "linear":
+        return layer.channels if layer.needs_window_total else 0.0
+    if not layer.needs_window_total and layer.activations == "u8":
+        return 0.0
+    beside = _beside(layer, target)
+    pixel = layer.channels * layer.stride**2 * beside.channel
+    return layer.groups * (pixel + math.prod(layer.window) * beside.tap)
+
+
+def _beside(layer: Layer, target: Target) -> _Beside:
+    long = layer.activations == "f32" and target.lanes >= _LONG_LANES
+    return _LONG_BESIDE if long else _BESIDE[layer.activations]
+
+
+def _tile_cycles(layer: Layer, counts: WalkCounts, tile: Tile, target: Target) -> float:
+    """Cycles per vector to begin with a convolution's groups and walks at every tile."""
+    if layer.op == "linear":
+        return 0.0
+    beside = _beside(layer, target)
+    started = layer.groups * beside.group_tile + counts.walks * beside.walk
+    return layer.groups * beside.group + started / tile.vectors
 
 
 def _image_cycles(layer: Layer, target: Target) -> float:
@@ -224,7 +290,7 @@ def dense_cost(layer: Layer, vectors: int, target: Target) -> float:
     lanes = vector_lanes(layer, target)
     if layer.op != "linear":
         waste = lane_waste(layer, max(vectors, 1), lanes)
-        return layer.multiply_adds / target.fma_per_cycle * target.add_per_cycle * waste
+        return _dense_cycles(layer, target) * target.add_per_cycle * waste
     rates = _LINEAR_RATES.get(target.isa)
     if layer.activations == "u8" or rates is None:
         return layer.multiply_adds / target.fma_per_cycle * target.add_per_cycle
@@ -232,6 +298,19 @@ def dense_cost(layer: Layer, vectors: int, target: Target) -> float:
     weights = math.ceil(layer.filters / rates.panel) * rates.panel * layer.inputs
     cycles = weights * (rates.product + rates.weight / images) + rates.output * layer.filters
     return (cycles + rates.layer / images) * lanes * target.add_per_cycle
+
+
+def _dense_cycles(layer: Layer, target: Target) -> float:
+    """Of a convolution on floats, per vector of pixels, whose lanes are pixels."""
+    products = layer.multiply_adds / target.fma_per_cycle
+    if target.lanes == 1:
+        return products
+    depthwise = _DEPTHWISE.get(target.isa)
+    if layer.is_depthwise and depthwise is not None:
+        tap, given = depthwise
+        return layer.multiply_adds * tap + layer.groups * layer.stride**2 * given
+    begun = layer.groups * _DENSE_GROUP_CYCLES if layer.groups > 1 else 0.0
+    return products + layer.filters * _DENSE_OUTPUT_CYCLES + begun
 
 
 def vector_lanes(layer: Layer, target: Target) -> int:
@@ -297,6 +376,10 @@ def load_share(layer: Layer, tile: Tile, target: Target, pixels: int = 0) -> flo
     value_bytes = target.code_bytes if layer.activations == "u8" else _FLOAT_BYTES
     vector_bytes = vector_lanes(layer, target) * value_bytes
     size = tile.chunk * pixels * vector_bytes
+    if rows >= _WAYS and layer.stride >= columns:
+        half = layer.activations == "f32" and target.lanes < _LONG_LANES
+        cycles = _SCATTERED_HALF_CYCLES if half else _SCATTERED_CYCLES
+        return 1 / (cycles * target.load_per_cycle)
     missing = max(0.0, 1 - _L1_SHARE_FOR_INPUTS * target.l1_bytes / size)
     cost = _CODE_L2_LOAD_COST if layer.activations == "u8" else target.l2_load_cost
     share = 1 / (1 + (cost - 1) * missing)

@@ -24,6 +24,7 @@ from signbin.plan.cost import (
     lane_waste,
     load_share,
     relayout_cycles,
+    total_cycles,
     vector_lanes,
 )
 from signbin.plan.layer import Layer
@@ -40,7 +41,7 @@ class _Rates:
     load_add: a load and its addition, where nothing waits. latency: until a sum can be added to
     again. kept, spilled: a boundary whose output is in a register, in memory. merge: a filter's
     sum of a walk on its way to the output. walk: a walk's start. code: to bring a byte of it
-    close, once per image.
+    close, once per image. function: to call one at the first tile of a block, unforeseen.
     """
 
     load_add: float
@@ -50,6 +51,7 @@ class _Rates:
     merge: float
     walk: float
     code: float = 0.03
+    function: float = 63.0
 
 
 _RATES: Final = {
@@ -58,10 +60,18 @@ _RATES: Final = {
 }
 # A vector of AVX-512 is two of the others for the ports of the processor, not for its decoders.
 _LONG_RATES: Final = _Rates(
-    load_add=1.1, latency=3.76, kept=0.33, spilled=0.94, merge=5.9, walk=23.0, code=0.016
+    load_add=1.1,
+    latency=3.76,
+    kept=0.33,
+    spilled=0.94,
+    merge=5.9,
+    walk=23.0,
+    code=0.016,
+    function=200.0,
 )
 _TILE_CYCLES: Final = 20.0  # to find a tile's windows and outputs, per vector and group
 _SPLIT_CYCLES: Final = 12.0  # of a filter, where a chunk is split: its sums lie apart
+_BLOCK_POSITIONS: Final = 32  # as SB_BLOCK_POSITIONS of the kernels
 _CODE_BYTES: Final = 8.5  # of a load-add; boundaries are 4 to 18
 
 
@@ -73,7 +83,8 @@ def generated_cost(layer: Layer, counts: WalkCounts, tile: Tile, target: Target)
     """
     rates, vectors = _rates_of(layer, target), tile.vectors
     groups = len(group_sizes(layer.filters // layer.groups, tile.filters))
-    split = counts.walks - groups * layer.groups * math.ceil(layer.channels / tile.chunk)
+    chunks = math.ceil(layer.channels / tile.chunk)
+    split = counts.walks - groups * layer.groups * chunks
     interleaved = groups / math.ceil(groups / tile.together)
     chains = interleaved * vectors
     share = load_share(layer, tile, target, _kept_pixels(layer, tile, target))
@@ -83,7 +94,7 @@ def generated_cost(layer: Layer, counts: WalkCounts, tile: Tile, target: Target)
     cycles = (
         counts.load_adds * load_add
         + counts.boundaries * boundary
-        + counts.window_total * rates.load_add / share
+        + total_cycles(layer, target)
         + counts.results * rates.merge
         + counts.walks * rates.walk
         + split * tile.filters * _SPLIT_CYCLES
@@ -92,9 +103,16 @@ def generated_cost(layer: Layer, counts: WalkCounts, tile: Tile, target: Target)
     )
     lanes = vector_lanes(layer, target)
     code = (counts.load_adds + counts.boundaries) * vectors * _CODE_BYTES
+    called = math.ceil(groups / tile.together) * layer.groups * chunks * _blocks(layer, lanes)
+    once = code * rates.code + called * rates.function
     waste = lane_waste(layer, vectors, lanes)
     computed = math.prod(layer.output) / lanes * waste
-    return (cycles * waste + code * rates.code / computed) * target.add_per_cycle
+    return (cycles * waste + once / computed) * target.add_per_cycle
+
+
+def _blocks(layer: Layer, lanes: int) -> int:
+    """Blocks of positions that a function passes over before the next one does."""
+    return math.ceil(math.prod(block_extent(layer.output, lanes)) / _BLOCK_POSITIONS)
 
 
 def _rates_of(layer: Layer, target: Target) -> _Rates:

@@ -59,6 +59,11 @@ class Layer:
         return math.prod(self.weight.shape[1:])
 
     @property
+    def is_depthwise(self) -> bool:
+        """Whether every filter reads one channel, of several."""
+        return self.op == "conv2d" and self.channels == 1 and self.groups > 1
+
+    @property
     def multiply_adds(self) -> int:
         """Dense multiply-adds per output position, for all filters: M * K."""
         return self.inputs * self.filters

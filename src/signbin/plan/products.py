@@ -35,7 +35,8 @@ class _Rates:
     filters. output: to bring a sum to its place through the epilogue. byte: to lay a code of the
     input out. weight: to bring a byte of weights close, once per strip of pixels. group: to begin
     with a convolution group at a pixel. tap: of a vector of ``pixels`` of a depthwise layer. layer:
-    to begin. together: steps of 4 bytes that are taken at once, whatever is in them.
+    to begin. together: steps of 4 bytes that are taken at once, whatever is in them. given: to
+    bring a vector of inputs of a depthwise layer close.
     """
 
     lanes: int
@@ -45,17 +46,20 @@ class _Rates:
     weight: float
     group: float
     pixels: int = 16
-    tap: float = 3.3
+    tap: float = 1.58
     layer: float = 3600.0
     together: int = 1
+    given: float = 0.0
 
 
 _RATES: Final = {
     "portable": _Rates(
         lanes=8, step=13.0, output=2.0, byte=1.0, weight=0.1, group=10.0, pixels=8, tap=4.4
     ),
-    "avx2": _Rates(lanes=8, step=0.74, output=1.2, byte=0.42, weight=0.27, group=7.5),
-    "avx512vnni": _Rates(lanes=16, step=1.0, output=1.1, byte=0.2, weight=0.03, group=3.7),
+    "avx2": _Rates(lanes=8, step=0.74, output=1.2, byte=0.42, weight=0.27, group=7.5, given=2.4),
+    "avx512vnni": _Rates(
+        lanes=16, step=1.0, output=1.1, byte=0.2, weight=0.03, group=3.7, given=2.4
+    ),
 }
 # Linear layers bring neighbouring sums to their places, and hardly anything begins: fitted on the
 # same machine to 36 cases, 8 to 1024 filters of 64 to 1024 inputs, 1 to 16 images; nine of ten are
@@ -108,15 +112,11 @@ def has_product_kernels(layer: Layer, target: Target) -> bool:
 def product_cost(layer: Layer, target: Target) -> float:
     """Predicted vector operations of a dense layer on codes, per vector of output pixels."""
     pixels = layer.images * math.prod(layer.output)
-    cycles = _depthwise_cycles if _is_depthwise(layer) else _product_cycles
+    cycles = _depthwise_cycles if layer.is_depthwise else _product_cycles
     vectors = pixels / vector_lanes(layer, target)
     rates = _rates_of(target, layer.op)
     assert rates is not None
     return cycles(layer, pixels, rates) * target.add_per_cycle / vectors
-
-
-def _is_depthwise(layer: Layer) -> bool:
-    return layer.op == "conv2d" and layer.channels == 1 and layer.groups > 1
 
 
 def _product_cycles(layer: Layer, pixels: int, rates: _Rates) -> float:
@@ -146,5 +146,6 @@ def _steps(layer: Layer, together: int) -> int:
 
 def _depthwise_cycles(layer: Layer, pixels: int, rates: _Rates) -> float:
     """Lanes are pixels, and taps go two by two."""
-    taps = math.ceil(layer.inputs / 2) * 2
-    return math.ceil(pixels / rates.pixels) * layer.filters * taps * rates.tap + rates.layer
+    taps = layer.filters * math.ceil(layer.inputs / 2) * 2 * rates.tap
+    given = layer.groups * layer.stride**2 * rates.given
+    return math.ceil(pixels / rates.pixels) * (taps + given) + rates.layer

@@ -247,9 +247,9 @@ _INSTRUCTION_SETS: Final = {
     for target in (
         Target("scalar", 1, 1.0, 1.0, 2.0, 4.0, 0.5, 1.0),
         Target("portable", 4, 1.0, 2.0, 1.5, 4.0, 0.5, 1.0),
-        Target("avx2", 8, 1.6, 2.0, 2.0, 4.0, 1.0, 1.0),
-        Target("avx512", 16, 0.9, 1.0, 1.0, 4.0, 0.5, 1.0, registers=32, l2_load_cost=1.5),
-        Target("avx512vnni", 16, 0.9, 1.0, 1.0, 4.0, 0.5, 1.0, registers=32, l2_load_cost=1.5),
+        Target("avx2", 8, 1.65, 2.0, 2.0, 4.0, 1.0, 1.0),
+        Target("avx512", 16, 0.96, 1.0, 1.0, 4.0, 0.5, 1.0, registers=32, l2_load_cost=1.5),
+        Target("avx512vnni", 16, 0.96, 1.0, 1.0, 4.0, 0.5, 1.0, registers=32, l2_load_cost=1.5),
         _typical("neon", "cortex-a72"),
         _typical("neon_dot", "cortex-a76"),
         _typical("neon_i8mm", "cortex-a710"),

@@ -20,6 +20,13 @@ function(signbin_make_kernels folder list_of_files)
     configure_file(${room}/kernels/${template}.c.in ${folder}/${name}.c @ONLY)
     list(APPEND files ${folder}/${name}.c)
   endforeach()
+  # The passes of training over vectors of floats.
+  foreach(row portable:4 avx2:8 avx512:16)
+    string(REPLACE ":" ";" columns ${row})
+    list(POP_FRONT columns isa lanes)
+    configure_file(${room}/training/passes.c.in ${folder}/passes__${isa}.c @ONLY)
+    list(APPEND files ${folder}/passes__${isa}.c)
+  endforeach()
   set(${list_of_files} ${files} PARENT_SCOPE)
 endfunction()
 

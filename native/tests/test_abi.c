@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-int test_hostile(void);             /* test_hostile.c */
+int test_hostile(void); /* test_hostile.c */
+int test_normalize(void);
 int test_team(void);                /* test_team.c */
 int test_planted(const char *name); /* test_planted.c */
 
@@ -210,6 +211,7 @@ int main(int count, char **arguments) {
     if (count > 1)
         return sb_replay(arguments[1], count - 2, arguments + 2);
     EXPECT(test_team() == 0);
+    EXPECT(test_normalize() == 0);
     test_building_in_threads();
     for (int isa = 0; isa < SB_ISA_COUNT; ++isa)
         for (int32_t shares = 1; shares <= 3; ++shares) {

@@ -112,10 +112,11 @@ def test_no_kernel_is_written_by_hand() -> None:
 
 
 def test_every_file_is_of_a_row_and_says_of_which(kernel_files) -> None:
-    assert sorted(path.stem for path in kernel_files) == sorted(row.name for row in ROWS)
+    of_rows = [path for path in kernel_files if not path.stem.startswith("passes__")]
+    assert sorted(path.stem for path in of_rows) == sorted(row.name for row in ROWS)
     lines = dict(zip((row.name for row in ROWS), filter(is_row, LINES), strict=True))
     templates = {row.name: row.template for row in ROWS}
-    for path in kernel_files:
+    for path in of_rows:
         head = path.read_text(encoding="utf-8").split("*/")[0]
         assert lines[path.stem] in head
         assert f"kernels/{templates[path.stem]}" in head

@@ -8,4 +8,5 @@ NB_MODULE(_signbin, module) {
     bind_program(module);
     bind_builder(module);
     bind_sharing(module);
+    bind_training(module);
 }

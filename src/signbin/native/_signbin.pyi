@@ -148,6 +148,33 @@ def share_sums(
 def count_common(
     some: NDArray[np.uint64], others: NDArray[np.uint64], counts: NDArray[np.int32]
 ) -> None: ...
+def normalize(
+    x: NDArray[Any],
+    residual: NDArray[Any] | None,
+    weight: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    epsilon: float,
+    rectify: bool,
+    threads: int,
+    y: NDArray[Any],
+    mean: NDArray[np.float32],
+    variance: NDArray[np.float32],
+) -> None: ...
+def normalize_backward(
+    x: NDArray[Any],
+    y: NDArray[Any],
+    mean: NDArray[np.float32],
+    variance: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    epsilon: float,
+    rectify: bool,
+    threads: int,
+    gradient: NDArray[Any],
+    input_gradient: NDArray[Any],
+    residual_gradient: NDArray[Any] | None,
+    weight_gradient: NDArray[np.float32],
+    bias_gradient: NDArray[np.float32],
+) -> None: ...
 def version() -> str: ...
 def direct_ops() -> list[str]: ...
 def kernels() -> list[dict[str, Any]]: ...

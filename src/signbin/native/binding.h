@@ -57,5 +57,6 @@ void bind_weights(nb::module_ &module);
 void bind_program(nb::module_ &module);
 void bind_builder(nb::module_ &module);
 void bind_sharing(nb::module_ &module);
+void bind_training(nb::module_ &module);
 
 #endif

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from signbin.train.config import BlockStyle, Nonlinearity
+from signbin.train.normalization import normalize
 
 __all__ = [
     "BLOCKS",
@@ -124,9 +125,8 @@ class PlainBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (N, C, H, W) -> (N, K, H / stride, W / stride)."""
-        inner = self.inner_relu(self.bn1(self.conv1(x)))
-        joined: Tensor = self.relu(self.bn2(self.conv2(inner)) + self.downsample(x))
-        return joined
+        inner = normalize(self.bn1, self.conv1(x), self.inner_relu)
+        return normalize(self.bn2, self.conv2(inner), self.relu, lambda: self.downsample(x))
 
 
 class PaperUnit(nn.Module):
@@ -162,9 +162,9 @@ class PaperUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (N, C, H, W) -> (N, K, H / stride, W / stride)."""
-        joined = self.bn(self.conv(torch.clamp(self.input_bias(x), -_CLAMP, _CLAMP)))
-        if self.has_shortcut:
-            joined = joined + self.shortcut(x)
+        sums = self.conv(torch.clamp(self.input_bias(x), -_CLAMP, _CLAMP))
+        residual = (lambda: self.shortcut(x)) if self.has_shortcut else None
+        joined = normalize(self.bn, sums, residual=residual)
         shifted: Tensor = self.output_bias(self.prelu(self.sum_bias(joined)))
         return shifted
 

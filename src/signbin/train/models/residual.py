@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from signbin.errors import SpecError
 from signbin.train.config import BlockStyle, Nonlinearity
 from signbin.train.models.blocks import BLOCKS, Shortcut
+from signbin.train.normalization import normalize
 
 __all__ = ["ImageNetResidualNetwork", "ResidualNetwork", "ResidualSpec"]
 
@@ -76,7 +77,9 @@ class ResidualNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """images (N, C, H, W), float32 -> logits (N, classes)."""
-        features = self.stages(self.stem(images))
+        convolution, norm, relu = self.stem
+        assert isinstance(norm, nn.BatchNorm2d)
+        features = self.stages(normalize(norm, convolution(images), relu))
         logits: Tensor = self.classifier(torch.flatten(self.pool(features), 1))
         return logits
 
@@ -102,7 +105,7 @@ class ImageNetResidualNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """images (N, C, H, W), float32 -> logits (N, classes)."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        x = self.maxpool(normalize(self.bn1, self.conv1(images), self.relu))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         logits: Tensor = self.fc(torch.flatten(self.avgpool(x), 1))
         return logits

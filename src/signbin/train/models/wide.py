@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from signbin.errors import SpecError
+from signbin.train.normalization import normalize
 
 __all__ = ["WideBlock", "WideResidualNetwork", "WideSpec"]
 
@@ -64,8 +65,8 @@ class WideBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (N, C, H, W) -> (N, K, H', W')."""
-        inner = self.conv1(self._bordered(torch.relu(self.bn1(x))))
-        y: Tensor = self.conv2(torch.relu(self.bn2(inner)))
+        inner = self.conv1(self._bordered(normalize(self.bn1, x, torch.relu)))
+        y: Tensor = self.conv2(normalize(self.bn2, inner, torch.relu))
         return y + self._shortcut(x)
 
     def _bordered(self, x: Tensor) -> Tensor:
@@ -106,6 +107,7 @@ class WideResidualNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """images (N, C, H, W), float32 -> logits (N, classes)."""
-        features = torch.relu(self.norm(self.blocks(self.stem(self.pixels(images)))))
+        sums = self.blocks(self.stem(self.pixels(images)))
+        features = normalize(self.norm, sums, torch.relu)
         logits: Tensor = self.scores(self.classifier(features)).mean((2, 3))
         return logits

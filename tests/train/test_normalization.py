@@ -92,7 +92,8 @@ def test_running_statistics_are_those_of_pytorch(momentum: float | None) -> None
 
 
 @pytest.mark.parametrize(
-    "reason", ["evaluation", "contiguous", "double", "hook", "one pixel", "shape of residual"]
+    "reason",
+    ["evaluation", "contiguous", "double", "half", "hook", "one pixel", "shape of residual"],
 )
 def test_what_is_not_made_for_it_goes_to_pytorch(reason: str) -> None:
     norm, relu, x = nn.BatchNorm2d(4), nn.ReLU(), stored((2, 4, 3, 3), torch.float32)
@@ -103,15 +104,18 @@ def test_what_is_not_made_for_it_goes_to_pytorch(reason: str) -> None:
         x = x.contiguous()
     elif reason == "double":
         norm, x = norm.double(), x.double()
+    elif reason == "half":
+        norm, x = norm.to(torch.bfloat16), x.to(torch.bfloat16)
     elif reason == "hook":
         norm.register_forward_hook(lambda *_: None)
     elif reason == "one pixel":
         norm, x, residual = norm.eval(), x[:1, :, :1, :1], residual[:1, :, :1, :1]
     else:
         residual = torch.ones(2, 4, 1, 1)
+    residual = residual.to(x.dtype)
     again = nn.BatchNorm2d(4).to(x.dtype).train(norm.training)
     expected = relu(again(x) + residual)
-    got = normalize(norm, x, relu, lambda: residual.to(x.dtype))
+    got = normalize(norm, x, relu, lambda: residual)
     torch.testing.assert_close(got, expected)
 
 

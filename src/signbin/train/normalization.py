@@ -18,6 +18,7 @@ from signbin.native import extension
 __all__ = ["normalize"]
 
 _TYPES: Final = (torch.float32, torch.bfloat16)
+_MOST_CHANNELS: Final = 1 << 16
 
 
 def normalize(
@@ -70,7 +71,15 @@ def _is_rectifier(nonlinearity: Callable[[Tensor], Tensor] | None) -> bool:
 def _is_fused(norm: nn.BatchNorm2d, x: Tensor) -> bool:
     if not norm.training or torch.compiler.is_compiling() or _has_hooks(norm):
         return False
-    return _is_plain(x) and _library() is not None
+    return _is_plain(x) and _fits(norm, x) and _library() is not None
+
+
+def _fits(norm: nn.BatchNorm2d, x: Tensor) -> bool:
+    """Whether the module is one of x's channels, in float32; PyTorch says what else it takes."""
+    kept = (norm.weight, norm.bias, norm.running_mean, norm.running_var)
+    return x.shape[1] == norm.num_features <= _MOST_CHANNELS and all(
+        t.dtype is torch.float32 and t.device == x.device for t in kept if t is not None
+    )
 
 
 def _is_plain(x: Tensor) -> bool:

@@ -15,35 +15,52 @@ typedef struct sb_generator {
     size_t function_count, threads;
 } sb_generator;
 
-/* How many bundles: few, and as many for every thread where threads divide them. */
-static size_t bundles_of(const sb_step *step, size_t threads) {
-    const sb_kernel_info *info = &step->generated->info;
-    const size_t walk_groups = (size_t)step->layer.buckets.walk_groups;
-    const size_t together = (size_t)info->together;
-    const size_t fewest = (walk_groups + together - 1) / together;
-    const size_t even = (fewest + threads - 1) / threads * threads;
-    const size_t tiles = sb_tiles_of(&step->layer.output, info->vectors);
-    const bool divided = threads > 1 && !step->layer.buckets.regrouped && even <= walk_groups &&
-                         sb_divides_filters(threads * SB_PIECES, tiles, even);
-    return divided ? even : fewest;
+/* How many pieces threads share a step in. */
+static size_t pieces_of(size_t threads) {
+    return threads > 1 ? threads * SB_PIECES : 1;
 }
 
-static sb_walk_form form_of(const sb_step *step) {
+static bool divides_filters(const sb_step *step, size_t threads, size_t bundles) {
+    const size_t tiles = sb_tiles_of(&step->layer.output, step->generated->info.vectors);
+    return threads > 1 && !step->layer.buckets.regrouped &&
+           sb_divides_filters(pieces_of(threads), tiles, bundles);
+}
+
+/* How many bundles: few, and as many for every thread where threads divide them. */
+static size_t bundles_of(const sb_step *step, size_t threads) {
+    const size_t walk_groups = (size_t)step->layer.buckets.walk_groups;
+    const size_t together = (size_t)step->generated->info.together;
+    const size_t fewest = (walk_groups + together - 1) / together;
+    const size_t even = (fewest + threads - 1) / threads * threads;
+    return even <= walk_groups && divides_filters(step, threads, even) ? even : fewest;
+}
+
+/* How many tiles run a function one after the other, in the smallest piece. */
+static size_t tiles_in_a_row(const sb_step *step, size_t threads) {
+    const int32_t vectors = step->generated->info.vectors;
+    const size_t tiles = sb_tiles_of(&step->layer.output, vectors);
+    const size_t parts =
+        divides_filters(step, threads, bundles_of(step, threads)) ? 1 : pieces_of(threads);
+    return sb_generated_tiles(tiles < parts ? 1 : tiles / parts, vectors);
+}
+
+static sb_walk_form form_of(const sb_step *step, size_t threads) {
     const sb_kernel_info *info = &step->generated->info;
     const bool codes = info->type == SB_TYPE_U8;
-    const size_t tiles = sb_tiles_of(&step->layer.output, info->vectors);
     return (sb_walk_form){.vectors = info->vectors,
                           .codes = codes,
-                          .tiles = (int32_t)sb_generated_tiles(tiles, info->vectors),
+                          .tiles = (int32_t)tiles_in_a_row(step, threads),
                           .registers = info->isa == SB_ISA_AVX2 ? 16 : 32,
                           .vector_bytes = info->lanes * (codes ? 2 : 4)};
 }
 
 /* One function, up to where the next begins; returns the lines that it fetches. */
-static int32_t emit_function(sb_emitter *emitter, const sb_step *step, size_t begin, size_t count) {
+static int32_t emit_function(sb_generator *generator, const sb_step *step, size_t begin,
+                             size_t count) {
+    sb_emitter *emitter = &generator->emitter;
     const sb_bucket_weights *weights = &step->layer.buckets;
     const sb_bucket_group *groups = weights->groups + begin;
-    const sb_walk_form form = form_of(step);
+    const sb_walk_form form = form_of(step, generator->threads);
     int32_t lines;
     if (step->generated->info.isa == SB_ISA_NEON) {
         lines = sb_emit_arm_walks(emitter, weights, groups, (int32_t)count, &form);
@@ -82,7 +99,7 @@ static void emit_bundle(sb_generator *generator, const sb_step *step, size_t beg
     while (begin < end) {
         const size_t pieces = (end - begin + together - 1) / together;
         const size_t count = (end - begin) / pieces, at = generator->emitter.size;
-        const int32_t lines = emit_function(&generator->emitter, step, begin, count);
+        const int32_t lines = emit_function(generator, step, begin, count);
         if (generator->functions)
             describe(generator, step->layer.buckets.groups, begin, count, at)->lines = lines;
         ++generator->function_count;
@@ -101,14 +118,19 @@ static size_t first_walk(const sb_step *step, size_t chunk, size_t bundles, size
     return step->layer.buckets.starts[chunk * walk_groups + b * walk_groups / bundles];
 }
 
-static size_t count_functions(const sb_step *step, size_t bundles) {
+/* How many functions a bundle has in a chunk. */
+static size_t functions_of(const sb_step *step, size_t chunk, size_t bundles, size_t b) {
     const size_t together = (size_t)step->generated->info.together;
+    const size_t walks =
+        first_walk(step, chunk, bundles, b + 1) - first_walk(step, chunk, bundles, b);
+    return (walks + together - 1) / together;
+}
+
+static size_t count_functions(const sb_step *step, size_t bundles) {
     size_t count = 0;
     for (size_t chunk = 0; chunk < chunks_of(step); ++chunk)
         for (size_t b = 0; b < bundles; ++b)
-            count += (first_walk(step, chunk, bundles, b + 1) -
-                      first_walk(step, chunk, bundles, b) + together - 1) /
-                     together;
+            count += functions_of(step, chunk, bundles, b);
     return count;
 }
 
@@ -121,19 +143,34 @@ static size_t count_rows(const sb_step *step) {
     return rows;
 }
 
+/* Which function of the step is the first of each bundle in each chunk. */
+static void list_starts(const sb_step *step, size_t bundles, size_t *starts) {
+    *starts = 0;
+    for (size_t chunk = 0; chunk < chunks_of(step); ++chunk)
+        for (size_t b = 0; b < bundles; ++b, ++starts)
+            starts[1] = starts[0] + functions_of(step, chunk, bundles, b);
+}
+
+/* Code lies in memory in the order in which it runs: what a function fetches ahead is then what
+ * follows it. Where pieces have bundles of their own, that is piece after piece. */
 static void emit_step(sb_generator *generator, const sb_step *step) {
     const size_t bundles = bundles_of(step, generator->threads);
-    size_t *starts = generator->starts;
-    generator->function_count = 0;
-    for (size_t chunk = 0; chunk < chunks_of(step); ++chunk)
-        for (size_t b = 0; b < bundles; ++b) {
-            if (starts)
-                *starts++ = generator->function_count;
-            emit_bundle(generator, step, first_walk(step, chunk, bundles, b),
-                        first_walk(step, chunk, bundles, b + 1));
+    const size_t pieces =
+        divides_filters(step, generator->threads, bundles) ? pieces_of(generator->threads) : 1;
+    if (generator->starts)
+        list_starts(step, bundles, generator->starts);
+    for (size_t piece = 0; piece < pieces; ++piece) {
+        const sb_operands operands = {.share = piece, .shares = pieces};
+        size_t begin, end;
+        sb_take_share(&operands, bundles, &begin, &end);
+        for (size_t chunk = 0; chunk < chunks_of(step); ++chunk) {
+            if (generator->starts)
+                generator->function_count = generator->starts[chunk * bundles + begin];
+            for (size_t b = begin; b < end; ++b)
+                emit_bundle(generator, step, first_walk(step, chunk, bundles, b),
+                            first_walk(step, chunk, bundles, b + 1));
         }
-    if (starts)
-        *starts = generator->function_count;
+    }
 }
 
 /* Machine code and lists of functions of one step, in memory that has been measured. */

@@ -248,13 +248,14 @@ static inline void sb_take_share(const sb_operands *operands, size_t count, size
            count % operands->shares * (operands->share + 1) / operands->shares;
 }
 
-/* Shares of a layer per thread, so that a thread that is done can help one that is not. */
-enum { SB_PIECES = 2 };
+/* Shares of a layer per thread, so that a thread that is done can help one that is not, as where
+ * one core is slower than another. */
+enum { SB_PIECES = 4 };
 
 /* Whether shares divide the groups of filters of a layer, not its tiles of pixels: where tiles are
  * few, and there are groups enough for every thread. */
 static inline bool sb_divides_filters(size_t shares, size_t tiles, size_t filter_groups) {
-    return tiles < 8 / SB_PIECES * shares && filter_groups * SB_PIECES >= shares;
+    return tiles * SB_PIECES <= 8 * shares && filter_groups * SB_PIECES >= shares;
 }
 
 typedef void (*sb_kernel_function)(const sb_layer *layer, const sb_operands *operands);

@@ -86,28 +86,59 @@ static inline bool sb_is_settled(const sb_layer *layer, int32_t y, int32_t x) {
            sb_view_image_column(view, SB_LANES - 1, x) < layer->geometry.out_width;
 }
 
-/* The channels are shared out: what one share fills, no other reads. Halo first: positions of a
- * block that lie outside the image are no halo's source. */
+/* Channels [begin, end) of every position that repeats position (y, x) of a block: whole blocks
+ * above and below, to the left and to the right. It itself comes last, where it is not settled. */
+static inline void sb_repeat_position(const sb_layer *layer, sb_element *output, int32_t y,
+                                      int32_t x, size_t begin, size_t end) {
+    const sb_view *view = &layer->output;
+    const int32_t height = view->block_height, width = view->block_width;
+    const sb_element *source = output + sb_view_pixel(view, y, x) * view->pitch * SB_LANES;
+    const int32_t top = -((y + view->top) / height), left = -((x + view->left) / width);
+    for (int32_t down = top; y + down * height < height + view->bottom; ++down)
+        for (int32_t across = left; x + across * width < width + view->right; ++across) {
+            const int32_t row = y + down * height, column = x + across * width;
+            if (!down && !across)
+                continue;
+            const sb_lane_moves moves = sb_find_moves(layer, row, column, down, across);
+            sb_move_pixel(&moves, source, begin, end, (sb_element)view->fill,
+                          output + sb_view_pixel(view, row, column) * view->pitch * SB_LANES);
+        }
+    if (!sb_is_settled(layer, y, x)) {
+        const sb_lane_moves moves = sb_find_moves(layer, y, x, 0, 0);
+        sb_move_pixel(&moves, source, begin, end, (sb_element)view->fill,
+                      output + sb_view_pixel(view, y, x) * view->pitch * SB_LANES);
+    }
+}
+
+/* Whether no halo repeats position (y, x) of a block. */
+static inline bool sb_is_inner(const sb_view *view, int32_t y, int32_t x) {
+    return y >= view->bottom && y < view->block_height - view->top && x >= view->right &&
+           x < view->block_width - view->left;
+}
+
+/* A share has positions of a block, mostly those that its thread has written, and all that repeats
+ * them; where there are too few, channels. What one share fills, no other reads. */
 static inline void sb_layout_halo(const sb_layer *layer, const sb_operands *operands) {
     const sb_view *view = &layer->output;
-    sb_element *output = operands->output;
-    size_t begin, end;
-    sb_take_share(operands, (size_t)layer->geometry.out_channels, &begin, &end);
+    const int32_t width = view->block_width;
+    const size_t positions = (size_t)view->block_height * (size_t)width;
+    const bool filled = sb_is_settled(layer, view->block_height - 1, width - 1);
+    size_t first = 0, last = positions, begin = 0, end = (size_t)layer->geometry.out_channels;
+    if (positions < operands->shares)
+        sb_take_share(operands, end, &begin, &end);
+    else
+        sb_take_share(operands, positions, &first, &last);
     if (begin == end)
         return;
-    for (int32_t y = -view->top; y < view->block_height + view->bottom; ++y)
-        for (int32_t x = -view->left; x < view->block_width + view->right; ++x) {
-            if (sb_is_settled(layer, y, x))
-                continue;
-            const int32_t down = sb_floor_divide(y, view->block_height);
-            const int32_t across = sb_floor_divide(x, view->block_width);
-            const sb_lane_moves moves = sb_find_moves(layer, y, x, down, across);
-            const size_t source =
-                sb_view_pixel(view, y - down * view->block_height, x - across * view->block_width);
-            sb_move_pixel(&moves, output + source * view->pitch * SB_LANES, begin, end,
-                          (sb_element)view->fill,
-                          output + sb_view_pixel(view, y, x) * view->pitch * SB_LANES);
+    int32_t y = (int32_t)first / width, x = (int32_t)first % width;
+    for (size_t position = first; position < last; ++position) {
+        if (!filled || !sb_is_inner(view, y, x))
+            sb_repeat_position(layer, operands->output, y, x, begin, end);
+        if (++x == width) {
+            x = 0;
+            ++y;
         }
+    }
 }
 
 #endif

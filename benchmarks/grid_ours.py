@@ -39,6 +39,11 @@ class OurLayer:
     given: NDArray[np.float32]
     agreement: Callable[[NDArray[Any]], Agreement]
 
+    @property
+    def images(self) -> int:
+        """Rows of a call, which the planner is told."""
+        return len(self.given)
+
     def side(self, name: str, program: Program) -> Side:
         """A linear layer is timed as a call from Python, a convolution by the program's record."""
         if self.node == LAYER:
@@ -92,7 +97,7 @@ def ways_of(ours: OurLayer, isa: str) -> list[Way]:
 
     With AVX-512, also what the planner chooses among AVX2 kernels, where it differs.
     """
-    chosen = Program(Artifact(ours.graph), isa=isa)
+    chosen = Program(Artifact(ours.graph), isa=isa, images=ours.images)
     layer = chosen.plan.for_layer(ours.node)
     own = kind_of(layer.strategy.value, layer.parameters)
     ways = [Way(_name(own, isa), chosen, True)]
@@ -101,7 +106,7 @@ def ways_of(ours: OurLayer, isa: str) -> list[Way]:
         program = Program(Artifact(ours.graph, plan), isa=isa)
         ways.append(Way(_name(name, isa), program, False))
     if native.resolve_isa(isa).startswith("avx512"):
-        narrow = Program(Artifact(ours.graph), isa="avx2")
+        narrow = Program(Artifact(ours.graph), isa="avx2", images=ours.images)
         if narrow.kernels[ours.node] != chosen.kernels[ours.node]:
             layer = narrow.plan.for_layer(ours.node)
             name = _name(kind_of(layer.strategy.value, layer.parameters), "avx2")

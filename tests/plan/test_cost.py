@@ -88,6 +88,16 @@ def test_a_linear_layer_fills_its_lanes_with_images(layer_of):
     assert lane_waste(layer_of("binary", (8, 32), images=16), 2, 8) == 1
 
 
+@pytest.mark.parametrize("isa", ["avx2", "avx512"])
+def test_small_linear_layers_of_many_rows_pay_more_for_turning_rows_into_lanes_than_for_products(
+    layer_of, isa
+):
+    layer = layer_of("signed_binary", (64, 64), images=64)
+    target = Target.for_isa(isa, host=False)
+    walked = walk_cost(layer, counts_of(layer, 8), Tile(8, 1, 64), target)
+    assert walked > dense_cost(layer, 1, target)
+
+
 def test_dense_costs_every_multiply_add_at_the_machines_rate_and_every_sum_its_way_out(layer_of):
     deep, flat = layer_of("float", (16, 32, 3, 3)), layer_of("float", (16, 16, 3, 3))
     target = Target.portable()

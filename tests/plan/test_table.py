@@ -65,6 +65,12 @@ def test_wide_linear_layers_on_codes_take_tables(layer_of, target, kind, images)
 
 
 @pytest.mark.parametrize("target", [VNNI, AVX2])
+def test_two_bits_a_weight_are_worth_tables_for_one_row_and_not_for_sixteen(layer_of, target):
+    one, many = (planned(layer_of((512, 512), "ternary", images=rows), target) for rows in (1, 16))
+    assert (one.strategy, many.strategy) == (Strategy.TABLE, Strategy.DENSE)
+
+
+@pytest.mark.parametrize("target", [VNNI, AVX2])
 def test_a_head_of_ten_classes_stays_dense(layer_of, target):
     found = planned(layer_of((10, 512)), target)
     assert found.strategy is Strategy.DENSE

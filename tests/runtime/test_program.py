@@ -13,7 +13,7 @@ from signbin import native
 from signbin.artifact import Artifact
 from signbin.errors import ExecutionError, FormatError, PlanError, SignbinError, VerifyError
 from signbin.ir import interpret
-from signbin.plan import Strategy
+from signbin.plan import Strategy, Target, make_plan
 from signbin.runtime import Program
 
 ISAS = ["auto", "scalar", "portable"]
@@ -209,6 +209,28 @@ def test_a_plan_for_this_machine_is_kept_and_another_is_made_anew(artifact):
     assert Program(hinted, isa="portable").plan is portable
     assert Program(hinted, isa="scalar").plan != portable
     assert Program(hinted, isa="portable", strategy=Strategy.DENSE).plan != portable
+
+
+def test_a_program_planned_for_many_images_takes_other_kernels_for_rows_and_says_the_same(
+    graph_maker,
+):
+    make = graph_maker(256)
+    weight = make.low_bit("ternary", 256, 256)
+    graph = make.graph(make.node("linear", ["x"], (256,), weight=weight))
+    one, many = Program(Artifact(graph)), Program(Artifact(graph), images=64)
+    target = Target.from_cpu(native.cpu(), many.isa)
+    assert many.plan == make_plan(graph, native.kernels(), target, images=64)
+    rows = np.random.default_rng(1).normal(size=(64, 256)).astype(np.float32)
+    assert relative_error(many(rows), one(rows)) < 1e-5
+    again = pickle.loads(pickle.dumps(many))
+    assert again.plan == many.plan
+    assert Program(Artifact(graph, one.plan), images=64).plan == many.plan
+
+
+@pytest.mark.parametrize("bad", [0, -1, 1.5, True, 10**7])
+def test_images_per_call_are_a_positive_whole_number(artifact, bad):
+    with pytest.raises(ExecutionError, match="images per call"):
+        Program(artifact, images=bad)
 
 
 def test_a_file_that_is_no_model_is_a_format_error(tmp_path):

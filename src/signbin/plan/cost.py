@@ -116,9 +116,10 @@ _LINEAR_RATES: Final = {
     "avx2": _LinearRates(panel=16, product=0.059, weight=0.093, output=0.7, layer=340.0),
     "avx512": _LinearRates(panel=32, product=0.054, weight=0.088, output=0.75, layer=255.0),
 }
-# Cycles of a linear layer on codes beside its walks, per image: to turn a code into its lane, and
-# to bring a sum to its place. Fitted to 16 shapes, 10 to 1024 filters of 16 to 1024 inputs.
-_TURN_CYCLES: Final = 1.0
+# Cycles of a linear layer beside its walks, per image: to turn an input into its lane, and to bring
+# a sum to its place. Fitted to 16 shapes on codes, 10 to 1024 filters of 16 to 1024 inputs; on
+# floats to 16 and 64 images of 10 and 64 filters.
+_TURN_CYCLES: Final = {"u8": 1.0, "f32": 2.5}
 _PLACE_CYCLES: Final = 10.0
 # Lists of a walk over codes that the second cache does not keep beside an image: cycles to bring a
 # byte close, once per image. Fitted to 17 layers of ResNet-18 and ResNet-50: the walks of maps of 7
@@ -269,10 +270,10 @@ def _tile_cycles(layer: Layer, counts: WalkCounts, tile: Tile, target: Target) -
 
 
 def _image_cycles(layer: Layer, target: Target) -> float:
-    """Cycles of a linear layer on codes for every vector of images, whatever its walks take."""
-    if layer.activations != "u8" or layer.op != "linear":
+    """Cycles of a linear layer for every vector of images, whatever its walks take."""
+    if layer.op != "linear":
         return 0.0
-    each = _TURN_CYCLES * layer.channels + _PLACE_CYCLES * layer.filters
+    each = _TURN_CYCLES[layer.activations] * layer.channels + _PLACE_CYCLES * layer.filters
     return each * vector_lanes(layer, target)
 
 

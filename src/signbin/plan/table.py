@@ -46,7 +46,7 @@ _RATES: Final = {
     ("u8", "scalar"): _Rates(inputs=8, cell=40.0, vector=470.0, output=8.0, layer=300.0),
     ("u8", "portable"): _Rates(inputs=8, cell=40.0, vector=470.0, output=4.0, layer=300.0),
     ("u8", "avx2"): _Rates(inputs=8, cell=5.2, vector=4.7, output=1.8, layer=300.0),
-    ("u8", "avx512"): _Rates(inputs=16, cell=33.0, vector=4.5, output=1.1, layer=280.0),
+    ("u8", "avx512"): _Rates(inputs=16, cell=16.0, vector=4.5, output=1.1, layer=280.0),
     ("u8", "neon"): _Rates(inputs=8, cell=20.0, vector=11.5, output=1.5, layer=300.0),
     ("f32", "scalar"): _Rates(inputs=8, cell=40.0, vector=170.0, output=8.0, layer=300.0),
     ("f32", "portable"): _Rates(inputs=8, cell=40.0, vector=170.0, output=4.0, layer=300.0),

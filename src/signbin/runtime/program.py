@@ -81,7 +81,7 @@ class Program:
     Python or numpy has none.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - every choice is a keyword of it
         self,
         artifact: Artifact,
         *,
@@ -89,18 +89,21 @@ class Program:
         strategy: Strategy | None = None,
         threads: int = 1,
         jit: bool | None = None,
+        images: int = 1,
         budget: Budget = TRUSTED,
     ) -> None:
         native.extension()
         from signbin.runtime.build import build_program  # noqa: PLC0415 - needs the extension
 
-        self._asked = {"isa": isa, "strategy": strategy, "threads": threads, "jit": jit}
+        self._asked: dict[str, Any] = {"isa": isa, "strategy": strategy, "threads": threads}
+        self._asked |= {"jit": jit, "images": as_count(images, "images per call of a program")}
         self._isa = native.resolve_isa(isa)
         self._threads = _as_threads(threads)
         verify(artifact.graph)
         check_memory(artifact.graph, budget)
         self._artifact = artifact
-        self._plan = _plan_for(artifact, self._isa, strategy, budget, jit=jit)
+        target = Target.from_cpu(native.cpu(), self._isa).generating(jit)
+        self._plan = _plan_for(artifact, target, strategy, budget, images)
         graph = artifact.graph
         self._made = tuple(graph.type_of(name).shape[1:] for name in graph.outputs)
         self._native, self._values = build_program(
@@ -119,6 +122,7 @@ class Program:
         strategy: Strategy | None = None,
         threads: int = 1,
         jit: bool | None = None,
+        images: int = 1,
         max_seconds: float = MOST_SECONDS,
         max_memory: float = MOST_MEMORY,
     ) -> Program:
@@ -132,6 +136,7 @@ class Program:
             strategy=strategy,
             threads=threads,
             jit=jit,
+            images=images,
             budget=budget_of(max_seconds, max_memory),
         )
 
@@ -144,6 +149,7 @@ class Program:
         strategy: Strategy | None = None,
         threads: int = 1,
         jit: bool | None = None,
+        images: int = 1,
         max_seconds: float = MOST_SECONDS,
         max_memory: float = MOST_MEMORY,
     ) -> Program:
@@ -161,6 +167,7 @@ class Program:
             strategy=strategy,
             threads=threads,
             jit=jit,
+            images=images,
             budget=budget_of(max_seconds, max_memory),
         )
 
@@ -357,14 +364,14 @@ def _unpickled(data: bytes, asked: dict[str, Any]) -> Program:
 
 
 def _plan_for(
-    artifact: Artifact, isa: str, strategy: Strategy | None, budget: Budget, *, jit: bool | None
+    artifact: Artifact, target: Target, strategy: Strategy | None, budget: Budget, images: int
 ) -> Plan:
-    target = Target.from_cpu(native.cpu(), isa).generating(jit)
     hint = artifact.plan
-    if hint is not None and strategy is None and hint.target == str(target):
+    asked = strategy is not None or images > 1
+    if hint is not None and not asked and hint.target == str(target):
         check_limits(artifact.graph, hint)
         return within_budget(artifact.graph, hint, target, budget)
-    return make_plan(artifact.graph, native.kernels(), target, strategy)
+    return make_plan(artifact.graph, native.kernels(), target, strategy, images=images)
 
 
 def _as_threads(threads: int) -> int:

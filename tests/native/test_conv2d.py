@@ -57,6 +57,24 @@ SHAPES = {
     },
     "wide_map": {"channels": 40, "size": (20, 19), "filters": 29, "padding": (1, 1)},
 }
+# Depthwise windows of which strips of seven columns are taken, by two rows of a block or one, with
+# and without columns left over; the last has two filters of a channel.
+STRIPS = {
+    "7x7_14x14": {"channels": 19, "size": (14, 14), "kernel": (7, 7), "padding": (3, 3)},
+    "7x7_56x56": {"channels": 2, "size": (56, 56), "kernel": (7, 7), "padding": (3, 3)},
+    "7x7_uneven": {"channels": 3, "size": (15, 28), "kernel": (7, 7), "padding": (3, 2, 1, 3)},
+    "7x7_7x7": {"channels": 17, "size": (7, 7), "kernel": (7, 7), "padding": (3, 3)},
+    "5x5_28x28": {"channels": 18, "size": (28, 28), "kernel": (5, 5), "padding": (2, 2)},
+    "5x5_14x27": {"channels": 3, "size": (14, 27), "kernel": (5, 5), "padding": (2, 2)},
+    "5x5_21x28": {"channels": 3, "size": (21, 28), "kernel": (5, 5), "padding": (2, 2)},
+    "5x5_two_filters": {
+        "channels": 5,
+        "filters": 10,
+        "size": (14, 14),
+        "kernel": (5, 5),
+        "padding": (2, 2),
+    },
+}
 # Every window at every stride, with every padding it may have up to 3.
 WINDOWS = {
     f"{window}x{window}": [
@@ -158,6 +176,20 @@ def test_a_bucket_walk_takes_any_stride_and_padding(oracle, row, value_set, wind
 @pytest.mark.parametrize("row", DENSE, ids=name)
 def test_a_dense_kernel_equals_the_convolution(oracle, row, shape):
     check_dense(oracle, row, dense_case(oracle, len(shape), **SHAPES[shape]))
+
+
+@pytest.mark.parametrize("shape", STRIPS)
+@pytest.mark.parametrize("row", DENSE, ids=name)
+def test_large_depthwise_windows_equal_the_convolution_on_any_number_of_threads(oracle, row, shape):
+    geometry = STRIPS[shape]
+    channels = geometry["channels"]
+    case = dense_case(oracle, 3, **{"filters": channels, "groups": channels, **geometry})
+    check_dense(oracle, row, case)
+    weight = oracle.float_weight(case.weights)
+    alone, _ = oracle.run_conv2d(row.isa, case.conv, weight, case.x)
+    for threads in (2, 3, 7):
+        together, _ = oracle.run_conv2d(row.isa, case.conv, weight, case.x, threads=threads)
+        np.testing.assert_array_equal(together, alone, err_msg=f"{threads} threads")
 
 
 @pytest.mark.parametrize("window", WINDOWS)

@@ -11,6 +11,7 @@
 #include "dense_filters.h"
 #include "dense_pixels.h"
 #include "depthwise.h"
+#include "depthwise_strip.h"
 
 static inline void sb_dense_conv2d(const sb_layer *layer, const sb_operands *operands) {
     const sb_geometry *geometry = &layer->geometry;
@@ -18,7 +19,10 @@ static inline void sb_dense_conv2d(const sb_layer *layer, const sb_operands *ope
     const sb_dense_cut cut = sb_cut_dense(layer, &tile);
     const sb_split split = sb_divide(operands, sb_tile_count(&layer->output), cut.group_count);
     if (geometry->in_channels == geometry->groups) {
-        sb_depthwise(layer, operands);
+        if (sb_takes_strips(layer))
+            sb_depthwise_strips(layer, operands);
+        else
+            sb_depthwise(layer, operands);
         return;
     }
     for (int32_t group = 0; group < geometry->groups; ++group)

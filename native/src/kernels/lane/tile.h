@@ -82,19 +82,24 @@ SB_INLINE void sb_aim_outputs(const sb_layer *layer, const sb_operands *operands
     }
 }
 
-SB_INLINE void sb_aim(const sb_layer *layer, const sb_operands *operands, int32_t group,
-                      sb_cursor *cursor, sb_tile *tile) {
+/* Vector v of a tile, at one position. */
+SB_INLINE void sb_aim_vector(const sb_layer *layer, const sb_operands *operands, int32_t group,
+                             const sb_cursor *at, int v, sb_tile *tile) {
     const sb_geometry *geometry = &layer->geometry;
     const sb_view *input = &layer->input;
     const size_t channel = (size_t)group * (geometry->in_channels / geometry->groups);
     const sb_element *source = operands->input;
+    tile->pixel[v] = sb_view_pixel(input, at->y * geometry->stride_height - geometry->padding_top,
+                                   at->x * geometry->stride_width - geometry->padding_left);
+    tile->window[v] = source + (tile->pixel[v] * input->pitch + channel) * SB_LANES;
+    sb_aim_output(layer, operands, group, at, v, tile);
+}
+
+SB_INLINE void sb_aim(const sb_layer *layer, const sb_operands *operands, int32_t group,
+                      sb_cursor *cursor, sb_tile *tile) {
     tile->total = NULL;
     for (int v = 0; v < SB_VECTORS; ++v) {
-        tile->pixel[v] =
-            sb_view_pixel(input, cursor->y * geometry->stride_height - geometry->padding_top,
-                          cursor->x * geometry->stride_width - geometry->padding_left);
-        tile->window[v] = source + (tile->pixel[v] * input->pitch + channel) * SB_LANES;
-        sb_aim_output(layer, operands, group, cursor, v, tile);
+        sb_aim_vector(layer, operands, group, cursor, v, tile);
         sb_move_on(&layer->output, cursor);
     }
 }

@@ -195,27 +195,31 @@ static void run_step(const sb_turn *turn, const sb_step *step) {
         run_kernel(turn, stages->halo, &step->layer, (sb_operands){.output = target});
 }
 
-/* The caller's copy of a value, plain, for the turn's images. */
-static void copy_value(const sb_turn *turn, uint32_t index) {
-    const sb_value *value = &turn->call->contents->values[index];
-    float *const *copies = turn->call->copies;
+/* A value, plain, into the caller's copy for the turn's images. */
+static void copy_value(const sb_turn *turn, uint32_t index, float *copy) {
     const sb_contents *contents = turn->call->contents;
+    const sb_value *value = &contents->values[index];
     const bool codes = value->type == SB_TYPE_U8;
     const size_t bytes = value->elements * sb_type_bytes(value->type);
     sb_layer layer = {.real = {1.0f}};
-    if (!copies || !copies[index])
-        return;
     layer.geometry.in_channels = value->extent.channels;
     layer.geometry.in_height = value->extent.height;
     layer.geometry.in_width = value->extent.width;
     layer.input = value->view;
     for (size_t image = 0; image < turn->images; ++image) {
-        const sb_operands operands = {
-            .input = (const char *)address_of(turn, index) + image * bytes,
-            .output = copies[index] + (turn->image + image) * value->elements};
+        const sb_operands operands = {.input =
+                                          (const char *)address_of(turn, index) + image * bytes,
+                                      .output = copy + (turn->image + image) * value->elements};
         run_kernel(turn, codes ? contents->dequantize : contents->stages[SB_TYPE_F32].relayout,
                    &layer, operands);
     }
+}
+
+/* Hardly any is: a layer takes as long to lay out as a small step to run. */
+static void copy_if_asked(const sb_turn *turn, uint32_t index) {
+    float *const *copies = turn->call->copies;
+    if (copies && copies[index])
+        copy_value(turn, index, copies[index]);
 }
 
 static double nanoseconds(void) {
@@ -231,7 +235,7 @@ static void run_timed(const sb_turn *turn, size_t index) {
     run_step(turn, step);
     if (timed)
         turn->call->step_ns[index] += nanoseconds() - begin;
-    copy_value(turn, step->output);
+    copy_if_asked(turn, step->output);
 }
 
 void sb_call_run(const void *argument, sb_member *member) {
@@ -240,7 +244,7 @@ void sb_call_run(const void *argument, sb_member *member) {
     sb_turn turn = {call, member, 0, 1};
     for (; turn.image < call->batch; ++turn.image) {
         for (size_t i = 0; i < contents->input_count; ++i)
-            copy_value(&turn, contents->inputs[i]);
+            copy_if_asked(&turn, contents->inputs[i]);
         for (size_t i = 0; i < contents->step_count; ++i)
             if (!contents->steps[i].late)
                 run_timed(&turn, i);

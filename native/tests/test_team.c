@@ -1,5 +1,9 @@
 /* The team of threads: every piece of every stage runs once, after all of the stage before; one
- * that is held up does not hold up the pieces behind it. */
+ * that is held up does not hold up the pieces behind it; whoever moves to another core may run on
+ * all of them afterwards. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "run/threads.h"
 
 #include <sched.h>
@@ -81,6 +85,49 @@ static void hold_up(const void *job, sb_member *member) {
     sb_team_share(member, PIECES, wait_for_others, job);
 }
 
+#ifdef __linux__
+typedef struct cores {
+    cpu_set_t allowed;
+    atomic_int wrong;
+} cores;
+
+static void compare_cores(const void *argument, size_t thread, size_t piece, size_t pieces) {
+    cores *all = *(cores *const *)argument;
+    cpu_set_t now;
+    (void)piece, (void)pieces;
+    if (thread && (sched_getaffinity(0, sizeof now, &now) || !CPU_EQUAL(&now, &all->allowed)))
+        atomic_fetch_add(&all->wrong, 1);
+}
+
+static void share_cores(const void *job, sb_member *member) {
+    sb_team_share(member, PIECES, compare_cores, job);
+}
+
+/* The caller goes from core to core, so that it meets the others of its team. */
+static int visit_cores(void) {
+    cores all = {.wrong = 0};
+    cores *job = &all;
+    sb_team *team = sb_team_create(3);
+    int wrong = !team || sched_getaffinity(0, sizeof all.allowed, &all.allowed);
+    for (int call = 0; !wrong && call < CALLS * CPU_SETSIZE; ++call) {
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(call % CPU_SETSIZE, &one);
+        if (!CPU_ISSET(call % CPU_SETSIZE, &all.allowed))
+            continue;
+        wrong += sched_setaffinity(0, sizeof one, &one) != 0;
+        wrong += !sb_team_run(team, share_cores, &job);
+    }
+    sched_setaffinity(0, sizeof all.allowed, &all.allowed);
+    sb_team_free(team);
+    return wrong + atomic_load(&all.wrong);
+}
+#else
+static int visit_cores(void) {
+    return 0;
+}
+#endif
+
 /* Failed expectations. */
 int test_team(void) {
     int wrong = 0;
@@ -91,6 +138,7 @@ int test_team(void) {
     sb_team *team = sb_team_create(2);
     wrong += !team || !sb_team_run(team, hold_up, &job) || atomic_load(&done) != PIECES;
     sb_team_free(team);
+    wrong += visit_cores();
     if (wrong)
         fprintf(stderr, "test_team.c: %d expectations failed\n", wrong);
     return wrong;

@@ -1,6 +1,10 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* for the cores that a thread may run on */
+#endif
 #include "threads.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,10 +16,12 @@ enum { IDLE_SPINS = 20000, WAIT_SPINS = 2000 };
 enum { LINE_BYTES = 64, PIECE_BITS = 16 };
 
 /* Pieces of one thread's part of a stage that are taken, by itself or by one that is done with its
- * own: stage << PIECE_BITS | how many of them. What an earlier stage left there counts as none. */
+ * own: stage << PIECE_BITS | how many of them. What an earlier stage left there counts as none.
+ * core: where the thread was as it came into the call. */
 typedef struct sb_claims {
     atomic_uint_fast64_t taken;
-    char line[LINE_BYTES - sizeof(atomic_uint_fast64_t)];
+    atomic_int core;
+    char line[LINE_BYTES - sizeof(atomic_uint_fast64_t) - sizeof(atomic_int)];
 } sb_claims;
 
 struct sb_team {
@@ -140,6 +146,45 @@ void sb_team_share(sb_member *member, size_t pieces, sb_team_piece run, const vo
     wait_for(team, &team->finished, member->pieces);
 }
 
+/* ---- cores --------------------------------------------------------------------------------- */
+
+#ifdef __linux__
+/* Moves the calling thread off the cores `taken`, where it may run on another; afterwards it may
+ * run wherever it might before. */
+static void move_off(const cpu_set_t *taken) {
+    cpu_set_t allowed, others;
+    if (sched_getaffinity(0, sizeof allowed, &allowed))
+        return;
+    CPU_AND(&others, &allowed, taken);
+    CPU_XOR(&others, &others, &allowed);
+    if (CPU_COUNT(&others) && !sched_setaffinity(0, sizeof others, &others))
+        (void)sched_setaffinity(0, sizeof allowed, &allowed);
+}
+
+/* The system may leave threads that never sleep on one core for seconds while another is idle. So
+ * one that meets a thread of a lower number moves. */
+static void keep_apart(sb_team *team, size_t number) {
+    const int own = sched_getcpu();
+    cpu_set_t taken;
+    bool meets = false;
+    CPU_ZERO(&taken);
+    for (size_t i = 0; i < number; ++i) {
+        const int core = atomic_load_explicit(&team->claims[i].core, memory_order_relaxed);
+        if (core >= 0 && core < CPU_SETSIZE)
+            CPU_SET(core, &taken);
+        meets |= own >= 0 && core == own;
+    }
+    if (meets)
+        move_off(&taken);
+    atomic_store_explicit(&team->claims[number].core, meets ? sched_getcpu() : own,
+                          memory_order_relaxed);
+}
+#else
+static void keep_apart(sb_team *team, size_t number) {
+    (void)team, (void)number;
+}
+#endif
+
 /* ---- calls --------------------------------------------------------------------------------- */
 
 /* A worker that comes late is not waited for, one that has come in is. */
@@ -161,6 +206,7 @@ static void *work_on(void *argument) {
         if (!enter(team))
             continue;
         sb_member member = {team, number, team->stage, team->pieces};
+        keep_apart(team, number);
         team->work(team->job, &member);
         atomic_fetch_add(&team->left, 1);
         notify(team, &team->waiting, &team->progress);
@@ -173,6 +219,7 @@ bool sb_team_run(sb_team *team, sb_team_work work, const void *job) {
     sb_member member = {team, 0, team->stage, team->pieces};
     team->work = work;
     team->job = job;
+    keep_apart(team, 0);
     atomic_store(&team->left, 0);
     atomic_store(&team->gate, 1);
     begin_round(team);

@@ -21,11 +21,18 @@ typedef struct sb_panel_run {
     const float *weights, *input;
     float *sums;
     size_t panel_step, row_step, length; /* floats to the next panel and image; inputs */
-    bool opens;
+    bool opens, half;                    /* half: one vector of filters, the others are not there */
 } sb_panel_run;
 
-/* Images [first, first + images) of a strip and a few panels, known to the compiler. */
-SB_INLINE void sb_multiply_panels(int images, int panels, const sb_panel_run *run, size_t first) {
+/* Floats to vector i of the sums of images that have so many each. */
+SB_INLINE size_t sb_panel_sum(int i, int vectors) {
+    return (size_t)(i / vectors) * SB_PANEL + (size_t)(i % vectors) * SB_LANES;
+}
+
+/* Images [first, first + images) of a strip and so many vectors of a few panels, known to the
+ * compiler. */
+SB_INLINE void sb_multiply_panels(int images, int panels, int vectors, const sb_panel_run *run,
+                                  size_t first) {
     sb_vector y[SB_FILTERS > SB_PANELS_OF_ONE ? SB_FILTERS : SB_PANELS_OF_ONE][SB_VECTORS];
     const float *weights[SB_PANELS_OF_ONE], *input[SB_FILTERS];
     float *sums[SB_PANELS_OF_ONE];
@@ -37,22 +44,22 @@ SB_INLINE void sb_multiply_panels(int images, int panels, const sb_panel_run *ru
         weights[p] = run->weights + p * run->panel_step;
         sums[p] = run->sums + (p * SB_LINEAR_STRIP + first) * SB_PANEL;
         SB_UNROLL
-        for (int i = 0; i < images * SB_VECTORS; ++i)
-            y[p * images + i / SB_VECTORS][i % SB_VECTORS] =
-                run->opens ? SB_BROADCAST(0.0f) : SB_LOAD(sums[p] + (size_t)i * SB_LANES);
+        for (int i = 0; i < images * vectors; ++i)
+            y[p * images + i / vectors][i % vectors] =
+                run->opens ? SB_BROADCAST(0.0f) : SB_LOAD(sums[p] + sb_panel_sum(i, vectors));
     }
     for (size_t c = 0; c < run->length; ++c) {
         SB_UNROLL
         for (int p = 0; p < panels; ++p) {
             sb_vector weight[SB_VECTORS];
             SB_UNROLL
-            for (int v = 0; v < SB_VECTORS; ++v)
+            for (int v = 0; v < vectors; ++v)
                 weight[v] = SB_LOAD(weights[p] + c * SB_PANEL + (size_t)v * SB_LANES);
             SB_UNROLL
             for (int i = 0; i < images; ++i) {
                 const sb_vector x = SB_BROADCAST(input[i][c]);
                 SB_UNROLL
-                for (int v = 0; v < SB_VECTORS; ++v)
+                for (int v = 0; v < vectors; ++v)
                     y[p * images + i][v] = SB_ADD(y[p * images + i][v], SB_MULTIPLY(weight[v], x));
             }
         }
@@ -60,9 +67,8 @@ SB_INLINE void sb_multiply_panels(int images, int panels, const sb_panel_run *ru
     SB_UNROLL
     for (int p = 0; p < panels; ++p) {
         SB_UNROLL
-        for (int i = 0; i < images * SB_VECTORS; ++i)
-            SB_STORE(sums[p] + (size_t)i * SB_LANES,
-                     y[p * images + i / SB_VECTORS][i % SB_VECTORS]);
+        for (int i = 0; i < images * vectors; ++i)
+            SB_STORE(sums[p] + sb_panel_sum(i, vectors), y[p * images + i / vectors][i % vectors]);
     }
 }
 
@@ -70,23 +76,28 @@ SB_INLINE void sb_multiply_panels(int images, int panels, const sb_panel_run *ru
  * too. */
 #define SB_PANEL_TILE(images, panels)                                                              \
     SB_NOINLINE void sb_panel_tile_##images##_##panels(const sb_panel_run *run, size_t first) {    \
-        sb_multiply_panels(images, panels, run, first);                                            \
+        sb_multiply_panels(images, panels, SB_VECTORS, run, first);                                \
     }
+#define SB_PANEL_HALF(images)                                                                      \
+    SB_NOINLINE void sb_panel_half_##images(const sb_panel_run *run, size_t first) {               \
+        sb_multiply_panels(images, 1, 1, run, first);                                              \
+    }
+#define SB_PANEL_TILES(images) SB_PANEL_TILE(images, 1) SB_PANEL_HALF(images)
 SB_PANEL_TILE(1, 4)
 SB_PANEL_TILE(2, 2)
-SB_PANEL_TILE(1, 1)
-SB_PANEL_TILE(2, 1)
-SB_PANEL_TILE(3, 1)
-SB_PANEL_TILE(4, 1)
-SB_PANEL_TILE(5, 1)
-SB_PANEL_TILE(6, 1)
+SB_PANEL_TILES(1)
+SB_PANEL_TILES(2)
+SB_PANEL_TILES(3)
+SB_PANEL_TILES(4)
+SB_PANEL_TILES(5)
+SB_PANEL_TILES(6)
 #if SB_FILTERS > 6
-SB_PANEL_TILE(7, 1)
-SB_PANEL_TILE(8, 1)
-SB_PANEL_TILE(9, 1)
-SB_PANEL_TILE(10, 1)
-SB_PANEL_TILE(11, 1)
-SB_PANEL_TILE(12, 1)
+SB_PANEL_TILES(7)
+SB_PANEL_TILES(8)
+SB_PANEL_TILES(9)
+SB_PANEL_TILES(10)
+SB_PANEL_TILES(11)
+SB_PANEL_TILES(12)
 #endif
 _Static_assert(SB_FILTERS == 6 || SB_FILTERS == 12, "there is a function for every tile");
 
@@ -100,6 +111,14 @@ static inline void sb_panel_tiles(const sb_panel_run *run, size_t images, size_t
         sb_panel_tile_10_1, sb_panel_tile_11_1, sb_panel_tile_12_1,
 #endif
     };
+    static void (*const halves[])(const sb_panel_run *, size_t) = {
+        sb_panel_half_1,  sb_panel_half_2,  sb_panel_half_3,
+        sb_panel_half_4,  sb_panel_half_5,  sb_panel_half_6,
+#if SB_FILTERS > 6
+        sb_panel_half_7,  sb_panel_half_8,  sb_panel_half_9,
+        sb_panel_half_10, sb_panel_half_11, sb_panel_half_12,
+#endif
+    };
     const size_t tiles = sb_divide_up(images, SB_FILTERS);
     if (panels == SB_PANELS_OF_ONE)
         sb_panel_tile_1_4(run, 0);
@@ -108,7 +127,7 @@ static inline void sb_panel_tiles(const sb_panel_run *run, size_t images, size_t
     else
         for (size_t t = 0; t < tiles; ++t) {
             const size_t first = images * t / tiles;
-            functions[images * (t + 1) / tiles - first - 1](run, first);
+            (run->half ? halves : functions)[images * (t + 1) / tiles - first - 1](run, first);
         }
 }
 
@@ -261,6 +280,7 @@ static inline void sb_dense_linear(const sb_layer *layer, const sb_operands *ope
                 run.input = strip.input + c;
                 run.length = channels - c < chunk ? channels - c : chunk;
                 run.opens = c == 0;
+                run.half = filters - p * SB_PANEL <= SB_LANES;
                 sb_panel_tiles(&run, images, panels);
             }
             sb_finish_panels(layer, operands, scratch, n, images, p, panels);

@@ -10,7 +10,7 @@ enum { SB_DENSE_CHUNK_BYTES = 8 * 1024, SB_DENSE_FILTER_CHUNK_BYTES = 16 * 1024 
 
 /* Maps of at most so many positions times lanes may put filters into the lanes. A vector of outputs
  * that changes its lanes from filters to pixels costs so many multiply-adds. */
-enum { SB_DENSE_MOST_PIXELS = 256, SB_DENSE_TURN_COST = 20 };
+enum { SB_DENSE_MOST_PIXELS = 1024, SB_DENSE_TURN_COST = 30 };
 
 /* Instructions of a multiply-add, beside each other. ARM takes a factor from a lane of a register,
  * and weights of filters come in by the register, but inputs of pixels one by one. */

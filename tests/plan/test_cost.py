@@ -98,6 +98,19 @@ def test_small_linear_layers_of_many_rows_pay_more_for_turning_rows_into_lanes_t
     assert walked > dense_cost(layer, 1, target)
 
 
+def test_weights_of_a_linear_layer_that_no_second_cache_keeps_cost_more_once_per_call(layer_of):
+    kept = Target.for_isa("avx512", host=False)
+    kept = dataclasses.replace(kept, l2_bytes=4 * 512 * 256)
+    small = dataclasses.replace(kept, l2_bytes=4 * 256 * 256)
+
+    def more(images):
+        layer = layer_of("ternary", (512, 256), images=images)
+        return dense_cost(layer, 1, small) - dense_cost(layer, 1, kept)
+
+    assert more(1) > 0
+    assert more(64) == pytest.approx(more(1) / 64)
+
+
 def test_dense_costs_every_multiply_add_at_the_machines_rate_and_every_sum_its_way_out(layer_of):
     deep, flat = layer_of("float", (16, 32, 3, 3)), layer_of("float", (16, 16, 3, 3))
     target = Target.portable()

@@ -31,7 +31,9 @@ NO_WALK = {Strategy.BITSERIAL: 2, Strategy.TABLE: 3}
 
 def scalar_alone(c_library, folder):
     """The C files, but of the kernels of other instruction sets only names, which may not run."""
-    others = [path for path in c_library if "__" in path.stem and "__scalar" not in path.stem]
+    others = [
+        path for path in c_library if path.stem.startswith("sb_") and "__scalar" not in path.stem
+    ]
     lines = [f"void {path.stem}(void) {{ abort(); }}" for path in others]
     names = folder / "others.c"
     names.write_text("\n".join(["#include <stdlib.h>", *lines, ""]), encoding="utf-8")

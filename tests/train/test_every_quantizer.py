@@ -18,7 +18,7 @@ BRIEF = {
     **{"seeds": [0], "model.width": 8, "epochs": 2, "batch_norm_images": 256},
     **{"data.batch_size": 128, "optimizer.learning_rate": 1e-2, "model.block_style": "paper"},
 }
-SHORT = {"seeds": [0], "model.width": 16, "epochs": 8, "model.block_style": "paper"}
+SHORT = {"seeds": [0], "model.width": 16, "epochs": 10, "model.block_style": "paper"}
 # All are trained briefly; the longer trainings of the others are wide.
 AT_LENGTH = {"signed_binary"}
 FAMILIES = {"uniform", "gaussian", "laplacian"}
